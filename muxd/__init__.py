@@ -1,0 +1,1 @@
+"""muxd: cron for one browser."""
