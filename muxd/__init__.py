@@ -1,1 +1,64 @@
-"""muxd: cron for one browser."""
+"""muxd: cron for one browser.
+
+Periodic Playwright jobs as plugins, each in a slot of its own on one timetable, on one browser.
+
+This module is the public API for job authors; `muxd.abc` has the contracts for those who extend
+muxd, `muxd.errors` the errors. Names are imported when they are first used: a command that
+needs no browser doesn't pay for one.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# Not lazily: the decorator `muxd.job` shares its name with its module, and the first import of a
+# submodule binds the module's name here. Binding ours after that makes it stay.
+from muxd.job import Job as Job
+from muxd.job import Misfire as Misfire
+from muxd.job import Overlap as Overlap
+from muxd.job import Priority as Priority
+from muxd.job import job as job
+
+if TYPE_CHECKING:
+    from muxd.bridge import UnbridgedAwait as UnbridgedAwait
+    from muxd.bridge import bridged as bridged
+    from muxd.bridge import open_nursery as open_nursery
+    from muxd.bridge import run as run
+    from muxd.channel import open_priority_channel as open_priority_channel
+    from muxd.errors import JobError as JobError
+    from muxd.errors import MuxdError as MuxdError
+    from muxd.hookspecs import hookimpl as hookimpl
+    from muxd.record import Outcome as Outcome
+    from muxd.record import Record as Record
+    from muxd.running import Run as Run
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "JobError": "muxd.errors",
+    "MuxdError": "muxd.errors",
+    "Outcome": "muxd.record",
+    "Record": "muxd.record",
+    "Run": "muxd.running",
+    "UnbridgedAwait": "muxd.bridge",
+    "bridged": "muxd.bridge",
+    "hookimpl": "muxd.hookspecs",
+    "open_nursery": "muxd.bridge",
+    "open_priority_channel": "muxd.channel",
+    "run": "muxd.bridge",
+}
+
+__all__ = ["Job", "Misfire", "Overlap", "Priority", "__version__", "job", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'muxd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,152 @@
+"""The contracts: what the parts of muxd that can be replaced implement, with the laws of each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    import trio
+    from playwright.async_api import Browser, BrowserContext, Page
+
+    from muxd.events import Event
+    from muxd.record import Outcome, Record
+
+__all__ = ["Learned", "Lease", "PageSource", "Service", "Sink", "Store"]
+
+
+@attrs.frozen(kw_only=True)
+class Learned:
+    """What the ledger knows of a job's durations: its last good runs, newest 50 at most."""
+
+    runs: int
+    """How many runs it is learned from, 1 or more."""
+    p50: float
+    """Median duration, seconds."""
+    p95: float
+    """95th percentile, seconds: what the timetable reserves."""
+
+
+class Store(ABC):
+    """Keeps records for good.
+
+    Laws:
+
+    - `write` returns only when the record would survive a power cut.
+    - A record that has an outcome is never changed again: a later write of it is an error of the
+      caller and is refused (`~muxd.errors.LedgerError`).
+    - Every method is safe under cancellation: what was begun is either done whole or not at all.
+    - Methods raise `~muxd.errors.LedgerError` when the medium fails.
+    """
+
+    @abstractmethod
+    def open(self, *, readonly: bool = False) -> AbstractAsyncContextManager[Store]:
+        """The store, opened; closed on leaving. `readonly` may be shared with a live daemon."""
+
+    @abstractmethod
+    async def write(self, *records: Record) -> None:
+        """Insert or update records by their ids, all of them or none."""
+
+    @abstractmethod
+    async def unfinished(self) -> Sequence[Record]:
+        """Records without an outcome, oldest first."""
+
+    @abstractmethod
+    async def history(
+        self, *, job: str | None = None, outcome: Outcome | None = None, limit: int = 100
+    ) -> Sequence[Record]:
+        """The newest `limit` records that have an outcome, newest end first."""
+
+    @abstractmethod
+    async def get(self, run_id: str) -> Record | None:
+        """The record of this id, None if there is none."""
+
+    @abstractmethod
+    async def last_releases(self) -> Mapping[str, float]:
+        """For each job the newest release by its slot, real Unix seconds; rehearsals don't count."""
+
+    @abstractmethod
+    async def learned(self) -> Mapping[str, Learned]:
+        """For each job that had good runs at speed 1 what is known of its durations."""
+
+    @abstractmethod
+    async def phases(self) -> Mapping[str, tuple[int, int]]:
+        """The phases in force: job name to (interval, phase), seconds."""
+
+    @abstractmethod
+    async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
+        """Replace the phases in force."""
+
+
+class Sink(ABC):
+    """Is told of events, in order, at its own pace.
+
+    Laws: a slow sink loses the oldest events, and delays nobody; one that raises is logged, left
+    out from then on, and costs nobody else anything.
+    """
+
+    name: str
+    """For messages."""
+
+    @abstractmethod
+    async def handle(self, event: Event) -> None:
+        """Take one event. Cancelled when the daemon has stopped and its time is over."""
+
+
+class Service(ABC):
+    """Runs beside the jobs for the whole life of the daemon, in its outer nursery.
+
+    Laws: one that raises before it has started leaves out its plugin's jobs; one that raises or
+    returns later is logged, and the daemon goes on.
+    """
+
+    name: str
+    """For messages."""
+
+    @abstractmethod
+    async def run(self, *, task_status: trio.TaskStatus[None] = ...) -> None:
+        """Call ``task_status.started()`` when ready (within 30 s); run until cancelled."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Lease:
+    """A page, for one run."""
+
+    page: Page
+    context: BrowserContext
+    browser: Browser
+    generation: int
+    """Which life of the browser the page belongs to."""
+
+
+class PageSource(ABC):
+    """Gives pages to runs.
+
+    Laws:
+
+    - At most one lease is out at a time.
+    - When the ``async with`` of a lease is left, all that was opened under it is closed, however
+      it is left, within a stated bound; where that can't be done, the browser is killed.
+    - Every wait is bounded on the trio side.
+    """
+
+    @abstractmethod
+    def lease(self, session: str) -> AbstractAsyncContextManager[Lease]:
+        """A page in this session. Raises `~muxd.errors.BrowserLost` when none can be had."""
+
+    @abstractmethod
+    async def revoke(self, lease: Lease) -> None:
+        """Close the lease's pages now, so that calls in flight end. Bounded; never raises."""
+
+    @abstractmethod
+    def kill(self, reason: str) -> None:
+        """Kill the browser at once. Never blocks, never raises."""
+
+    @abstractmethod
+    async def keep_session(self, lease: Lease, session: str) -> None:
+        """Save the session's state for the next run; called after good runs only."""

@@ -1,0 +1,196 @@
+"""Every error of muxd, sorted by whose fault it is.
+
+::
+
+    MuxdError
+    ├── UserError            yours: a message with the remedy, exit code 2
+    │   ├── ConfigError        muxd.toml, an option or an environment variable
+    │   ├── JobError           a job that is declared wrongly
+    │   ├── UnknownJob         no job of that name
+    │   └── AlreadyRunning     a daemon holds this state directory
+    ├── DaemonNotRunning     a command that needs the daemon finds none, exit code 3
+    ├── PluginError          a plugin's: it is left out, the others run
+    ├── WorldError           the world's: retried, recorded, announced
+    │   ├── BrowserNotFound    no browser on this machine
+    │   ├── BrowserLost        the browser or its driver died or hangs
+    │   ├── PageCrashed        the page's renderer died
+    │   ├── ProfileInUse       another live browser holds the profile
+    │   └── LedgerError        the ledger can't be read or written
+    ├── RunError             what a run's own body did
+    │   ├── DeadlineExceeded   it ran longer than its timeout
+    │   └── BackgroundError    a listener, route handler or callback of it raised
+    └── InternalError        ours: please report it
+"""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = [
+    "AlreadyRunning",
+    "BackgroundError",
+    "BrowserLost",
+    "BrowserNotFound",
+    "ConfigError",
+    "ConfigProblem",
+    "DaemonNotRunning",
+    "DeadlineExceeded",
+    "InternalError",
+    "JobError",
+    "LedgerError",
+    "MuxdError",
+    "PageCrashed",
+    "PluginError",
+    "ProfileInUse",
+    "RunError",
+    "UnknownJob",
+    "UserError",
+    "WorldError",
+]
+
+
+class MuxdError(Exception):
+    """The root of all errors that muxd raises on purpose."""
+
+    exit_code = 1
+    """What a command that ends with this error exits with."""
+
+
+class UserError(MuxdError):
+    """The user's input can't be used. The message names it and says what to do."""
+
+    exit_code = 2
+
+
+@attrs.frozen
+class ConfigProblem:
+    """One thing that is wrong in the configuration."""
+
+    source: str
+    """The file, option or environment variable that it stands in."""
+    key: str
+    """The dotted key within the source, for example ``jobs.headlines.interval``."""
+    message: str
+    """What is wrong, and what would be right."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source}: {self.key}: {self.message}"
+            if self.key
+            else (f"{self.source}: {self.message}")
+        )
+
+
+class ConfigError(UserError):
+    """The configuration is wrong; carries *all* problems found, not only the first."""
+
+    def __init__(self, *problems: ConfigProblem) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+class JobError(UserError):
+    """A job is declared wrongly: which plugin, job, field and value, and what is allowed."""
+
+    def __init__(
+        self, *, job: str, field: str, value: object, allowed: str, plugin: str = ""
+    ) -> None:
+        self.plugin, self.job, self.field, self.value = plugin, job, field, value
+        self.allowed = allowed
+        owner = f"plugin {plugin!r}, job {job!r}" if plugin else f"job {job!r}"
+        shown = repr(value)
+        if len(shown) > 120:
+            shown = shown[:117] + "..."
+        super().__init__(f"{owner}: {field}={shown} is not possible: {allowed}")
+
+    def of_plugin(self, plugin: str) -> JobError:
+        """The same error, with the plugin named."""
+        return JobError(
+            plugin=plugin, job=self.job, field=self.field, value=self.value, allowed=self.allowed
+        )
+
+
+class UnknownJob(UserError):
+    """No job has this name."""
+
+    def __init__(self, name: str, known: tuple[str, ...] = ()) -> None:
+        self.name = name
+        import difflib
+
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "see `muxd jobs` for those there are"
+        super().__init__(f"there is no job {name!r}: {hint}")
+
+
+class AlreadyRunning(UserError):
+    """Another daemon holds the state directory."""
+
+    def __init__(self, state_dir: str, pid: int | None) -> None:
+        self.pid = pid
+        who = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"muxd is already running in {state_dir} ({who}): "
+            "stop it with `muxd stop`, or choose another --state-dir"
+        )
+
+
+class DaemonNotRunning(MuxdError):
+    """The command needs a running daemon and there is none."""
+
+    exit_code = 3
+
+    def __init__(self, state_dir: str) -> None:
+        super().__init__(f"no muxd is running in {state_dir}: start one with `muxd start`")
+
+
+class PluginError(MuxdError):
+    """A plugin did something wrong; it alone is left out.
+
+    The cause, when there is one, is in ``__cause__``.
+    """
+
+    def __init__(self, plugin: str, hook: str, reason: str) -> None:
+        self.plugin, self.hook, self.reason = plugin, hook, reason
+        super().__init__(f"plugin {plugin!r} is left out: {hook}: {reason}")
+
+
+class WorldError(MuxdError):
+    """Something outside of muxd, its user and its plugins failed."""
+
+
+class BrowserNotFound(WorldError):
+    """There is no browser that muxd could use. The message says how to get one."""
+
+
+class BrowserLost(WorldError):
+    """The browser or Playwright's driver died, or hangs and was killed. It is relaunched."""
+
+
+class PageCrashed(WorldError):
+    """The page's renderer died. The browser lives, the run is recorded as ``crashed``."""
+
+
+class ProfileInUse(WorldError):
+    """A live browser that isn't muxd's holds the profile directory."""
+
+    exit_code = 2
+
+
+class LedgerError(WorldError):
+    """The ledger can't be opened, read or written."""
+
+
+class RunError(MuxdError):
+    """A run ended badly by its own doing."""
+
+
+class DeadlineExceeded(RunError):
+    """The run was longer than its job's timeout and was ended."""
+
+
+class BackgroundError(RunError):
+    """A listener, route handler or callback of the run raised; the cause is ``__cause__``."""
+
+
+class InternalError(MuxdError):
+    """A mistake in muxd itself. Please report it."""

@@ -1,0 +1,72 @@
+"""The hooks, in the order in which muxd calls them.
+
+Hooks declare, objects act: a hook returns jobs, a store, sinks, services; nothing is awaited in a
+hook and nothing is started by one. Each implementation is called on its own: one that raises
+leaves out its plugin and no other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from muxd.abc import Service, Sink, Store
+    from muxd.job import Job
+
+__all__ = ["PROJECT", "hookimpl"]
+
+PROJECT = "muxd"
+"""The name of the entry point group and of the hooks' namespace."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function (or a method) in a plugin as an implementation of the hook of its name."""
+
+
+@hookspec
+def muxd_jobs() -> Iterable[Job]:
+    """The jobs of the plugin.
+
+    Called once by every command that needs the jobs, before any other hook. Return or yield
+    `muxd.Job`; jobs that stand at the top level of the plugin's module, made by ``@muxd.job``,
+    are found without it.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def muxd_store(state_dir: Path) -> Store | None:
+    """Where records are kept: the first plugin that returns a store wins.
+
+    Called once, before the daemon (or a command that reads records) opens the store. Without one
+    of your own the ledger in SQLite is used.
+
+    Args:
+      state_dir: the state directory; it exists, mode 0700.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def muxd_sinks() -> Iterable[Sink]:
+    """Who wants to be told of events.
+
+    Called once at the daemon's start, after the store is open and before the services start.
+    Return or yield `muxd.abc.Sink`.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def muxd_services() -> Iterable[Service]:
+    """What the plugin needs to have running beside its jobs.
+
+    Called once at the daemon's start, after the sinks, before the browser. No job is released
+    before every service has started. Return or yield `muxd.abc.Service`.
+    """
+    raise NotImplementedError

@@ -1,0 +1,301 @@
+"""A job: what a plugin declares, once, and never changes."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import attrs
+
+from muxd.errors import JobError
+from muxd.units import DURATION_HELP, format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import timedelta
+
+    from muxd.running import Run
+
+    Duration = str | float | timedelta
+    Body = Callable[[Run], Awaitable[Any]]
+
+_E = TypeVar("_E", bound=StrEnum)
+
+__all__ = ["Job", "Misfire", "Overlap", "Priority", "job"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_NAME_HELP = "give 1 to 100 letters, digits, '_', '.' or '-', the first a letter or a digit"
+_SESSION_HELP = "give 'main', 'fresh' or a name of your own (letters, digits, '_', '.', '-')"
+LONGEST = 366 * 86400
+"""The longest interval, seconds."""
+
+
+class Priority(IntEnum):
+    """Names for priorities. Any integer from -1000 to 1000 will do; higher goes first."""
+
+    critical = 100
+    high = 75
+    normal = 50
+    low = 25
+    background = 0
+
+
+class Overlap(StrEnum):
+    """What becomes of a release while an earlier run of the same job is under way."""
+
+    coalesce = "coalesce"
+    """It is recorded as ``coalesced``: the run under way stands for it."""
+    skip = "skip"
+    """It is recorded as ``missed``."""
+    queue_one = "queue_one"
+    """One may wait behind a run in progress; any further is recorded as ``coalesced``."""
+
+
+class Misfire(StrEnum):
+    """What becomes of releases whose time passed while muxd was down or the machine asleep."""
+
+    run_once = "run_once"
+    """The newest is run, late, in a free gap; the others are recorded as ``missed``."""
+    skip = "skip"
+    """All are recorded as ``missed``."""
+    all = "all"
+    """All are run, one by one, at most 24; older ones are recorded as ``missed``."""
+
+
+@attrs.frozen(init=False)
+class Job:
+    """A frozen declaration: what to run, how often, when in the interval, how important.
+
+    Durations are given as ``"90s"``, ``"15m"``, ``"1h30m"``, ``"2d"``, ISO 8601, a `timedelta` or
+    seconds; the fields hold seconds.
+
+    Raises:
+      JobError: a value is wrong; it names the job, the field, the value and what is allowed.
+    """
+
+    name: str
+    """Unique among all jobs: letters, digits, ``_ . -``, at most 100 characters."""
+    body: Body = attrs.field(eq=False, repr=False)
+    """The ``async def body(run)``. It may await Playwright and trio alike."""
+    interval: int
+    """Seconds between releases: whole, 1 to 366 days."""
+    preferred_phase: int | None
+    """Wished offset of each release within the interval, whole seconds from the timetable's epoch
+    (a local midnight): ``"15m"`` on a 60 m job is :15 past. 0 <= phase < interval, or None."""
+    pinned: bool
+    """True: the phase is exactly `preferred_phase`; the slotter may not move it."""
+    duration: float
+    """How long a run is expected to hold the browser, seconds: more than 0, at most the
+    interval. What was learned from runs takes its place."""
+    priority: int
+    """Higher goes first when runs wait; see `Priority`."""
+    timeout: float
+    """The deadline of a run, real seconds after its start: more than 0, at most 1 day. Default:
+    the larger of 60 s and three durations, but not above the interval."""
+    session: str
+    """Whose cookies the page has: ``main`` (the persistent profile), ``fresh`` (thrown away
+    after the run), or a name of your own (kept in a file)."""
+    retries: int
+    """How many more times a run that did not end well is tried: 0 to 20."""
+    overlap: Overlap
+    """See `Overlap`."""
+    misfire: Misfire
+    """See `Misfire`."""
+    expects_result: bool
+    """True: a run that returns nothing (None, or an empty collection) is ``empty``, not ``ok``."""
+    idempotent: bool
+    """True: a run that a dying daemon cut off is tried again at the next start."""
+    description: str
+    """One line for people."""
+    plugin: str
+    """The plugin that declared it; filled in by muxd."""
+
+    def __init__(
+        self,
+        name: str,
+        body: Body,
+        *,
+        interval: Duration,
+        preferred_phase: Duration | None = None,
+        pinned: bool = False,
+        duration: Duration = 30.0,
+        priority: int | str = Priority.normal,
+        timeout: Duration | None = None,
+        session: str = "main",
+        retries: int = 0,
+        overlap: Overlap | str = Overlap.coalesce,
+        misfire: Misfire | str = Misfire.run_once,
+        expects_result: bool = False,
+        idempotent: bool = False,
+        description: str = "",
+        plugin: str = "",
+    ) -> None:
+        check = _Check(str(name))
+        check.that("name", name, isinstance(name, str) and _NAME.fullmatch(name), _NAME_HELP)
+        check.body(body)
+        whole_interval = check.whole("interval", interval)
+        check.that("interval", interval, 1 <= whole_interval <= LONGEST, "give 1s to 366d")
+        phase = None if preferred_phase is None else check.whole("preferred_phase", preferred_phase)
+        check.that(
+            "preferred_phase",
+            preferred_phase,
+            phase is None or phase < whole_interval,
+            f"it must be less than the interval, {format_duration(whole_interval)}",
+        )
+        check.flag("pinned", pinned)
+        check.that(
+            "pinned",
+            pinned,
+            not pinned or phase is not None,
+            "a pinned job needs a preferred_phase to be pinned to",
+        )
+        seconds = check.seconds("duration", duration)
+        check.that(
+            "duration",
+            duration,
+            0 < seconds <= whole_interval,
+            f"give more than 0 and at most the interval, {format_duration(whole_interval)}: "
+            "a job that is longer than its interval can never keep up",
+        )
+        if timeout is None:
+            limit = default_timeout(whole_interval, seconds)
+        else:
+            limit = check.seconds("timeout", timeout)
+        check.that("timeout", timeout, 0 < limit <= 86400, "give more than 0 and at most 1d")
+        check.that(
+            "session", session, isinstance(session, str) and _NAME.fullmatch(session), _SESSION_HELP
+        )
+        check.that(
+            "retries",
+            retries,
+            isinstance(retries, int) and not isinstance(retries, bool) and 0 <= retries <= 20,
+            "give an integer from 0 to 20",
+        )
+        check.flag("expects_result", expects_result)
+        check.flag("idempotent", idempotent)
+        check.that("description", description, isinstance(description, str), "give a text")
+        check.that("plugin", plugin, isinstance(plugin, str), "give a text")
+        self.__attrs_init__(
+            name=name,
+            body=body,
+            interval=whole_interval,
+            preferred_phase=phase,
+            pinned=pinned,
+            duration=seconds,
+            priority=check.priority(priority),
+            timeout=limit,
+            session=session,
+            retries=retries,
+            overlap=check.one_of("overlap", Overlap, overlap),
+            misfire=check.one_of("misfire", Misfire, misfire),
+            expects_result=expects_result,
+            idempotent=idempotent,
+            description=description,
+            plugin=plugin,
+        )
+
+    @property
+    def slot_duration(self) -> int:
+        """The declared duration as the timetable counts it: whole seconds, 1 or more."""
+        return math.ceil(self.duration)
+
+    def replace(self, **fields: Any) -> Job:
+        """The same job with some fields changed, checked again (`JobError`).
+
+        A timeout that was only the default is worked out anew from a changed interval or
+        duration.
+        """
+        known = {field.name: getattr(self, field.name) for field in attrs.fields(Job)}
+        if self.timeout == default_timeout(self.interval, self.duration):
+            del known["timeout"]
+        return Job(**(known | fields))
+
+
+def default_timeout(interval: int, duration: float) -> float:
+    """The timeout of a job that names none, seconds."""
+    return min(max(60.0, 3 * duration), float(interval))
+
+
+@attrs.frozen
+class _Check:
+    """Turns what was given for a job's fields into what they hold, or says what is wrong."""
+
+    job: str
+
+    def that(self, field: str, value: object, holds: object, allowed: str) -> None:
+        if not holds:
+            raise JobError(job=self.job, field=field, value=value, allowed=allowed)
+
+    def seconds(self, field: str, value: object) -> float:
+        try:
+            return parse_duration(value)
+        except ValueError:
+            raise JobError(
+                job=self.job, field=field, value=value, allowed=f"give {DURATION_HELP}"
+            ) from None
+
+    def whole(self, field: str, value: object) -> int:
+        seconds = self.seconds(field, value)
+        self.that(
+            field, value, seconds == int(seconds), "give whole seconds, as the timetable counts"
+        )
+        return int(seconds)
+
+    def flag(self, field: str, value: object) -> None:
+        self.that(field, value, isinstance(value, bool), "give true or false")
+
+    def one_of(self, field: str, kind: type[_E], value: object) -> _E:
+        try:
+            return kind(cast("str", value))
+        except ValueError:
+            allowed = "give one of " + ", ".join(kind)
+            raise JobError(job=self.job, field=field, value=value, allowed=allowed) from None
+
+    def priority(self, value: object) -> int:
+        if isinstance(value, str) and value in Priority.__members__:
+            return Priority[value].value
+        if isinstance(value, int) and not isinstance(value, bool) and -1000 <= value <= 1000:
+            return int(value)
+        names = ", ".join(Priority.__members__)
+        allowed = f"give one of {names}, or an integer from -1000 to 1000 (higher goes first)"
+        raise JobError(job=self.job, field="priority", value=value, allowed=allowed)
+
+    def body(self, value: object) -> None:
+        call = getattr(value, "__call__", None)  # noqa: B004 - an instance with async __call__
+        self.that(
+            "body",
+            value,
+            inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call),
+            "give an `async def` function that takes the run "
+            "(muxd uses Playwright's async API: `await run.page.goto(...)`)",
+        )
+        try:
+            inspect.signature(cast("Callable[..., Any]", value)).bind(None)
+        except TypeError:
+            raise JobError(
+                job=self.job,
+                field="body",
+                value=value,
+                allowed="it must take exactly one argument, the run",
+            ) from None
+
+
+def job(*, interval: Duration, name: str | None = None, **fields: Any) -> Callable[[Body], Job]:
+    """Decorate an ``async def body(run)`` to make it a `Job`, with the same fields.
+
+    A job at the top level of a plugin's module needs no hook to be found. The name defaults to
+    the function's, the description to the first line of its docstring.
+
+    Raises:
+      JobError: a value is wrong.
+    """
+
+    def declare(body: Body) -> Job:
+        own_name = name if name is not None else getattr(body, "__name__", "")
+        doc = (inspect.getdoc(body) or "").partition("\n")[0]
+        return Job(own_name, body, interval=interval, **({"description": doc} | fields))
+
+    return declare

@@ -1,0 +1,38 @@
+"""A run in progress: what a job's body is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, BrowserContext, Page
+    from structlog.typing import FilteringBoundLogger
+
+    from muxd.job import Job
+
+__all__ = ["Run"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Run:
+    """One run in progress. Everything in it is valid until the body ends or its deadline."""
+
+    id: str
+    """Unique, sorts by time; what `muxd history` shows."""
+    job: Job
+    attempt: int
+    """1 for the first try, one more for each retry."""
+    released_at: float
+    """When the slot asked for this run, real Unix seconds."""
+    deadline: float
+    """When the run will be ended, real Unix seconds."""
+    page: Page
+    """A page of its own, closed after the run together with every page it opened."""
+    context: BrowserContext
+    """The session's context. Shared by the runs of a session: leave it open."""
+    browser: Browser
+    """The one browser. Shared by all: leave it open."""
+    log: FilteringBoundLogger
+    """A structlog logger, bound to the job and the run."""
