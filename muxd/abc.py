@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import trio
     from playwright.async_api import Browser, BrowserContext, Page
 
+    from muxd.errors import WorldError
     from muxd.events import Event
     from muxd.record import Outcome, Record
 
@@ -122,6 +123,9 @@ class Lease:
     browser: Browser
     generation: int
     """Which life of the browser the page belongs to."""
+    errors: list[Exception]
+    """What the run's listeners raised that no call of its body got; complete once the lease has
+    been left."""
 
 
 class PageSource(ABC):
@@ -129,15 +133,23 @@ class PageSource(ABC):
 
     Laws:
 
+    - `generation` is stable for the life of the source.
     - At most one lease is out at a time.
     - When the ``async with`` of a lease is left, all that was opened under it is closed, however
       it is left, within a stated bound; where that can't be done, the browser is killed.
     - Every wait is bounded on the trio side.
     """
 
+    generation: int
+    """Which life of the browser it is, from 1."""
+
     @abstractmethod
     def lease(self, session: str) -> AbstractAsyncContextManager[Lease]:
         """A page in this session. Raises `~muxd.errors.BrowserLost` when none can be had."""
+
+    @abstractmethod
+    async def wait_lost(self, lease: Lease) -> WorldError:
+        """Return, once it is so, why the lease is worth nothing any more."""
 
     @abstractmethod
     async def revoke(self, lease: Lease) -> None:
@@ -149,4 +161,8 @@ class PageSource(ABC):
 
     @abstractmethod
     async def keep_session(self, lease: Lease, session: str) -> None:
-        """Save the session's state for the next run; called after good runs only."""
+        """Save the session's state for the next run; called after good runs only.
+
+        Raises `~muxd.errors.BrowserLost` or `OSError` when it can't be saved; what was saved
+        before is then still there.
+        """

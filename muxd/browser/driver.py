@@ -1,0 +1,94 @@
+"""Playwright's driver: a process of its own, started and ended with bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+import psutil
+import trio
+from playwright.async_api import Error, async_playwright
+
+from muxd.bridge import bridged
+from muxd.browser.processes import WatchedProcess, children_of
+from muxd.errors import BrowserLost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from playwright.async_api import Playwright
+
+__all__ = ["open_driver"]
+
+START_BOUND = 30.0
+STOP_BOUND = 5.0
+"""How long the driver may take to start and to stop, seconds."""
+
+
+@contextlib.asynccontextmanager
+async def open_driver() -> AsyncIterator[tuple[Playwright, WatchedProcess]]:
+    """Start Playwright's driver; on leaving stop it, or kill it when it won't stop.
+
+    On leaving, also by cancellation, the process is gone within `STOP_BOUND` and a second.
+
+    Raises:
+      BrowserLost: it did not start within `START_BOUND`, or died on the way.
+    """
+    before = {child.pid for child in children_of(os.getpid())}
+    manager = async_playwright()
+    driver: WatchedProcess | None = None
+    try:
+        try:
+            with _deaf_to_signals(), trio.fail_after(START_BOUND):
+                playwright = await bridged(manager.start)()
+        except trio.TooSlowError:
+            raise BrowserLost(f"Playwright's driver did not start in {START_BOUND:g} s") from None
+        except (Error, OSError) as error:
+            raise BrowserLost(f"Playwright's driver did not start: {error}") from error
+        finally:
+            driver = _new_driver(before)
+        if driver is None:
+            raise BrowserLost("Playwright's driver ended as soon as it had started")
+        yield playwright, driver
+    finally:
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(STOP_BOUND) as scope:
+                # Ends the driver's standard input; it closes what it has open and exits.
+                with contextlib.suppress(Exception):
+                    await bridged(manager.__aexit__)(None, None, None)
+            if driver is not None:
+                driver.kill()
+                if scope.cancelled_caught:
+                    # Let the reader see the end of the pipe, so that nothing waits for it.
+                    with trio.move_on_after(1), contextlib.suppress(Exception):
+                        await bridged(manager.__aexit__)(None, None, None)
+
+
+def _new_driver(before: set[int]) -> WatchedProcess | None:
+    for child in children_of(os.getpid()):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.pid not in before and "run-driver" in child.cmdline():
+                return WatchedProcess.of(child)
+    return None
+
+
+@contextlib.contextmanager
+def _deaf_to_signals() -> Iterator[None]:
+    """Start the driver such that a Ctrl-C in the terminal does not reach it.
+
+    The terminal signals every process in the foreground, the driver too; it would die and take
+    the browser along, before the run in progress could end. Playwright has no option for that;
+    node takes a module to load first from its environment.
+    """
+    with as_file(files("muxd.browser") / "deaf.cjs") as module:
+        before = os.environ.get("NODE_OPTIONS")
+        os.environ["NODE_OPTIONS"] = f'{before or ""} --require "{module}"'.strip()
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["NODE_OPTIONS"]
+            else:
+                os.environ["NODE_OPTIONS"] = before

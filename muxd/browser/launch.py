@@ -1,0 +1,121 @@
+"""How the browser is started: its flags, its sandbox, its profile."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from muxd.errors import ConfigError, ConfigProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from muxd.browser.find import FoundBrowser
+
+__all__ = ["LaunchPlan"]
+
+_DISABLED = (
+    # Each window would get three hidden WebUI pages of its own: half the cost of a context.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+)
+_ARGS = (
+    # After a kill the next window would offer to restore the pages.
+    "--hide-crash-restore-bubble",
+)
+_SWITCH = "--disable-features="
+
+
+@attrs.frozen(kw_only=True)
+class LaunchPlan:
+    """All that is needed to start the browser, again and again."""
+
+    found: FoundBrowser
+    profile: Path
+    """The profile directory of the session ``main``; made with mode 0700."""
+    headed: bool = False
+    args: tuple[str, ...] = ()
+    """The user's own flags; ``--disable-features`` among them is merged with ours."""
+    timeout: float = 60.0
+    """How long a launch may take, seconds."""
+
+    @args.validator
+    def _(self, _field: object, value: tuple[str, ...]) -> None:
+        if "--no-sandbox" in value and not _is_root():
+            raise ConfigError(
+                ConfigProblem(
+                    "muxd.toml",
+                    "browser.args",
+                    "--no-sandbox is refused: pages could reach this user's files; "
+                    "let the system's user namespaces on, or run muxd in a container",
+                )
+            )
+        if any(flag.startswith("--user-data-dir") for flag in value):
+            raise ConfigError(
+                ConfigProblem(
+                    "muxd.toml", "browser.args", "the profile is muxd's own: use --state-dir"
+                )
+            )
+
+    def make_profile(self) -> None:
+        """Make the profile directory, mode 0700."""
+        self.profile.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(self.profile.stat().st_mode) != 0o700:
+            self.profile.chmod(0o700)
+
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of Playwright's ``launch_persistent_context``."""
+        mine = [flag for flag in self.args if not flag.startswith(_SWITCH)]
+        theirs = (flag.removeprefix(_SWITCH).split(",") for flag in self.args)
+        wanted = [
+            name
+            for flag, names in zip(self.args, theirs, strict=True)
+            if flag.startswith(_SWITCH)
+            for name in names
+        ]
+        return {
+            "user_data_dir": self.profile,
+            "executable_path": self.found.path,
+            "headless": not self.headed,
+            "args": [*_ARGS, *_disable_features(wanted), *mine],
+            # Chromium refuses to run as root with its sandbox. For anyone else it stays on.
+            "chromium_sandbox": not _is_root(),
+            # The daemon decides when the browser ends, not the terminal's Ctrl-C.
+            "handle_sigint": False,
+            "handle_sigterm": False,
+            "handle_sighup": False,
+            "timeout": self.timeout * 1000,
+        }
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _disable_features(wanted: Iterable[str]) -> list[str]:
+    """One switch for Playwright's own list, ours and the user's: Chromium heeds only the last.
+
+    Playwright's list can't be asked for, so it is read from its driver. Where it isn't found
+    (another version of the driver), only what the user wants is said, and only if there is any:
+    losing Playwright's list would be worse than our saving is good.
+    """
+    playwrights = _playwrights_features()
+    names = [*playwrights, *(_DISABLED if playwrights else ()), *wanted]
+    return [_SWITCH + ",".join(dict.fromkeys(names))] if names else []
+
+
+def _playwrights_features() -> list[str]:
+    bundle = Path(str(files("playwright"))) / "driver" / "package" / "lib" / "coreBundle.js"
+    try:
+        text = bundle.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    listed = re.search(r"disabledFeatures = \[(.*?)\]", text, re.DOTALL)
+    return re.findall(r'^\s*"(\w+)"', listed[1], re.MULTILINE) if listed else []

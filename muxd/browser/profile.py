@@ -1,0 +1,95 @@
+"""Who holds the profile directory: nobody, a leftover of a dead muxd, or somebody else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import psutil
+import structlog
+
+from muxd.browser.processes import (
+    WatchedProcess,
+    browsers_of_profile,
+    is_browser_of,
+    kill_group,
+)
+from muxd.errors import ProfileInUse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["claim_profile"]
+
+_LOCKS = ("SingletonLock", "SingletonSocket", "SingletonCookie")
+
+
+def claim_profile(profile: Path) -> list[int]:
+    """Make the profile free to be used by a new browser of ours.
+
+    To be called only by who holds the state directory's lock: then a browser that Playwright
+    drives on this profile is a leftover of a muxd that died, and is killed with all its helpers.
+    A lock that no live process holds is removed.
+
+    Returns:
+      The processes that were killed.
+
+    Raises:
+      ProfileInUse: a browser that no muxd started holds it (somebody opened it by hand), or it
+        is held on another machine.
+    """
+    killed = []
+    for process in browsers_of_profile(profile):
+        try:
+            driven = any(part.startswith("--remote-debugging-") for part in process.cmdline())
+            if not driven:
+                raise ProfileInUse(
+                    f"the browser profile {profile} is in use by process {process.pid}, "
+                    "which muxd did not start: close that browser"
+                )
+            leftovers = [process]
+            parent = process.parent()
+            if parent is not None and "run-driver" in parent.cmdline():
+                leftovers.append(parent)  # a driver that was stopped and could not follow
+            kill_group(WatchedProcess.of(process))
+            for leftover in leftovers[1:]:
+                leftover.kill()
+            psutil.wait_procs(leftovers, timeout=5)
+        except psutil.NoSuchProcess:
+            continue
+        killed.append(process.pid)
+        structlog.get_logger().warning("killed a browser left by a dead muxd", pid=process.pid)
+    _remove_stale_lock(profile)
+    return killed
+
+
+def _remove_stale_lock(profile: Path) -> None:
+    try:
+        host, _, pid = os.readlink(profile / "SingletonLock").rpartition("-")
+    except OSError:
+        return
+    if host != socket.gethostname():
+        raise ProfileInUse(
+            f"the browser profile {profile} is locked by a browser on the machine {host!r}: "
+            f"close it there; if it is gone for good, delete {profile / 'SingletonLock'}"
+        )
+    if pid.isdigit() and _may_hold(int(pid), profile):
+        raise ProfileInUse(
+            f"the browser profile {profile} is in use by process {pid}: close that browser"
+        )
+    for name in _LOCKS:
+        with contextlib.suppress(FileNotFoundError):
+            (profile / name).unlink()
+
+
+def _may_hold(pid: int, profile: Path) -> bool:
+    """True if the process lives and is, or can't be seen not to be, a browser on this profile."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and is_browser_of(profile, process)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

@@ -1,0 +1,79 @@
+"""Sessions: whose cookies a page has.
+
+``main`` is the browser's persistent profile. A named session is kept in a file between runs and
+lives in a context of its own during each; ``fresh`` is a context that nothing is kept of. All of
+them are in the one browser process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FRESH", "MAIN", "SessionFiles"]
+
+MAIN = "main"
+FRESH = "fresh"
+
+
+@attrs.frozen
+class SessionFiles:
+    """The files of the named sessions: cookies, local storage and IndexedDB as JSON, mode 0600."""
+
+    folder: Path
+    """Made with mode 0700 when the first session is saved."""
+
+    def path(self, session: str) -> Path:
+        """Where this session is kept. Its name was checked when the job was declared."""
+        return self.folder / f"{session}.json"
+
+    def load(self, session: str) -> dict[str, Any] | None:
+        """The saved state; None if there is none yet.
+
+        Raises:
+          ValueError: the file is damaged. It is left as it is.
+        """
+        try:
+            text = self.path(session).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            state = json.loads(text)
+        except ValueError:
+            state = None
+        if not isinstance(state, dict):
+            raise ValueError(
+                f"the saved session {session!r} is damaged: delete {self.path(session)} "
+                "and log in again"
+            )
+        return state
+
+    def save(self, session: str, state: Any) -> None:
+        """Replace the saved state, whole or not at all, also if the power goes.
+
+        Raises:
+          OSError: the disk is full or the like; what was there before is still there.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(dir=self.folder, prefix=f".{session}.")
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                json.dump(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self.path(session))
+        except BaseException:
+            os.unlink(name)
+            raise
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
