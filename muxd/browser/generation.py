@@ -109,14 +109,21 @@ class Generation(PageSource):
             except Error as error:
                 raise await self._lost_because(error) from error
             page.on("crash", self._on_crash)
-            lease = Lease(
-                page=page, context=context, browser=self._browser, generation=self.generation
+            yield Lease(
+                page=page,
+                context=context,
+                browser=self._browser,
+                generation=self.generation,
+                errors=errors,
             )
-            yield lease
         finally:
             self._leased = False
             with trio.CancelScope(shield=True):
                 await self._clean(context, errors)
+
+    async def wait_gone(self) -> None:
+        """Return when the browser or its driver is gone; `lost` then says why."""
+        await self._lost.wait()
 
     async def wait_lost(self, lease: Lease) -> WorldError:
         """Return why the lease is worth nothing any more, as soon as that is so."""

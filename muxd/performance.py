@@ -1,0 +1,72 @@
+"""The body of a run, being performed in a task of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from muxd.bridge import bridged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from muxd.job import Body
+    from muxd.running import Run
+
+__all__ = ["Performance"]
+
+
+class Performance:
+    """One body at work. It ends by itself, by cancellation, or is let go and left behind."""
+
+    def __init__(self, body: Body, run: Run) -> None:
+        self._body, self._run = body, run
+        self._scope = trio.CancelScope()
+        self.ended = trio.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        """What the body raised, or None."""
+
+    async def run(self) -> None:
+        """The body's task. Never raises but for the cancellation of the nursery it is in."""
+        try:
+            with self._scope:
+                try:
+                    self.result = await bridged(self._body)(self._run)
+                except trio.Cancelled:
+                    raise
+                except BaseException as error:
+                    self.error = error
+        finally:
+            self.ended.set()
+
+    def cancel(self) -> None:
+        """Ask the body to end, by trio's cancellation."""
+        self._scope.cancel()
+
+    def let_go(self) -> None:
+        """Never resume the body again."""
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Wait for its end, for so long; True if it has ended."""
+        with trio.move_on_after(seconds):
+            await self.ended.wait()
+        return self.ended.is_set()
+
+    @property
+    def means_lost(self) -> bool:
+        """True if the error is how Playwright tells that the page or the browser is gone."""
+        return any(
+            type(error).__module__.startswith("playwright.")
+            and ("closed" in str(error) or "crashed" in str(error))
+            for error in _leaves(self.error)
+        )
+
+
+def _leaves(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    elif error is not None:
+        yield error

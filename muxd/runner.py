@@ -1,0 +1,213 @@
+"""One run: lease a page -> body under its deadline -> record."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sized
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import structlog
+import trio
+
+from muxd.bridge import background_errors
+from muxd.errors import BackgroundError, DeadlineExceeded, WorldError
+from muxd.performance import Performance
+from muxd.record import Outcome
+from muxd.running import Run
+from muxd.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from muxd.abc import Lease, PageSource
+    from muxd.book import RunBook
+    from muxd.errors import MuxdError
+    from muxd.record import Record
+    from muxd.release import Release
+
+__all__ = ["Runner"]
+
+UNWIND = 1.5
+"""How long a body may take to end after each rung of the ladder, seconds."""
+NOTICE = 1.0
+"""How long a lost browser may take to be noticed after a call has failed, seconds."""
+
+
+@attrs.frozen
+class _Verdict:
+    outcome: Outcome
+    error: BaseException | None = None
+    result: Any = None
+
+
+class Runner:
+    """Carries out runs, one at a time, and writes each into the book."""
+
+    def __init__(
+        self, book: RunBook, bodies: trio.Nursery, *, real_now: Callable[[], float]
+    ) -> None:
+        """Make a runner.
+
+        Args:
+          book: gets every run's start and end.
+          bodies: where the tasks of the bodies live. A body that ignores its cancellation is
+            left behind there, with its page closed, so that it holds up nobody.
+          real_now: Unix seconds, for the deadline that the body is told.
+        """
+        self._book, self._bodies, self._real_now = book, bodies, real_now
+        self._told_to_end = trio.Event()
+        self._ending: tuple[Outcome, MuxdError] | None = None
+
+    def end_current(self, outcome: Outcome, reason: MuxdError) -> None:
+        """End the run in progress as `outcome`; nothing happens if there is none. Never blocks."""
+        self._ending = (outcome, reason)
+        self._told_to_end.set()
+
+    async def run(self, release: Release, pages: PageSource) -> Record:
+        """Carry out one run and return its record, which then is in the book.
+
+        The browser is free again at most 10 s after the run's deadline: closing its pages takes
+        up to 3 s, then twice `UNWIND`, and killing the browser always works. Never raises for
+        what a body, its page or the browser does once the run has started. Not to be cancelled:
+        use `end_current`.
+
+        Raises:
+          BrowserLost: the browser was lost before the run had a page; nothing is recorded.
+        """
+        self._told_to_end, self._ending = trio.Event(), None
+        job, record, lease, verdict = release.job, None, None, None
+        with background_errors() as background:
+            try:
+                async with pages.lease(job.session) as lease:
+                    record = await self._book.start(release, generation=pages.generation)
+                    performance = Performance(job.body, self._make_run(release, lease))
+                    verdict = await self._perform(performance, release, lease, pages)
+                    if verdict.outcome.good:
+                        await pages.keep_session(lease, job.session)
+            except WorldError as error:
+                if record is None:
+                    raise
+                verdict = _Verdict(Outcome.crashed, error)
+            except (OSError, ValueError) as error:  # the session's file
+                verdict = _Verdict(Outcome.failed, error)
+        if record is None:
+            record = await self._book.start(release, generation=pages.generation)
+        stray = [*background.errors, *(lease.errors if lease else ())]
+        if stray and (verdict is None or verdict.outcome.good):
+            verdict = _Verdict(Outcome.failed, _stray(stray[0]))
+        assert verdict is not None
+        return await self._book.end(
+            record, verdict.outcome, error=verdict.error, result=summary(verdict.result)
+        )
+
+    async def give_up(self, release: Release, pages: PageSource, error: WorldError) -> Record:
+        """Record a run for which no browser would open a page as ``crashed``."""
+        record = await self._book.start(release, generation=pages.generation)
+        return await self._book.end(record, Outcome.crashed, error=error)
+
+    async def _perform(
+        self, performance: Performance, release: Release, lease: Lease, pages: PageSource
+    ) -> _Verdict:
+        """Let the body run until it ends, is told to, loses its browser or meets its deadline."""
+        job, loss = release.job, None
+
+        async def lost() -> None:
+            nonlocal loss
+            loss = await pages.wait_lost(lease)
+
+        self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
+        with trio.move_on_after(job.timeout):
+            await _first_of(performance.ended.wait, lost, self._told_to_end.wait)
+        if performance.ended.is_set():
+            return await self._judge(performance, release, lost)
+        await self._end(performance, lease, pages, gone=loss is not None)
+        if loss is not None:
+            return _Verdict(Outcome.crashed, loss)
+        if self._ending is not None:
+            return _Verdict(*self._ending)
+        late = f"it ran longer than its timeout, {format_duration(job.timeout)}"
+        return _Verdict(Outcome.timed_out, DeadlineExceeded(late))
+
+    async def _judge(
+        self, performance: Performance, release: Release, lost: Callable[[], Awaitable[None]]
+    ) -> _Verdict:
+        """What the end of a body that ended by itself means."""
+        error = performance.error
+        if error is None:
+            empty = release.job.expects_result and _is_nothing(performance.result)
+            outcome = Outcome.empty if empty else Outcome.ok
+            return _Verdict(outcome, result=performance.result)
+        if performance.means_lost:
+            # The body's call failed first; who watches the browser may need a moment more.
+            with trio.move_on_after(NOTICE):
+                await lost()
+                return _Verdict(Outcome.crashed, error)
+        return _Verdict(Outcome.failed, error)
+
+    async def _end(
+        self, performance: Performance, lease: Lease, pages: PageSource, *, gone: bool
+    ) -> None:
+        """The ladder: close its pages -> cancel it -> kill the browser and leave it behind."""
+        if not gone:
+            await pages.revoke(lease)  # bounded by its contract
+        if await performance.ends_within(UNWIND):
+            return
+        performance.cancel()
+        if await performance.ends_within(UNWIND):
+            return
+        pages.kill("a run's body would not end")
+        performance.let_go()
+        if not await performance.ends_within(UNWIND):
+            structlog.get_logger().error("a body ignores its end and is left behind")
+
+    def _make_run(self, release: Release, lease: Lease) -> Run:
+        return Run(
+            id=release.id,
+            job=release.job,
+            attempt=release.attempt,
+            released_at=release.released_at,
+            deadline=self._real_now() + release.job.timeout,
+            page=lease.page,
+            context=lease.context,
+            browser=lease.browser,
+            log=structlog.get_logger().bind(job=release.job.name, run=release.id),
+        )
+
+
+def _stray(cause: BaseException) -> BackgroundError:
+    error = BackgroundError(f"a listener or callback raised {cause!r}")
+    error.__cause__ = cause
+    return error
+
+
+async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
+    """Return when the first of them has; the others are cancelled."""
+    async with trio.open_nursery() as nursery:
+
+        async def one(wait: Callable[[], Awaitable[object]]) -> None:
+            await wait()
+            nursery.cancel_scope.cancel()
+
+        for wait in waits:
+            nursery.start_soon(one, wait)
+
+
+def _is_nothing(result: object) -> bool:
+    return result is None or (isinstance(result, Sized) and len(result) == 0)
+
+
+def summary(result: object) -> str | None:
+    """What a body returned, in at most 1,000 characters; None for None. Never raises."""
+    if result is None:
+        return None
+    short = reprlib.Repr()
+    short.maxlist = short.maxdict = short.maxtuple = short.maxset = 10
+    short.maxstring = short.maxother = 200
+    try:
+        text = result if isinstance(result, str) else short.repr(result)
+        if isinstance(result, Sized) and not isinstance(result, (str, bytes)):
+            text = f"{len(result)} items: {text}"
+    except Exception as error:
+        text = f"<{type(result).__name__} that can't be shown: {type(error).__name__}>"
+    return text if len(text) <= 1000 else text[:997] + "..."

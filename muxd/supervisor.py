@@ -1,0 +1,120 @@
+"""Keeps one browser alive: launches it, has work done on it, launches the next when it is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from muxd.errors import BrowserLost, WorldError
+from muxd.events import BrowserDown, BrowserUp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from muxd.browser.generation import Generation
+    from muxd.bus import Bus
+    from muxd.worker import Worker
+
+__all__ = ["Supervisor"]
+
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 60.0
+"""Seconds before the next launch: the first after a launch that failed, and the most."""
+HEALTHY_AFTER = 60.0
+"""A browser that lived for so long, seconds, starts the back-off anew."""
+
+
+class Supervisor:
+    """The life of the browsers, one after another. The channel survives all of them."""
+
+    def __init__(
+        self,
+        open_generation: Callable[[int], AbstractAsyncContextManager[Generation]],
+        worker: Worker,
+        bus: Bus,
+        *,
+        real_now: Callable[[], float],
+    ) -> None:
+        """Make one.
+
+        Args:
+          open_generation: launches the browser of this number (from 1) and closes it on leaving.
+          worker: works on each.
+          bus: is told of each browser's coming and going.
+          real_now: Unix seconds.
+        """
+        self._open, self._worker = open_generation, worker
+        self._bus, self._real_now = bus, real_now
+        self.current: Generation | None = None
+        """The browser that is up, or None."""
+        self.up_since: float | None = None
+        """When it came up, Unix seconds."""
+        self.launched = 0
+        """How many launches were begun."""
+        self.most_at_once = 0
+        """The most browsers that were ever up at a time: never more than 1."""
+        self._announced = False
+        self.last_loss = ""
+        """Why the last browser went."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep a browser up and have the worker work on it.
+
+        Returns when the worker's channel has ended. When cancelled, the browser is closed within its
+        bounds. ``task_status.started()`` is called when the first browser is up.
+
+        Raises:
+          WorldError: the first launch can't succeed before somebody does something (no browser,
+            profile in use). Later ones are tried again for ever.
+        """
+        wait = 0.0
+        while True:
+            born = trio.current_time()
+            try:
+                if await self._live(task_status):
+                    return
+            except WorldError as error:
+                if self.launched == 1 and not isinstance(error, BrowserLost):
+                    raise
+                self.last_loss = str(error)
+            if trio.current_time() - born >= HEALTHY_AFTER:
+                wait = 0.0
+            self._bus.publish(
+                BrowserDown(
+                    at=self._real_now(),
+                    generation=self.launched,
+                    reason=self.last_loss,
+                    retry_in=wait,
+                )
+            )
+            structlog.get_logger().warning(
+                "browser lost", generation=self.launched, reason=self.last_loss, retry_in=wait
+            )
+            await trio.sleep(wait)
+            wait = min(max(FIRST_WAIT, 2 * wait), LONGEST_WAIT)
+
+    async def _live(self, task_status: trio.TaskStatus[None]) -> bool:
+        """One browser's life; True when the channel has ended, False when it was lost."""
+        self.launched += 1
+        async with self._open(self.launched) as generation:
+            self.current, self.up_since = generation, self._real_now()
+            self.most_at_once = max(self.most_at_once, 1)
+            self._bus.publish(
+                BrowserUp(
+                    at=self.up_since,
+                    generation=generation.generation,
+                    pid=generation.pid,
+                    version=generation.version,
+                )
+            )
+            if not self._announced:
+                self._announced = True
+                task_status.started()
+            try:
+                return await self._worker.work(generation, generation.wait_gone)
+            finally:
+                self.current = self.up_since = None
+                self.last_loss = str(generation.lost or "closed")
