@@ -1,0 +1,217 @@
+"""What can be configured: every setting with its type, range and default.
+
+Each section is a frozen class; a field's converter checks what it is given, so that a
+configuration made by hand in a test is checked like one that was read from a file. How values
+are found and put together is in `muxd.configfile`.
+"""
+
+# ruff: noqa: RUF009 - `_setting` is `attrs.field` with a converter and metadata
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import platformdirs
+
+from muxd.units import DURATION_HELP, parse_duration
+from muxd.zone import named_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "SECTIONS",
+    "BrowserConfig",
+    "Config",
+    "DaemonConfig",
+    "LogFormat",
+    "PluginsConfig",
+    "SlottingConfig",
+]
+
+LogFormat = Literal["auto", "console", "json"]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("give a text")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise ValueError('give a list of texts, such as ["one", "two"]')
+    return tuple(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("give true or false")
+    return value
+
+
+def _path(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("give a path, as a text")
+    return Path(value)
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError('give a list of paths, such as ["jobs"]')
+    return tuple(map(_path, value))
+
+
+def _number(low: float, high: float, *, above: bool = False) -> Callable[[object], float]:
+    """A number from `low` (or, with `above`, from just above it) to `high`."""
+    words = (
+        f"give a number {'above' if above else 'from'} {low:g} {'up ' if above else ''}to {high:g}"
+    )
+
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+            raise ValueError(words)
+        if not low <= value <= high or (above and value == low):
+            raise ValueError(words)
+        return float(value)
+
+    return read
+
+
+def _seconds(low: float, high: float, limits: str) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        try:
+            seconds = parse_duration(value)
+        except ValueError:
+            raise ValueError(f"give {DURATION_HELP}, {limits}") from None
+        if not low <= seconds <= high:
+            raise ValueError(f"give {limits}")
+        return seconds
+
+    return read
+
+
+def _timezone(value: object) -> str:
+    return named_zone(value if isinstance(value, str) else "").key
+
+
+def _log_format(value: object) -> str:
+    if value not in ("auto", "console", "json"):
+        raise ValueError("give one of auto, console, json")
+    return str(value)
+
+
+def _setting(
+    default: Any,
+    read: Callable[[object], Any],
+    *,
+    env: str | None = None,
+    kind: Literal["value", "path", "paths", "program"] = "value",
+) -> Any:
+    """A field: its default, what checks it, its environment variable, and what it points to."""
+    if default is None:
+        read = attrs.converters.optional(read)
+    return attrs.field(default=default, converter=read, metadata={"env": env, "kind": kind})
+
+
+@attrs.frozen(kw_only=True)
+class BrowserConfig:
+    """``[browser]``: which browser, and how it is launched."""
+
+    path: Path | None = _setting(None, _path, env="MUXD_BROWSER", kind="program")
+    """The browser's executable. None: Playwright's own, else a Chrome or Chromium that is
+    installed. A name without a slash is looked up on the PATH."""
+    headed: bool = _setting(False, _flag)
+    """True: its window is shown."""
+    args: tuple[str, ...] = _setting((), _texts)
+    """Further command line arguments for the browser."""
+    launch_timeout: float = _setting(60.0, _seconds(1, 3600, "from 1s to 1h"))
+    """How long a launch may take, real seconds, 1 to 3600."""
+
+
+@attrs.frozen(kw_only=True)
+class PluginsConfig:
+    """``[plugins]``: which plugins are loaded, and from where."""
+
+    disable: tuple[str, ...] = _setting((), _texts)
+    """Names of plugins that are not loaded."""
+    strict: bool = _setting(False, _flag)
+    """True: a broken plugin is fatal, instead of being left out."""
+    jobs_dirs: tuple[Path, ...] = _setting((), _paths, env="MUXD_JOBS_DIRS", kind="paths")
+    """Directories whose ``*.py`` files are plugins, each on its own."""
+
+
+@attrs.frozen(kw_only=True)
+class DaemonConfig:
+    """``[daemon]``: where the daemon keeps its state, and how it runs."""
+
+    state_dir: Path = _setting(
+        attrs.Factory(lambda: platformdirs.user_state_path("muxd")),
+        _path,
+        env="MUXD_STATE_DIR",
+        kind="path",
+    )
+    """Where profile, sessions, ledger and lock are kept. One daemon a state directory."""
+    timezone: str | None = _setting(None, _timezone, env="MUXD_TIMEZONE")
+    """IANA name of the zone whose midnight the timetable counts from. None: the system's."""
+    grace: float = _setting(30.0, _seconds(0, 86400, "from 0s to 1d"))
+    """How long the run in progress may go on after a stop was asked for, real seconds,
+    0 to 86400."""
+    speed: float = _setting(1.0, _number(0, 3600, above=True))
+    """How much faster than real time the timetable runs, above 0, at most 3600. For rehearsals."""
+    log_format: LogFormat = _setting("auto", _log_format, env="MUXD_LOG_FORMAT")
+    """``console`` for people, ``json`` for machines; ``auto``: console on a terminal."""
+
+
+@attrs.frozen(kw_only=True)
+class SlottingConfig:
+    """``[slotting]``: how the timetable is made."""
+
+    headroom: float = _setting(0.5, _number(0, 1))
+    """Which share of the best possible gap between slots is kept where preferred phases ask for
+    less, 0 to 1: 0 follows the preferences, 1 the gap."""
+
+
+SECTIONS: Mapping[str, type] = {
+    "browser": BrowserConfig,
+    "plugins": PluginsConfig,
+    "daemon": DaemonConfig,
+    "slotting": SlottingConfig,
+}
+"""The sections with fixed keys; ``[jobs.NAME]`` has those of a job."""
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """All that is configured, and where each value came from."""
+
+    browser: BrowserConfig = attrs.field(factory=BrowserConfig)
+    plugins: PluginsConfig = attrs.field(factory=PluginsConfig)
+    daemon: DaemonConfig = attrs.field(factory=DaemonConfig)
+    slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
+    jobs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """``[jobs.NAME]``: fields of jobs that take the place of what the plugin says, and
+    ``enabled``. The keys are known to be right; the values are checked when they meet the job."""
+    origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
+    """Dotted key to where its value came from: ``default``, a file, an option such as
+    ``--state-dir``, or an environment variable such as ``MUXD_STATE_DIR``."""
+    file: Path | None = None
+    """The configuration file that was read, if any."""
+
+    def origin(self, key: str) -> str:
+        """Where the value of this dotted key came from."""
+        return self.origins.get(key, "default")
+
+    def values(self) -> dict[str, Any]:
+        """Every dotted key with its value, in the order of the reference."""
+        found: dict[str, Any] = {}
+        for section, kind in SECTIONS.items():
+            for field in attrs.fields(kind):
+                found[f"{section}.{field.name}"] = getattr(getattr(self, section), field.name)
+        for name, fields in self.jobs.items():
+            found |= {f"jobs.{name}.{field}": value for field, value in fields.items()}
+        return found

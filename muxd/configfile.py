@@ -1,0 +1,306 @@
+"""Finds the configuration and puts it together: command line > environment > file > default."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cattrs
+import platformdirs
+from cattrs.gen import make_dict_structure_fn, override
+
+from muxd.config import SECTIONS, BrowserConfig, Config, DaemonConfig, PluginsConfig, SlottingConfig
+from muxd.errors import ConfigError, ConfigProblem
+from muxd.hints import did_you_mean, shown
+from muxd.job import Job
+
+__all__ = ["FILE_NAME", "JOB_KEYS", "find_file", "load_config"]
+
+FILE_NAME = "muxd.toml"
+JOB_KEYS = (
+    "enabled",
+    *(a.name for a in attrs.fields(Job) if a.name not in ("name", "body", "plugin")),
+)
+"""What may stand in ``[jobs.NAME]``."""
+
+
+def load_config(
+    file: Path | None = None,
+    options: Mapping[str, tuple[Any, str]] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Config:
+    """The configuration in force.
+
+    Args:
+      file: the file to read, instead of searching for one (see `find_file`).
+      options: dotted key to the value from the command line and the option's name; values that
+        are None or empty tuples count as not given.
+      environ: instead of the process's environment.
+      cwd: instead of the working directory; relative paths from options and the environment
+        are relative to it, those in the file to the file's directory.
+
+    Raises:
+      ConfigError: with all problems that were found, in all places.
+    """
+    environ = os.environ if environ is None else environ
+    cwd = Path.cwd() if cwd is None else cwd
+    found = find_file(file, environ=environ, cwd=cwd)
+    layers = []
+    if found is not None:
+        layers.append(_file_layer(found))
+    layers.append(_environment_layer(environ, cwd))
+    layers.append(_options_layer(options or {}, cwd))
+
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    origins = {
+        f"{section}.{field.name}": "default"
+        for section, kind in SECTIONS.items()
+        for field in attrs.fields(kind)
+    }
+    jobs: dict[str, dict[str, Any]] = {}
+    problems: list[ConfigProblem] = []
+    for layer in layers:
+        jobs |= layer.jobs(problems)
+        settings = layer.settings(problems)
+        if settings is None:
+            continue
+        for key in layer.given():
+            section, _, name = key.partition(".")
+            values[section][name] = getattr(getattr(settings, section), name)
+            origins[key] = layer.source(key)
+    for name, fields in jobs.items():
+        origins |= {f"jobs.{name}.{field}": str(found) for field in fields}
+    problems += (
+        ConfigProblem(
+            origins["plugins.jobs_dirs"],
+            "plugins.jobs_dirs",
+            f"{str(directory)!r} is not a directory: create it, or correct the path",
+        )
+        for directory in values["plugins"].get("jobs_dirs", ())
+        if not directory.is_dir()
+    )
+    if problems:
+        raise ConfigError(*problems)
+    sections = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
+    return Config(**sections, jobs=jobs, origins=origins, file=found)
+
+
+def find_file(
+    file: Path | None = None, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Path | None:
+    """The configuration file: `file`, ``MUXD_CONFIG``, ``./muxd.toml``, then the user's.
+
+    None if none is named and none of the usual places has one. Always absolute.
+
+    Raises:
+      ConfigError: the file that was named is not there.
+    """
+    environ = os.environ if environ is None else environ
+    cwd = Path.cwd() if cwd is None else cwd
+    for named, source in ((file, "--config"), (environ.get("MUXD_CONFIG"), "MUXD_CONFIG")):
+        if named:
+            path = cwd / Path(named).expanduser()
+            if not path.is_file():
+                raise ConfigError(ConfigProblem(source, "", f"there is no file {str(path)!r}"))
+            return path
+    for path in (cwd / FILE_NAME, platformdirs.user_config_path("muxd") / FILE_NAME):
+        if path.is_file():
+            return path
+    return None
+
+
+@attrs.frozen(kw_only=True)
+class _Settings:
+    """The sections with fixed keys, as one thing for cattrs."""
+
+    browser: BrowserConfig = attrs.field(factory=BrowserConfig)
+    plugins: PluginsConfig = attrs.field(factory=PluginsConfig)
+    daemon: DaemonConfig = attrs.field(factory=DaemonConfig)
+    slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
+
+
+@attrs.frozen(kw_only=True)
+class _Layer:
+    """One place that values come from, as it was read: nested, unchecked."""
+
+    raw: Mapping[str, Any]
+    base: Path
+    """What relative paths are relative to."""
+    source: Callable[[str], str]
+    """Dotted key to the name of the file, option or variable."""
+
+    def given(self) -> Iterator[str]:
+        """The dotted keys that are given, of the sections with fixed keys."""
+        for section in SECTIONS:
+            yield from (f"{section}.{name}" for name in self.raw.get(section, ()))
+
+    def settings(self, problems: list[ConfigProblem]) -> _Settings | None:
+        """What is given, checked, the rest by default; None with `problems` added if wrong."""
+        tables: dict[str, Any] = {}
+        sound = True
+        for section, table in self.raw.items():
+            if section == "jobs":
+                continue
+            if section in SECTIONS and not isinstance(table, Mapping):
+                message = f"{shown(table)} is not possible: it is a table, [{section}]"
+                problems.append(ConfigProblem(self.source(section), section, message))
+                sound = False
+            elif section in SECTIONS:
+                tables[section] = {
+                    name: _absolute(self.base, section, name, value)
+                    for name, value in table.items()
+                }
+            else:
+                tables[section] = table
+        try:
+            settings = _converter().structure(tables, _Settings)
+        except cattrs.ClassValidationError as error:
+            problems += self._explain(error, self.raw, ())
+            return None
+        return settings if sound else None
+
+    def jobs(self, problems: list[ConfigProblem]) -> dict[str, dict[str, Any]]:
+        """``[jobs.NAME]``, the keys checked."""
+        found: dict[str, dict[str, Any]] = {}
+        table = self.raw.get("jobs", {})
+        if not isinstance(table, Mapping):
+            message = f"{shown(table)} is not possible: it has a table for each job, [jobs.NAME]"
+            problems.append(ConfigProblem(self.source("jobs"), "jobs", message))
+            return {}
+        for name, fields in table.items():
+            key = f"jobs.{name}"
+            if not isinstance(fields, Mapping):
+                message = f"{shown(fields)} is not possible: it is a table, [jobs.{name}]"
+                problems.append(ConfigProblem(self.source(key), key, message))
+                continue
+            for field, value in fields.items():
+                where = f"{key}.{field}"
+                if field not in JOB_KEYS:
+                    message = f"no such key; {did_you_mean(field, JOB_KEYS)}"
+                    problems.append(ConfigProblem(self.source(where), where, message))
+                elif field == "enabled" and not isinstance(value, bool):
+                    message = f"{shown(value)} is not possible: give true or false"
+                    problems.append(ConfigProblem(self.source(where), where, message))
+            found[name] = dict(fields)
+        return found
+
+    def _explain(
+        self, error: BaseException, value: Any, path: tuple[str, ...]
+    ) -> Iterator[ConfigProblem]:
+        """Every problem in what cattrs raised for `value`, which stands at `path`."""
+        key = ".".join(path)
+        if isinstance(error, cattrs.ClassValidationError):
+            inner, others = error.group_exceptions()
+            for sub, note in inner:
+                yield from self._explain(sub, value[note.name], (*path, note.name))
+            for sub in others:
+                yield from self._explain(sub, value, path)
+        elif isinstance(error, cattrs.ForbiddenExtraKeysError):
+            known = [field.name for field in attrs.fields(error.cl)]
+            what, known = ("key", known) if path else ("section", [*known, "jobs"])
+            for extra in sorted(map(str, error.extra_fields)):
+                where = ".".join((*path, extra))
+                message = f"no such {what}; {did_you_mean(extra, known)}"
+                yield ConfigProblem(self.source(where), where, message)
+        else:
+            yield ConfigProblem(
+                self.source(key), key, f"{shown(_plain(value))} is not possible: {error}"
+            )
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _file_layer(file: Path) -> _Layer:
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        text = str(error)
+        at = re.search(r" \(at line (\d+), column \d+\)$", text)
+        source = f"{file}:{at[1]}" if at else str(file)
+        raise ConfigError(ConfigProblem(source, "", f"this is not TOML: {text}")) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(ConfigProblem(str(file), "", f"this is not UTF-8: {error}")) from None
+    except OSError as error:
+        message = f"it can't be read: {error.strerror or error}"
+        raise ConfigError(ConfigProblem(str(file), "", message)) from None
+    return _Layer(raw=raw, base=file.parent, source=lambda key: str(file))
+
+
+def _environment_layer(environ: Mapping[str, str], cwd: Path) -> _Layer:
+    raw: dict[str, dict[str, Any]] = {}
+    names: dict[str, str] = {}
+    for section, kind in SECTIONS.items():
+        for field in attrs.fields(kind):
+            variable = field.metadata["env"]
+            if variable and (text := environ.get(variable)):
+                several = field.metadata["kind"] == "paths"
+                value = text.split(os.pathsep) if several else text
+                raw.setdefault(section, {})[field.name] = value
+                names[f"{section}.{field.name}"] = variable
+    return _Layer(raw=raw, base=cwd, source=names.__getitem__)
+
+
+def _options_layer(options: Mapping[str, tuple[Any, str]], cwd: Path) -> _Layer:
+    raw: dict[str, dict[str, Any]] = {}
+    for key, (value, _) in options.items():
+        if value is not None and value != ():
+            section, _, name = key.partition(".")
+            raw.setdefault(section, {})[name] = value
+    return _Layer(raw=raw, base=cwd, source=lambda key: options[key][1])
+
+
+def _absolute(base: Path, section: str, name: str, value: Any) -> Any:
+    """The raw value, made absolute where it is a path; what is no path at all is left alone."""
+    field = attrs.fields_dict(SECTIONS[section]).get(name)
+    kind = field.metadata["kind"] if field else "value"
+    if kind == "paths" and isinstance(value, (list, tuple)):
+        return [_absolute_path(base, item) for item in value]
+    if kind == "program" and isinstance(value, str) and "/" not in value:
+        return shutil.which(value) or _absolute_path(base, value)
+    if kind in ("path", "program"):
+        return _absolute_path(base, value)
+    return value
+
+
+def _absolute_path(base: Path, value: Any) -> Any:
+    if isinstance(value, Path) or (isinstance(value, str) and value.strip()):
+        try:
+            return base / Path(value).expanduser()
+        except RuntimeError:  # ~somebody without a home: say so where it is used
+            return base / value
+    return value
+
+
+def _converter() -> cattrs.Converter:
+    """Structures the sections: unknown keys forbidden, each field checked by its converter."""
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+
+    def through(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+        return lambda value, _: read(value)
+
+    for kind in SECTIONS.values():
+        hooks = {
+            field.name: override(struct_hook=through(field.converter))
+            for field in attrs.fields(kind)
+        }
+        converter.register_structure_hook(
+            kind,
+            make_dict_structure_fn(
+                kind,
+                converter,
+                _cattrs_forbid_extra_keys=True,
+                _cattrs_detailed_validation=True,
+                **hooks,  # type: ignore[arg-type]
+            ),
+        )
+    return converter
