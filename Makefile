@@ -1,0 +1,42 @@
+# muxd: `make start` shows it at work, `make test` proves it. Both set up all they need.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup start test lint types unit browser-tests docs clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the environment in .venv and make sure of a browser
+	@$(BIN)/muxd browser install
+
+$(STAMP): pyproject.toml plugins/muxd-demo/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "muxd needs Python 3.11 or later: name one by make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); $(PYTHON) -m pip --version >/dev/null 2>&1 || true; \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	      apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv $(VENV); \
+	    else echo "python3 has no venv module: apt-get install python3-venv"; exit 1; fi; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --group dev -e . -e plugins/muxd-demo
+	@touch $@
+
+start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
+	@$(BIN)/muxd start --speed 60
+
+test: setup lint types ## Lint, types, all tests
+	$(BIN)/python -m pytest
+
+lint:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types:
+	$(BIN)/mypy
+
+clean: ## Remove the environment and all caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,128 @@
+"""What `muxd start` says while it runs: one calm line a run for people, JSON lines for machines."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, TextIO
+
+import attrs
+from rich.console import Console
+from rich.text import Text
+
+from muxd.abc import Sink
+from muxd.events import (
+    BrowserDown,
+    BrowserUp,
+    ClockJumped,
+    Draining,
+    PlanMade,
+    RunEnded,
+    Started,
+)
+from muxd.record import Outcome, Record, utc_text
+from muxd.units import format_duration
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from muxd.events import Event
+
+__all__ = ["ConsoleSink", "JsonSink"]
+
+STYLES = {
+    Outcome.ok: "green",
+    Outcome.empty: "yellow",
+    Outcome.coalesced: "dim",
+    Outcome.missed: "dim",
+    Outcome.interrupted: "yellow",
+    Outcome.cancelled: "yellow",
+}
+"""How an outcome is shown; the others are red."""
+
+
+class ConsoleSink(Sink):
+    """For a terminal: time, job, outcome, duration, lateness; and what is out of the ordinary."""
+
+    name = "console"
+
+    def __init__(self, console: Console, zone: ZoneInfo, *, width: int) -> None:
+        """Write to `console`, in the time of `zone`; job names take `width` columns."""
+        self._console, self._zone, self._width = console, zone, width
+
+    async def handle(self, event: Event) -> None:
+        """Print one event, or nothing."""
+        match event:
+            case RunEnded():
+                self._console.print(self._run(event.record))
+            case BrowserUp():
+                self._say(event, f"browser {event.version} is up", "cyan")
+            case BrowserDown():
+                then = f"; the next in {event.retry_in:g} s" if event.retry_in else ""
+                self._say(event, f"browser lost: {event.reason}{then}", "red")
+            case PlanMade():
+                self._plan(event)
+            case ClockJumped():
+                what = "the machine slept" if event.kind == "sleep" else "the clock was stepped"
+                self._say(event, f"{what}: {format_duration(event.seconds)}", "yellow")
+            case Started():
+                faster = f", {event.speed:g} times as fast as real" if event.speed != 1 else ""
+                self._say(event, f"running {event.jobs} jobs{faster}", "cyan")
+            case Draining():
+                grace = format_duration(event.grace)
+                self._say(
+                    event,
+                    f"stopping: the run in progress may take {grace} (again: at once)",
+                    "cyan",
+                )
+            case _:
+                pass
+
+    def _plan(self, event: PlanMade) -> None:
+        if event.feasible:
+            self._say(event, f"timetable: no collision, gaps of {event.min_gap:g} s or more", "cyan")
+        for warning in event.warnings:
+            self._say(event, warning, "yellow")
+
+    def _clock(self, at: float) -> str:
+        return datetime.fromtimestamp(at, self._zone).strftime("%H:%M:%S")
+
+    def _say(self, event: Event, text: str, style: str) -> None:
+        self._console.print(Text(f"{self._clock(event.at)}  ").append(text, style), soft_wrap=True)
+
+    def _run(self, record: Record) -> Text:
+        assert record.outcome is not None
+        assert record.ended_at is not None
+        line = Text(f"{self._clock(record.ended_at)}  {record.job:<{self._width}}  ")
+        line.append(f"{record.outcome:<11}", STYLES.get(record.outcome, "bold red"))
+        if record.duration is not None and record.lateness is not None:
+            line.append(f" {record.duration:6.2f} s  {record.lateness:+6.2f} s late", "dim")
+        if record.error:
+            line.append("  " + record.error.splitlines()[0][:200], "red")
+        line.no_wrap = True
+        line.overflow = "ellipsis"
+        return line
+
+
+class JsonSink(Sink):
+    """For a program: each event is one line of JSON."""
+
+    name = "json lines"
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`."""
+        self._stream = stream
+
+    async def handle(self, event: Event) -> None:
+        """Print one event."""
+        fields = {
+            name: value.as_dict() if isinstance(value, Record) else value
+            for name, value in attrs.asdict(event, recurse=False).items()
+            if name != "at"
+        }
+        told = {"at": utc_text(event.at), "event": _snake(type(event).__name__)}
+        print(json.dumps(told | fields, default=str), file=self._stream, flush=True)  # noqa: T201
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
