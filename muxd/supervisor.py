@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 
 from muxd.errors import BrowserLost, WorldError
@@ -23,7 +23,7 @@ __all__ = ["Supervisor"]
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 """Seconds before the next launch: the first after a launch that failed, and the most."""
-HEALTHY_AFTER = 60.0
+HEALTHY_AFTER = 10.0
 """A browser that lived for so long, seconds, starts the back-off anew."""
 
 
@@ -37,6 +37,7 @@ class Supervisor:
         bus: Bus,
         *,
         real_now: Callable[[], float],
+        patience: float = math.inf,
     ) -> None:
         """Make one.
 
@@ -45,39 +46,46 @@ class Supervisor:
           worker: works on each.
           bus: is told of each browser's coming and going.
           real_now: Unix seconds.
+          patience: how many launches in a row may fail before `run` raises, 0 or more.
         """
         self._open, self._worker = open_generation, worker
-        self._bus, self._real_now = bus, real_now
+        self._bus, self._real_now, self._patience = bus, real_now, patience
         self.current: Generation | None = None
         """The browser that is up, or None."""
         self.up_since: float | None = None
         """When it came up, Unix seconds."""
         self.launched = 0
         """How many launches were begun."""
+        self.now = 0
+        """How many browsers are up: 0 or 1."""
         self.most_at_once = 0
         """The most browsers that were ever up at a time: never more than 1."""
-        self._announced = False
+        self.up = trio.Event()
+        """Set once the first browser is up."""
         self.last_loss = ""
         """Why the last browser went."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self) -> None:
         """Keep a browser up and have the worker work on it.
 
-        Returns when the worker's channel has ended. When cancelled, the browser is closed within its
-        bounds. ``task_status.started()`` is called when the first browser is up.
+        Returns when the worker's channel has ended. When cancelled, the browser is closed within
+        its bounds.
 
         Raises:
-          WorldError: the first launch can't succeed before somebody does something (no browser,
-            profile in use). Later ones are tried again for ever.
+          WorldError: the first launch can't succeed before somebody does something (profile in
+            use), or patience is at its end.
         """
-        wait = 0.0
+        wait, failures = 0.0, 0
         while True:
             born = trio.current_time()
             try:
-                if await self._live(task_status):
+                if await self._live():
                     return
+                failures = 0
             except WorldError as error:
-                if self.launched == 1 and not isinstance(error, BrowserLost):
+                failures += 1
+                hopeless = self.launched == 1 and not isinstance(error, BrowserLost)
+                if hopeless or failures > self._patience:
                     raise
                 self.last_loss = str(error)
             if trio.current_time() - born >= HEALTHY_AFTER:
@@ -90,31 +98,31 @@ class Supervisor:
                     retry_in=wait,
                 )
             )
-            structlog.get_logger().warning(
-                "browser lost", generation=self.launched, reason=self.last_loss, retry_in=wait
-            )
             await trio.sleep(wait)
             wait = min(max(FIRST_WAIT, 2 * wait), LONGEST_WAIT)
 
-    async def _live(self, task_status: trio.TaskStatus[None]) -> bool:
+    async def _live(self) -> bool:
         """One browser's life; True when the channel has ended, False when it was lost."""
         self.launched += 1
-        async with self._open(self.launched) as generation:
-            self.current, self.up_since = generation, self._real_now()
-            self.most_at_once = max(self.most_at_once, 1)
-            self._bus.publish(
-                BrowserUp(
-                    at=self.up_since,
-                    generation=generation.generation,
-                    pid=generation.pid,
-                    version=generation.version,
+        before = self.now
+        try:
+            async with self._open(self.launched) as generation:
+                self.now += 1
+                self.most_at_once = max(self.most_at_once, self.now)
+                self.current, self.up_since = generation, self._real_now()
+                self._bus.publish(
+                    BrowserUp(
+                        at=self.up_since,
+                        generation=generation.generation,
+                        pid=generation.pid,
+                        version=generation.version,
+                    )
                 )
-            )
-            if not self._announced:
-                self._announced = True
-                task_status.started()
-            try:
-                return await self._worker.work(generation, generation.wait_gone)
-            finally:
-                self.current = self.up_since = None
-                self.last_loss = str(generation.lost or "closed")
+                self.up.set()
+                try:
+                    return await self._worker.work(generation, generation.wait_gone)
+                finally:
+                    self.current = self.up_since = None
+                    self.last_loss = str(generation.lost or "closed")
+        finally:
+            self.now = before  # only here its processes are known to be gone

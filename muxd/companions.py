@@ -1,0 +1,94 @@
+"""What runs beside the jobs: the plugins' sinks and services."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from muxd.abc import Service, Sink
+    from muxd.bus import Bus
+
+__all__ = ["start_services", "start_sinks"]
+
+SERVICE_BOUND = 30.0
+"""How long a service may take to start, seconds."""
+
+
+async def start_sinks(sinks: Iterable[tuple[str, Sink]], bus: Bus, nursery: trio.Nursery) -> None:
+    """Have each sink told of every event from now on, until the bus is closed and drained.
+
+    One that raises is logged and told no more.
+    """
+    for plugin, sink in sinks:
+        await nursery.start(partial(_feed, sink, plugin, bus), name=f"sink {sink.name}")
+
+
+async def _feed(
+    sink: Sink,
+    plugin: str,
+    bus: Bus,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    async with bus.subscribe(sink.name) as events:
+        task_status.started()
+        async for event in events:
+            try:
+                await sink.handle(event)
+            except Exception:
+                structlog.get_logger().exception(
+                    "a sink raised and is left out", sink=sink.name, plugin=plugin
+                )
+                return
+
+
+async def start_services(
+    services: Iterable[tuple[str, Service]], nursery: trio.Nursery
+) -> dict[str, str]:
+    """Start each service and wait until it has started.
+
+    Returns:
+      For each plugin with a service that did not start within `SERVICE_BOUND`: why not.
+    """
+    failed: dict[str, str] = {}
+    for plugin, service in services:
+        if plugin in failed:
+            continue
+        try:
+            with trio.fail_after(SERVICE_BOUND):
+                await nursery.start(
+                    partial(_serve, service, plugin), name=f"service {service.name}"
+                )
+        except trio.TooSlowError:
+            failed[plugin] = f"service {service.name!r} did not start in {SERVICE_BOUND:g} s"
+        except Exception as error:
+            failed[plugin] = f"service {service.name!r} did not start: {error!r}"
+    return failed
+
+
+async def _serve(service: Service, plugin: str, *, task_status: trio.TaskStatus[None]) -> None:
+    """Run the service. What it raises once it has started is logged; before that, raised."""
+    started = False
+
+    class Status:
+        def started(self, value: None = None) -> None:
+            nonlocal started
+            started = True
+            task_status.started(value)
+
+    log = structlog.get_logger().bind(service=service.name, plugin=plugin)
+    try:
+        await service.run(task_status=Status())
+        if not started:
+            raise RuntimeError("it returned without calling task_status.started()")
+        log.warning("a service has ended")
+    except Exception:
+        if not started:
+            raise
+        log.exception("a service raised and is gone")

@@ -1,0 +1,268 @@
+"""The daemon: the nursery tree, and the order of start and stop. No policy.
+
+::
+
+    outer    sinks, services, control socket
+    └─ bodies   the bodies of runs; one that ignores its end is left behind here
+       └─ inner    the supervisor (one browser, its worker), the scheduler
+
+Start: lock -> ledger -> sinks -> services -> timetable -> control -> browser -> scheduler.
+Stop: scheduler -> channel -> the run in progress, for as long as `grace` -> browser -> bodies ->
+control, services -> sinks -> ledger -> lock.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import trio
+
+from muxd.book import RunBook
+from muxd.browser.generation import open_generation
+from muxd.browser.sessions import SessionFiles
+from muxd.bus import Bus
+from muxd.channel import open_priority_channel
+from muxd.civil import Calendar
+from muxd.clock import ScaledClock, WallClock
+from muxd.companions import start_services, start_sinks
+from muxd.control.server import serve_control
+from muxd.errors import RunError, UnknownJob, UserError
+from muxd.events import Draining, PlanMade, Started
+from muxd.planning import make_timetable
+from muxd.record import Outcome
+from muxd.release import Release
+from muxd.runner import Runner
+from muxd.scheduler import Scheduler
+from muxd.slotting import Timetable
+from muxd.state import StateDir
+from muxd.status import status_of
+from muxd.supervisor import Supervisor
+from muxd.worker import Worker
+from muxd.zone import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from muxd.abc import Sink
+    from muxd.browser.launch import LaunchPlan
+    from muxd.clock import Clock
+    from muxd.config import Config
+    from muxd.job import Job
+    from muxd.plugins import Plugins
+    from muxd.record import Record
+
+__all__ = ["Daemon"]
+
+SINK_BOUND = 5.0
+"""How long sinks may take to handle what they have been told when the daemon stops, seconds."""
+
+
+class Daemon:
+    """One daemon, from lock to lock. It is run once."""
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        launch: LaunchPlan,
+        *,
+        sinks: Sequence[tuple[str, Sink]] = (),
+    ) -> None:
+        """Put it together; nothing happens yet.
+
+        Args:
+          config: what is in force.
+          plugins: as loaded.
+          launch: how the browser is started.
+          sinks: the caller's own, by name, beside those of the plugins.
+        """
+        self.config, self.plugins = config, plugins
+        self.state = StateDir(config.daemon.state_dir)
+        self.zone = zone(config)
+        self.pid = os.getpid()
+        self.started_at: float | None = None
+        self.phase = "starting"
+        """``starting``, ``running`` or ``draining``."""
+        self.left_out: dict[str, str] = {}
+        """Plugins whose services did not start, and why."""
+        self.timetable = Timetable(slots=())
+        wall = WallClock()
+        speed = config.daemon.speed
+        self.clock: Clock = wall if speed == 1 else ScaledClock(speed, wall)
+        self.bus = Bus()
+        self.book = RunBook(
+            plugins.store(self.state.root), self.bus, real_now=time.time, speed=speed
+        )
+        self.supervisor: Supervisor
+        self.scheduler: Scheduler
+        self._sinks = [*sinks, *plugins.sinks()]
+        self._launch = launch
+        self._send, self._receive = open_priority_channel[Release](math.inf)
+        self._stop = trio.Event()
+        self._stop_at_once = trio.Event()
+
+    async def run(self) -> None:
+        """Run until `stop` is called or a signal comes (SIGTERM or SIGINT: drain; again: at once).
+
+        Raises:
+          AlreadyRunning: another daemon holds the state directory.
+          LedgerError: the ledger can't be opened.
+          ProfileInUse: somebody else's browser holds the profile.
+
+        When cancelled, it stops at once, in order; the run in progress is recorded.
+        """
+        with self.state.hold():
+            async with self.book.store.open(), trio.open_nursery() as outer:
+                outer.start_soon(self._heed_signals)
+                async with trio.open_nursery() as told:
+                    await start_sinks(self._sinks, self.bus, told)
+                    try:
+                        await self._serve()
+                    finally:
+                        self.bus.close()
+                        told.cancel_scope.deadline = trio.current_time() + SINK_BOUND
+                outer.cancel_scope.cancel()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
+        self._stop.set()
+        if at_once:
+            self._stop_at_once.set()
+
+    def status(self) -> dict[str, Any]:
+        """What `muxd status` shows, for JSON."""
+        return status_of(self)
+
+    def waiting(self) -> Sequence[Release]:
+        """What waits in the channel, in the order in which it would run now."""
+        return self._receive.snapshot()
+
+    async def request(self, job: str) -> Release:
+        """Have a run of this job now, before everything that waits.
+
+        Raises:
+          UnknownJob: there is no such job.
+          UserError: the daemon is stopping.
+        """
+        if self._stop.is_set():
+            raise UserError("muxd is stopping: no new run is taken")
+        if job not in self.scheduler.jobs:
+            raise UnknownJob(job, tuple(self.scheduler.jobs))
+        return await self.scheduler.request(job)
+
+    async def wait_ended(self, run_id: str) -> Record:
+        """The record of a run, once it has ended."""
+        return await self.book.wait_ended(run_id)
+
+    async def _heed_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                self.stop(at_once=self._stop.is_set())
+
+    async def _serve(self) -> None:
+        """Everything between the first sink and the last."""
+        await self.book.recover()
+        async with trio.open_nursery() as beside:
+            self.left_out = await start_services(self.plugins.services(), beside)
+            for plugin, reason in self.left_out.items():
+                structlog.get_logger().error("plugin left out", plugin=plugin, reason=reason)
+            jobs = [job for job in self.plugins.jobs if job.plugin not in self.left_out]
+            await self._plan(jobs)
+            async with trio.open_nursery() as bodies:
+                runner = Runner(self.book, bodies, real_now=time.time)
+                await self._make_parts(jobs, runner)
+                await beside.start(serve_control, self, self.state.socket)
+                await self._work(runner)
+                bodies.cancel_scope.cancel()
+            beside.cancel_scope.cancel()
+
+    async def _plan(self, jobs: Sequence[Job]) -> None:
+        """Make the timetable, and keep its phases for the next start."""
+        store = self.book.store
+        self.timetable = make_timetable(
+            jobs,
+            # A rehearsal's timetable is that of real time: what it learns would spoil it.
+            learned=await store.learned(),
+            phases=await store.phases(),
+            headroom=self.config.slotting.headroom,
+        )
+        slots = self.timetable.slots
+        await store.set_phases({slot.name: (slot.interval, slot.phase) for slot in slots})
+        self.bus.publish(
+            PlanMade(
+                at=time.time(),
+                feasible=self.timetable.feasible,
+                min_gap=self.timetable.min_gap,
+                utilisation=self.timetable.utilisation,
+                warnings=self.timetable.warnings,
+            )
+        )
+
+    async def _make_parts(self, jobs: Sequence[Job], runner: Runner) -> None:
+        self.scheduler = Scheduler(
+            clock=self.clock,
+            calendar=Calendar(self.zone),
+            timetable=self.timetable,
+            jobs={job.name: job for job in jobs},
+            channel=self._send,
+            book=self.book,
+            bus=self.bus,
+            last_releases=await self.book.store.last_releases(),
+        )
+        worker = Worker(self._receive, runner, self.scheduler.ended)
+        self.supervisor = Supervisor(
+            partial(open_generation, plan=self._launch, sessions=SessionFiles(self.state.sessions)),
+            worker,
+            self.bus,
+            real_now=time.time,
+        )
+
+    async def _work(self, runner: Runner) -> None:
+        """Browser and scheduler, until the daemon is to stop; then the order of stopping."""
+        async with trio.open_nursery() as inner:
+            inner.start_soon(self.supervisor.run)
+            async with trio.open_nursery() as releasing:
+                releasing.start_soon(self._release)
+                await self._stop.wait()
+                self.phase = "draining"
+                grace = self.config.daemon.grace
+                self.bus.publish(Draining(at=time.time(), grace=grace))
+                releasing.cancel_scope.cancel()
+            await self._send.aclose()
+            await self.book.close()
+            await self._drain(runner, grace)
+            inner.cancel_scope.cancel()
+
+    async def _release(self) -> None:
+        """The scheduler, from the moment on that there is a browser."""
+        await self.supervisor.up.wait()
+        self.started_at, self.phase = time.time(), "running"
+        self.bus.publish(
+            Started(at=self.started_at, jobs=len(self.timetable.slots), speed=self.clock.speed)
+        )
+        await self.scheduler.run()
+
+    async def _drain(self, runner: Runner, grace: float) -> None:
+        """Let the run in progress end, for as long as its grace; then end it."""
+        running = self.book.running
+        if running is None:
+            return
+        with trio.move_on_after(grace):
+            async with trio.open_nursery() as nursery:
+
+                async def hurry() -> None:
+                    await self._stop_at_once.wait()
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(hurry)
+                await self.book.wait_ended(running.id)
+                nursery.cancel_scope.cancel()
+        if self.book.running is not None:
+            runner.end_current(Outcome.interrupted, RunError("muxd was stopped"))
+            await self.book.wait_ended(running.id)

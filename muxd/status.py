@@ -1,0 +1,70 @@
+"""What the daemon looks like from outside, for `muxd status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from muxd.record import utc_text
+
+if TYPE_CHECKING:
+    from muxd.daemon import Daemon
+    from muxd.release import Release
+
+__all__ = ["status_of"]
+
+UPCOMING = 10
+"""How many of the next releases are told."""
+
+
+def status_of(daemon: Daemon) -> dict[str, Any]:
+    """The daemon's state as one JSON object with stable keys; instants in ISO 8601 UTC."""
+    book, supervisor, timetable = daemon.book, daemon.supervisor, daemon.timetable
+    generation = supervisor.current
+    return {
+        "pid": daemon.pid,
+        "state": daemon.phase,
+        "started_at": utc_text(daemon.started_at),
+        "speed": daemon.clock.speed,
+        "timezone": str(daemon.zone),
+        "state_dir": str(daemon.state.root),
+        "browser": {
+            "up": generation is not None,
+            "generation": supervisor.launched,
+            "pid": generation.pid if generation else None,
+            "version": generation.version if generation else None,
+            "up_since": utc_text(supervisor.up_since),
+            "last_loss": supervisor.last_loss or None,
+            "now": supervisor.now,
+            "most_at_once": supervisor.most_at_once,
+        },
+        "running": book.running.as_dict() if book.running else None,
+        "waiting": [_waiting(release) for release in daemon.waiting()],
+        "upcoming": [
+            {"job": job, "at": utc_text(at)} for at, job in daemon.scheduler.upcoming(UPCOMING)
+        ],
+        "runs": {
+            "by_outcome": dict(book.counts),
+            "now": book.now,
+            "most_at_once": book.most_at_once,
+        },
+        "timetable": {
+            "jobs": len(timetable.slots),
+            "feasible": timetable.feasible,
+            "min_gap": timetable.min_gap,
+            "collisions": len(timetable.collisions),
+            "utilisation": round(timetable.utilisation, 4),
+            "warnings": list(timetable.warnings),
+        },
+        "plugins_left_out": dict(daemon.left_out),
+    }
+
+
+def _waiting(release: Release) -> dict[str, Any]:
+    return {
+        "id": release.id,
+        "job": release.job.name,
+        "priority": release.priority,
+        "cause": release.cause.value,
+        "attempt": release.attempt,
+        "released_at": utc_text(release.released_at),
+    }
