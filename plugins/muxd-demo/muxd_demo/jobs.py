@@ -36,7 +36,7 @@ def demo_jobs(studio: Studio) -> Iterator[Job]:
 
     def job(body: Callable[..., Awaitable[Any]], interval: str, **fields: Any) -> Job:
         doc = inspect.getdoc(body) or ""
-        fields = {"description": doc.partition("\n")[0], "timeout": "20s"} | fields
+        fields = {"description": doc.partition("\n")[0], "timeout": "30s"} | fields
         return Job(body.__name__, partial(body, studio=studio), interval=interval, **fields)
 
     # What the account says

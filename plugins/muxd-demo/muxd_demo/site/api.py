@@ -10,6 +10,7 @@ import trio
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from muxd_demo.site.body import read_body
 from muxd_demo.site.numbers import RANGES, breakdown, daily, measure, totals
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["SESSION_COOKIE", "Api"]
 
 SESSION_COOKIE = "perch_session"
-_LARGEST_BODY = 10_000
 _ARTICLE = (
     "It was a quiet morning until somebody looked twice.",
     "Those who were there say that it had been coming for years.",
@@ -267,12 +267,7 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
 
 
 async def _given(request: Request) -> dict[str, Any]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST_BODY:
-            raise ValueError("that is too long")
-    given = json.loads(body)  # a JSONDecodeError is a ValueError
+    given = json.loads(await read_body(request))  # a JSONDecodeError is a ValueError
     if not isinstance(given, dict):
         raise ValueError("give a JSON object")  # the client's mistake, a 422
     return given

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 
 from muxd_demo.site.api import SESSION_COOKIE, Api
+from muxd_demo.site.body import read_body
 from muxd_demo.site.world import PASSWORD, USER
 
 if TYPE_CHECKING:
@@ -109,11 +110,10 @@ class _Pages:
 
     async def sign_in(self, request: Request) -> Response:
         """Take the form; a cookie and the page that was asked for, or the form again."""
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > 4000:
-                return PlainTextResponse("too long\n", 413)
+        try:
+            body = await read_body(request)
+        except ValueError as error:
+            return PlainTextResponse(f"{error}\n", 413)
         given = {
             name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()
         }
