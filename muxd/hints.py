@@ -12,7 +12,7 @@ __all__ = ["did_you_mean", "shown"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """What to say after "there is no `word`": the likeliest of `known`, else all of them.
+    """What to say after "there is no `word`": the likeliest of `known`, else all of them (20 at most).
 
     >>> did_you_mean("intervall", ["interval", "timeout"])
     "did you mean 'interval'?"
@@ -23,7 +23,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, words, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return "there are: " + ", ".join(words) if words else "there are none"
+    if not words:
+        return "there are none"
+    more = f" and {len(words) - 20} more" if len(words) > 20 else ""
+    return "there are: " + ", ".join(words[:20]) + more
 
 
 def shown(value: object, *, at_most: int = 120) -> str:

@@ -1,0 +1,55 @@
+"""The command line: a table of commands, each imported when it is used.
+
+``muxd --help`` reads the table alone, so it costs no browser, no trio and no plugin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from muxd import __version__
+from muxd.cli.group import Entry, LazyGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS: Mapping[str, Entry] = {
+    "start": Entry("muxd.cli.start:start", "Run the jobs, in the foreground."),
+    "stop": Entry("muxd.cli.stop:stop", "Stop the daemon; the run in progress may finish."),
+    "status": Entry("muxd.cli.status:status", "What the daemon is doing."),
+    "run": Entry("muxd.cli.run:run", "Run one job now."),
+    "history": Entry("muxd.cli.history:history", "The runs of the past."),
+    "plan": Entry("muxd.cli.plan:plan", "The timetable, and what is proved about it."),
+    "jobs": Entry("muxd.cli.jobs:jobs", "The jobs of all plugins."),
+    "plugins": Entry("muxd.cli.plugins:plugins", "The plugins, and why any is left out."),
+    "config": Entry("muxd.cli.config:config", "The configuration in force, and its origins."),
+    "browser": Entry("muxd.cli.browser:browser", "Find or install the browser."),
+}
+"""Command to where it is and its help in one line, in the order of ``muxd --help``."""
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""
+\b
+Examples:
+  muxd browser install        once: make sure of a browser
+  muxd start                  run the jobs
+  muxd status                 see what it does, from another terminal
+
+\b
+Exit codes: 0 done, 1 failed, 2 your mistake (the message says what to do),
+3 no daemon is running.
+""",
+)
+@click.version_option(__version__, prog_name="muxd")
+@click.option("--debug", is_flag=True, envvar="MUXD_DEBUG", help="Show tracebacks of errors.")
+def main(debug: bool) -> None:
+    """Cron for one browser: periodic Playwright jobs that never collide."""
+    # `debug` is read by the group when a command ends with an error.

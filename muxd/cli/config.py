@@ -1,0 +1,62 @@
+"""``muxd config``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from muxd.cli.options import config_options, epilog, json_option
+
+if TYPE_CHECKING:
+    from muxd.config import Config
+
+__all__ = ["config"]
+
+
+@click.command(
+    epilog=epilog(
+        ("muxd config", "every value, and where it came from"),
+        ("muxd config --config muxd.toml", "check a file"),
+        ("muxd config --json", "for programs"),
+    )
+)
+@config_options()
+@json_option
+def config(config: Config, as_json: bool) -> None:
+    """Show the configuration in force: every value, and where it came from.
+
+    The command line goes before the environment, the environment before the file, the file
+    before the default. All mistakes are named at once, with exit code 2.
+    """
+    from muxd.cli.context import load
+    from muxd.cli.output import print_json, print_table
+
+    load(config)  # the values in [jobs.NAME] show their mistakes when they meet the jobs
+    values = config.values()
+    if as_json:
+        print_json(
+            {
+                "file": config.file,
+                "values": {
+                    key: {"value": value, "from": config.origin(key)}
+                    for key, value in values.items()
+                },
+            }
+        )
+        return
+    print_table(
+        ("key", "value", "from"),
+        ((key, value_text(value), config.origin(key)) for key, value in values.items()),
+    )
+
+
+def value_text(value: Any) -> str:
+    """A value for people, as it would stand in the file; "-" where none is set."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

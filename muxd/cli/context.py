@@ -1,0 +1,35 @@
+"""What commands that need the plugins begin with."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from muxd.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from muxd.config import Config
+    from muxd.plugins import Plugins
+
+__all__ = ["load"]
+
+
+def load(config: Config) -> Plugins:
+    """The plugins, each problem and warning told on stderr in one line.
+
+    What plugins print while they are imported goes to stderr too: stdout is the command's own.
+
+    Raises:
+      ConfigError: overrides of jobs are wrong.
+      BrokenPlugins: a plugin is broken and that was asked to be fatal.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        plugins = load_plugins(config)
+    for problem in plugins.problems:
+        click.echo(f"muxd: {problem}", err=True)
+    for warning in plugins.warnings:
+        click.echo(f"muxd: warning: {warning}", err=True)
+    return plugins

@@ -1,0 +1,116 @@
+"""A group whose commands are imported when used, and that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from muxd.errors import ConfigError, MuxdError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Entry", "LazyGroup"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell gives it."""
+
+
+@attrs.frozen
+class Entry:
+    """A line of the table of commands."""
+
+    target: str
+    """``module:attribute`` of the click command."""
+    help: str
+    """One line."""
+
+
+class LazyGroup(click.Group):
+    """Shows its table in ``--help``; imports a command when it is run or asked for its help."""
+
+    def __init__(self, *args: Any, table: Mapping[str, Entry] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.table = dict(table or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of the table."""
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported."""
+        entry = self.table.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in self.table.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever it raises becomes a message and an exit code.
+
+        A command may return its exit code.
+        """
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit, OSError) as error:
+            # Click knows these; a broken pipe (a reader like `head` that has seen enough) it
+            # ends quietly. Any other OSError is one that nobody foresaw.
+            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                ctx.exit(report(error, debug=ctx.params.get("debug", False)))
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            ctx.exit(report(error, debug=ctx.params.get("debug", False)))
+        except BaseExceptionGroup:  # Ctrl-C within a nursery
+            ctx.exit(INTERRUPTED)
+        if isinstance(result, int) and result:
+            ctx.exit(result)
+        return result
+
+
+def report(error: Exception, *, debug: bool) -> int:
+    """Say on stderr what went wrong, each error once; gives the exit code."""
+    leaves = list(_leaves(error))
+    known = [leaf for leaf in leaves if isinstance(leaf, MuxdError)]
+    if debug:
+        traceback.print_exception(error)
+    for message in dict.fromkeys(map(_message, known)):
+        click.echo(f"muxd: {message}", err=True)
+    unknown = [leaf for leaf in leaves if not isinstance(leaf, MuxdError)]
+    for leaf in unknown:
+        click.echo(
+            f"muxd: internal error: {type(leaf).__name__}: {leaf}\n"
+            "This is a mistake in muxd: please report it"
+            + ("." if debug else ", with what `muxd --debug ...` (or MUXD_DEBUG=1) shows."),
+            err=True,
+        )
+    return 1 if unknown else max((leaf.exit_code for leaf in known), default=1)
+
+
+def _message(error: MuxdError) -> str:
+    if isinstance(error, ConfigError) and len(error.problems) > 1:
+        lines = "".join(f"\n  {problem}" for problem in error.problems)
+        return f"{len(error.problems)} problems in the configuration:{lines}"
+    return str(error).replace("\n", "\nmuxd: ")
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in the groups that nurseries wrap them into."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error

@@ -1,0 +1,98 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["config_options", "epilog", "json_option"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+"""Adds ``--json``; the command gets it as ``as_json``."""
+
+_SHARED = {
+    "state_dir": "daemon.state_dir",
+    "jobs_dirs": "plugins.jobs_dirs",
+    "strict": "plugins.strict",
+}
+# {parameter of the command: dotted key that it sets}
+
+
+def config_options(**further: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--config --state-dir --jobs-dir --strict-plugins``; the command gets a `Config`.
+
+    The command's first argument is the loaded `muxd.config.Config`. Further options that set a
+    key of the configuration are named as ``parameter="section.key"``; the command doesn't get
+    them as arguments, and their default must be None ("not given")::
+
+        @click.command()
+        @click.option("--headed", is_flag=True, default=None)
+        @config_options(headed="browser.headed")
+        def start(config): ...
+    """
+    keys = _SHARED | further
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_config(*args: Any, config_file: Path | None, **kwargs: Any) -> Any:
+            # Here, not above: `muxd --help` need not read configurations
+            from muxd.configfile import load_config
+
+            context = click.get_current_context()
+            names = {param.name: param.opts[0] for param in context.command.params}
+            options = {key: (kwargs.pop(name), names[name]) for name, key in keys.items()}
+            return command(load_config(config_file, options), *args, **kwargs)
+
+        for option in reversed(
+            (
+                click.option(
+                    "--config",
+                    "config_file",
+                    type=click.Path(path_type=Path),
+                    metavar="FILE",
+                    help="Configuration file. [default: $MUXD_CONFIG, ./muxd.toml, the user's]",
+                ),
+                click.option(
+                    "--state-dir",
+                    type=click.Path(path_type=Path),
+                    metavar="DIR",
+                    help="Where muxd keeps its state. [default: $MUXD_STATE_DIR, the user's]",
+                ),
+                click.option(
+                    "--jobs-dir",
+                    "jobs_dirs",
+                    type=click.Path(path_type=Path),
+                    metavar="DIR",
+                    multiple=True,
+                    help="Directory of job files; may be given more than once.",
+                ),
+                click.option(
+                    "--strict-plugins",
+                    "strict",
+                    is_flag=True,
+                    default=None,
+                    help="Fail if any plugin is broken, instead of leaving it out.",
+                ),
+            )
+        ):
+            with_config = option(with_config)
+        return with_config
+
+    return decorate
+
+
+def epilog(*examples: tuple[str, str]) -> str:
+    """The end of a command's help: examples (command line, what it does) and exit codes."""
+    width = max(len(line) for line, _ in examples) + 2
+    lines = "\n".join(f"  {line:<{width}}{what}" for line, what in examples)
+    return (
+        f"\b\nExamples:\n{lines}\n\n\b\n"
+        "Exit codes: 0 done, 1 failed, 2 your mistake (the message says what to do),\n"
+        "3 no daemon is running."
+    )

@@ -1,0 +1,120 @@
+"""How commands print: one JSON document, or tables for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from muxd.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import RenderableType
+    from rich.text import TextType
+
+__all__ = ["clock_text", "console", "duration_text", "print_json", "print_table", "short"]
+
+_WIDE = 1000
+"""Columns where no terminal sets a limit: a reader like ``grep`` wants whole lines."""
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document: indented by 2, UTF-8, keys in the order given."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} can't be printed as JSON")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console for people; without colours under ``NO_COLOR`` and off a terminal.
+
+    Off a terminal lines are as long as they are, unless ``COLUMNS`` says otherwise.
+    """
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not made.is_terminal and "COLUMNS" not in made._environ:
+        made = Console(stderr=stderr, highlight=False, width=_WIDE)
+    return made
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[TextType | None]], *, right: Iterable[str] = ()
+) -> None:
+    """Print rows under headings. Texts are taken as they are: ``[brackets]`` are no markup.
+
+    Args:
+      columns: the headings.
+      rows: a cell each; None and "" are empty. A `rich.text.Text` keeps its style.
+      right: the headings of columns that are set to the right, such as numbers.
+    """
+    right = set(right)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=column in right or column == columns[0],
+        )
+    for row in rows:
+        cells: list[RenderableType] = [
+            cell if isinstance(cell, Text) else Text(cell or "") for cell in row
+        ]
+        table.add_row(*cells)
+    console().print(table)
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration for people, two units at most: ``1.2s``, ``3m20s``, ``1d4h``; "-" for None."""
+    if seconds is None:
+        return "-"
+    size = abs(seconds)
+    if size < 1:
+        return format_duration(round(seconds, 3))
+    if size < 10:
+        return f"{seconds:.1f}s".replace(".0s", "s")
+    for unit, above in ((1, 3600), (60, 86400), (3600, float("inf"))):
+        if size < above:
+            return format_duration(round(seconds / unit) * unit)
+    raise AssertionError("unreachable")
+
+
+def clock_text(
+    instant: float | None, zone: tzinfo, *, now: float | None = None, seconds: bool = True
+) -> str:
+    """An instant (Unix seconds) for people, in `zone`: the time, with the date unless it is today.
+
+    "-" for None. Without `now` the date is always shown.
+    """
+    if instant is None:
+        return "-"
+    moment = datetime.fromtimestamp(instant, UTC).astimezone(zone)
+    text = moment.strftime("%H:%M:%S" if seconds else "%H:%M")
+    if (
+        now is not None
+        and moment.date() == datetime.fromtimestamp(now, UTC).astimezone(zone).date()
+    ):
+        return text
+    return moment.strftime("%Y-%m-%d ") + text
+
+
+def short(text: str, width: int = 60) -> str:
+    """`text` in one line of at most `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def stdout_is_terminal() -> bool:
+    """True if a person reads what is printed."""
+    return sys.stdout.isatty()

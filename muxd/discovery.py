@@ -1,0 +1,153 @@
+"""Where plugins are: in muxd itself, at entry points, and as single files in jobs directories."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import re
+import sys
+import types
+from typing import TYPE_CHECKING
+
+import attrs
+
+import muxd
+from muxd.errors import ConfigError, ConfigProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from importlib.metadata import EntryPoint
+    from pathlib import Path
+
+    from muxd.config import Config
+
+__all__ = ["BUILTINS", "ENTRY_POINT_GROUP", "Source", "discover"]
+
+ENTRY_POINT_GROUP = "muxd"
+BUILTINS = ("muxd.builtin.ledger",)
+"""Modules of muxd's own that are plugins like anyone's; ``muxd.builtin.x`` is named ``muxd.x``."""
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """A plugin that was found, not yet loaded."""
+
+    name: str
+    location: str
+    """What to look at: a module, an entry point's value or a file."""
+    load: Callable[[], object] = attrs.field(eq=False, repr=False)
+    """Imports it; raises whatever its code raises."""
+    distribution: str | None = None
+    version: str | None = None
+    builtin: bool = False
+
+
+def discover(
+    config: Config,
+    *,
+    entry_points: Iterable[EntryPoint] | None = None,
+    builtins: Iterable[str] = BUILTINS,
+) -> Iterator[Source]:
+    """All plugins there are, in the order in which they claim names.
+
+    First those of muxd itself, then entry points by name, then the files of each jobs directory
+    by name. Nothing is imported before its `Source.load` is called.
+
+    Raises:
+      ConfigError: a jobs directory can't be read.
+    """
+    for module in builtins:
+        yield Source(
+            name="muxd." + module.rpartition(".")[2],
+            location=module,
+            load=_importing(module),
+            distribution="muxd",
+            version=muxd.__version__,
+            builtin=True,
+        )
+    if entry_points is None:
+        entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    for point in sorted(entry_points, key=lambda p: (p.name, p.value)):
+        yield Source(
+            name=point.name,
+            location=point.value,
+            load=point.load,
+            distribution=point.dist.name if point.dist else None,
+            version=point.dist.version if point.dist else None,
+        )
+    for directory in dict.fromkeys(path.resolve() for path in config.plugins.jobs_dirs):
+        yield from _files(directory, config)
+
+
+def _importing(module: str) -> Callable[[], object]:
+    return lambda: importlib.import_module(module)
+
+
+def _files(directory: Path, config: Config) -> Iterator[Source]:
+    """The plugins of a jobs directory: its ``*.py`` files, but for those that start with _ or ."""
+    try:
+        files = sorted(
+            path
+            for path in directory.iterdir()
+            if path.suffix == ".py" and path.name[0] not in "_." and path.is_file()
+        )
+    except OSError as error:
+        key = "plugins.jobs_dirs"
+        message = f"{str(directory)!r} can't be read: {error.strerror or error}"
+        raise ConfigError(ConfigProblem(config.origin(key), key, message)) from error
+    package = _package(directory)
+    for file in files:
+        yield Source(name=file.stem, location=str(file), load=_loading(file, package))
+
+
+def _package(directory: Path) -> str:
+    """A package of its own for the directory, so that ``from ._helpers import login`` works.
+
+    What an earlier load left of it is forgotten: files that changed are read again, and the
+    modules of that load go on unharmed.
+    """
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    name = f"muxd_jobs_dir_{digest}"
+    for module in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+        del sys.modules[module]
+    importlib.invalidate_caches()
+    package = types.ModuleType(name, f"The jobs directory {directory}.")
+    package.__path__ = [str(directory)]
+    sys.modules[name] = package
+    return name
+
+
+class _FreshLoader(importlib.machinery.SourceFileLoader):
+    """Compiles the file as it is now.
+
+    Bytecode caches are told by whole seconds and size: an edit may pass unnoticed.
+    """
+
+    def get_code(self, fullname: str) -> types.CodeType | None:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def _loading(file: Path, package: str) -> Callable[[], object]:
+    stem = file.stem
+    if not stem.isidentifier():
+        stem = re.sub(r"\W", "_", stem) + "_" + hashlib.sha256(stem.encode()).hexdigest()[:6]
+    name = f"{package}.{stem}"
+
+    def load() -> object:
+        loader = _FreshLoader(name, str(file))
+        spec = importlib.util.spec_from_file_location(name, file, loader=loader)
+        if spec is None:
+            raise ImportError(f"{file} can't be loaded")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            loader.exec_module(module)
+        except BaseException:
+            sys.modules.pop(name, None)
+            raise
+        return module
+
+    return load

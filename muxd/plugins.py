@@ -1,0 +1,428 @@
+"""Loads plugins, each on its own: a broken one is left out and named, the others run."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import attrs
+import pluggy
+
+from muxd import hookspecs
+from muxd.abc import Service, Sink, Store
+from muxd.discovery import BUILTINS, Source, discover
+from muxd.errors import ConfigError, JobError, LedgerError, MuxdError, PluginError
+from muxd.hints import did_you_mean, shown
+from muxd.job import Job
+from muxd.overrides import overridden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from importlib.metadata import EntryPoint
+
+    from muxd.config import Config
+    from muxd.errors import ConfigProblem
+
+__all__ = ["BrokenPlugins", "Plugin", "Plugins", "load_plugins"]
+
+State = Literal["active", "left out", "disabled"]
+_T = TypeVar("_T")
+_MOST = 10_000
+"""More items than this from one hook are a generator without an end."""
+
+
+class BrokenPlugins(MuxdError):
+    """Plugins are broken, and ``plugins.strict`` makes that fatal."""
+
+    def __init__(self, *problems: PluginError) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+@attrs.frozen(kw_only=True)
+class Plugin:
+    """What is known of one plugin that was found."""
+
+    name: str
+    distribution: str | None
+    """The installed distribution that it belongs to; None for a file in a jobs directory."""
+    version: str | None
+    location: str
+    """What to look at: a module, an entry point's value or a file."""
+    hooks: tuple[str, ...]
+    """The hooks that it implements."""
+    jobs: tuple[str, ...]
+    """The jobs that it declares, disabled ones too."""
+    state: State
+    problem: PluginError | None
+    """Why it is left out."""
+
+
+@attrs.define
+class _Member:
+    """A plugin and what was made of it so far."""
+
+    source: Source
+    state: State = "active"
+    hooks: dict[str, list[pluggy.HookImpl]] = attrs.field(factory=dict)
+    # {hook name: its implementations, in the order of their definition's names}
+    jobs: list[Job] = attrs.field(factory=list)
+    problem: PluginError | None = None
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def active(self) -> bool:
+        return self.state == "active"
+
+
+@attrs.define(eq=False)
+class Plugins:
+    """All plugins that were found, and what the active ones declare.
+
+    It changes in one way only: a plugin that breaks later (in `store`, `sinks`, `services`, or
+    by `leave_out`) leaves the active ones, and its jobs go with it.
+    """
+
+    _config: Config
+    _members: list[_Member]
+    warnings: tuple[str, ...]
+    """What is odd in the configuration, but no mistake for sure."""
+
+    @property
+    def found(self) -> tuple[Plugin, ...]:
+        """All of them, in the order in which they were found."""
+        return tuple(
+            Plugin(
+                name=member.name,
+                distribution=member.source.distribution,
+                version=member.source.version,
+                location=member.source.location,
+                hooks=tuple(sorted(member.hooks)),
+                jobs=tuple(sorted(job.name for job in member.jobs)),
+                state=member.state,
+                problem=member.problem,
+            )
+            for member in self._members
+        )
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs to run, by name, each with the configuration's overrides and its plugin."""
+        return tuple(job for job in self._all_jobs() if self._enabled(job))
+
+    @property
+    def disabled_jobs(self) -> tuple[Job, ...]:
+        """The jobs of active plugins that the configuration switches off, by name."""
+        return tuple(job for job in self._all_jobs() if not self._enabled(job))
+
+    @property
+    def problems(self) -> tuple[PluginError, ...]:
+        """Why plugins are left out."""
+        return tuple(member.problem for member in self._members if member.problem)
+
+    def store(self, state_dir: Path) -> Store:
+        """The store of the first plugin that gives one; muxd's own comes last.
+
+        Raises:
+          LedgerError: there is none.
+          BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
+        """
+        for member, impl in self._store_order():
+            if not member.active:
+                continue
+            with _Step(self, member, "muxd_store"):
+                store = _call(impl, {"state_dir": state_dir})
+                if store is None:
+                    continue
+                if not isinstance(store, Store):
+                    raise _Wrong(f"returned {shown(store)}, not a muxd.abc.Store{_where(impl)}")
+                return store
+        raise LedgerError(
+            "no plugin keeps records: enable or mend the plugin 'muxd.ledger' (see `muxd plugins`)"
+        )
+
+    def sinks(self) -> list[tuple[str, Sink]]:
+        """The sinks of the active plugins, each with its plugin's name.
+
+        Raises:
+          BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
+        """
+        return self._collect("muxd_sinks", Sink, "muxd.abc.Sink")  # type: ignore[type-abstract]
+
+    def services(self) -> list[tuple[str, Service]]:
+        """The services of the active plugins, each with its plugin's name.
+
+        Raises:
+          BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
+        """
+        return self._collect("muxd_services", Service, "muxd.abc.Service")  # type: ignore[type-abstract]
+
+    def leave_out(self, plugin: str, hook: str, cause: BaseException) -> PluginError:
+        """Leave out an active plugin, and its jobs, because of what its `hook` gave did.
+
+        Raises:
+          BrokenPlugins: ``plugins.strict`` is set.
+          KeyError: no active plugin has this name.
+        """
+        for member in self._members:
+            if member.name == plugin and member.active:
+                return self._leave_out(member, _problem(plugin, hook, cause))
+        raise KeyError(plugin)
+
+    def _leave_out(self, member: _Member, problem: PluginError) -> PluginError:
+        member.state, member.problem = "left out", problem
+        if self._config.plugins.strict:
+            raise BrokenPlugins(problem) from problem
+        return problem
+
+    def _all_jobs(self) -> list[Job]:
+        jobs = (job for member in self._members if member.active for job in member.jobs)
+        return sorted(jobs, key=lambda job: job.name)
+
+    def _enabled(self, job: Job) -> bool:
+        return bool(self._config.jobs.get(job.name, {}).get("enabled", True))
+
+    def _store_order(self) -> list[tuple[_Member, pluggy.HookImpl]]:
+        found = [(m, impl) for m in self._members for impl in m.hooks.get("muxd_store", ())]
+        found.sort(key=lambda p: (p[1].trylast - p[1].tryfirst, p[0].source.builtin))
+        return found
+
+    def _collect(self, hook: str, kind: type[_T], name: str) -> list[tuple[str, _T]]:
+        found: list[tuple[str, _T]] = []
+        for member in self._members:
+            if member.active and hook in member.hooks:
+                with _Step(self, member, hook):
+                    items = [i for impl in member.hooks[hook] for i in _items(impl, kind, name)]
+                    found += ((member.name, item) for item in items)
+        return found
+
+
+def load_plugins(
+    config: Config,
+    *,
+    entry_points: Iterable[EntryPoint] | None = None,
+    builtins: Iterable[str] = BUILTINS,
+) -> Plugins:
+    """Find and load all plugins, and apply what the configuration says of them and their jobs.
+
+    Args:
+      config: the configuration in force.
+      entry_points: instead of those of the installed distributions.
+      builtins: modules of muxd's own that are plugins.
+
+    Raises:
+      ConfigError: overrides of jobs are wrong (all of them are named).
+      BrokenPlugins: a plugin is broken and ``plugins.strict`` is set.
+    """
+    members: list[_Member] = []
+    for source in discover(config, entry_points=entry_points, builtins=builtins):
+        member = _Member(source)
+        if source.name in config.plugins.disable:
+            member.state = "disabled"
+        else:
+            try:
+                _load(member, members)
+            except PluginError as problem:
+                member.state, member.problem = "left out", problem
+        members.append(member)
+
+    wrong: list[ConfigProblem] = []
+    for member in members:
+        if member.active:
+            for at, job in enumerate(member.jobs):
+                member.jobs[at], problems = overridden(job, config)
+                wrong += problems
+    if wrong:
+        raise ConfigError(*wrong)
+    plugins = Plugins(config, members, tuple(_warnings(config, members)))
+    if config.plugins.strict and plugins.problems:
+        raise BrokenPlugins(*plugins.problems)
+    return plugins
+
+
+def _load(member: _Member, earlier: list[_Member]) -> None:
+    """Import a plugin and take its hooks and jobs. Raises `PluginError` for all that is wrong."""
+    name = member.name
+    for other in earlier:
+        if other.name == name:
+            reason = f"the name is already taken by the plugin from {other.source.location}"
+            raise PluginError(name, "name", reason)
+    with _Step(None, member, "import"):
+        plugin = member.source.load()
+    with _Step(None, member, "hooks"):
+        member.hooks = _hooks(plugin, name)
+    declared = _declared(plugin)
+    if not declared and not member.hooks:
+        reason = (
+            "there is neither a job nor a hook in it "
+            "(use @muxd.job(...) or @muxd.hookimpl; names of helper files start with _)"
+        )
+        raise PluginError(name, "hooks", reason)
+    with _Step(None, member, "muxd_jobs"):
+        for impl in member.hooks.get("muxd_jobs", ()):
+            for job in _items(impl, Job, "muxd.Job"):
+                if not any(job is known for known in declared):
+                    declared.append(job)
+        names = [job.name for job in declared]
+        for job_name in names:
+            if names.count(job_name) > 1:
+                raise _Wrong(f"two jobs are named {job_name!r}")
+        member.jobs = [job.replace(plugin=name) for job in declared]
+        for other in earlier:
+            if other.active and (taken := {job.name for job in other.jobs} & set(names)):
+                raise _Wrong(
+                    f"the job name {min(taken)!r} is already taken by plugin {other.name!r} "
+                    f"from {other.source.location}"
+                )
+
+
+def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
+    """The plugin's implementations of each hook, all of them checked."""
+    if isinstance(plugin, Job):
+        return {}
+    if inspect.isclass(plugin):
+        raise _Wrong(f"{plugin.__qualname__} is a class: name an instance of it")
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    known = sorted(vars(manager.hook))
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        # "Plugin ... for hook ...\nhookimpl definition: ...\nArgument(s) ..."
+        lines = str(error).splitlines()
+        raise _Wrong(". ".join(line for line in lines if not line.startswith("Plugin "))) from None
+    found: dict[str, list[pluggy.HookImpl]] = {}
+    for hook, caller in vars(manager.hook).items():
+        for impl in caller.get_hookimpls():
+            if hook not in known:
+                if impl.optionalhook:
+                    continue
+                raise _Wrong(
+                    f"there is no hook {hook!r}; {did_you_mean(hook, known)}{_where(impl)}"
+                )
+            if impl.wrapper or impl.hookwrapper:
+                raise _Wrong(f"{hook} can't be wrapped: each plugin is called alone{_where(impl)}")
+            if inspect.iscoroutinefunction(impl.function) or inspect.isasyncgenfunction(
+                impl.function
+            ):
+                raise _Wrong(f"{hook} is `async def`, but hooks are plain `def`{_where(impl)}")
+            found.setdefault(hook, []).append(impl)
+    for hook in known:
+        if hook not in found and inspect.isroutine(inspect.getattr_static(plugin, hook, None)):
+            raise _Wrong(f"{hook} is not marked with @muxd.hookimpl")
+    return found
+
+
+def _declared(plugin: object) -> list[Job]:
+    """The jobs that stand at the top level of a module, or the plugin itself if it is one."""
+    values = vars(plugin).values() if inspect.ismodule(plugin) else [plugin]
+    found: list[Job] = []
+    for value in values:
+        if isinstance(value, Job) and not any(value is known for known in found):
+            found.append(value)
+    return found
+
+
+def _call(impl: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
+    return impl.function(*(arguments[name] for name in impl.argnames))
+
+
+def _items(impl: pluggy.HookImpl, kind: type[_T], name: str) -> Iterator[_T]:
+    """What a hook that declares things returned or yields, each checked to be a `kind`."""
+    result = _call(impl, {})
+    if isinstance(result, kind):
+        raise _Wrong(f"returned one {name}, not several: yield it{_where(impl)}")
+    try:
+        items = iter(result)
+    except TypeError:
+        hint = f"return or yield {name}"
+        raise _Wrong(f"returned {shown(result)}: {hint}{_where(impl)}") from None
+    for count, item in enumerate(items, 1):
+        if not isinstance(item, kind):
+            raise _Wrong(f"gave {shown(item)}, not a {name}{_where(impl)}")
+        if count > _MOST:
+            raise _Wrong(f"gives more than {_MOST}: it has no end?{_where(impl)}")
+        yield item
+
+
+class _Wrong(Exception):
+    """What a plugin did wrong without raising; the message is the reason."""
+
+
+@attrs.define
+class _Step:
+    """Turns whatever is raised inside into this plugin's problem.
+
+    With `plugins` the plugin is left out there, else `PluginError` is raised. Only Ctrl-C goes
+    through: ``sys.exit()`` in a plugin must not end muxd.
+    """
+
+    plugins: Plugins | None
+    member: _Member
+    hook: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, tb: object) -> bool:
+        if error is None or isinstance(error, (KeyboardInterrupt, PluginError)):
+            return False
+        problem = _problem(self.member.name, self.hook, error)
+        if self.plugins is None:
+            raise problem from problem.__cause__
+        self.plugins._leave_out(self.member, problem)
+        return True
+
+
+def _problem(plugin: str, hook: str, error: BaseException) -> PluginError:
+    if isinstance(error, _Wrong):
+        return PluginError(plugin, hook, str(error))
+    if isinstance(error, JobError):
+        reason = JobError.__str__(error)
+        cause: BaseException = error.of_plugin(plugin).with_traceback(error.__traceback__)
+    elif isinstance(error, MuxdError):
+        reason, cause = str(error), error
+    else:
+        text = str(error)
+        reason, cause = type(error).__name__ + (f": {text}" if text else ""), error
+    problem = PluginError(plugin, hook, " ".join(reason.split()) + _raised_at(error))
+    problem.__cause__ = cause
+    return problem
+
+
+def _raised_at(error: BaseException) -> str:
+    """Where in the plugin's own code it was raised: `` (jobs.py:12)``, or nothing."""
+    here = str(Path(__file__).parent) + os.sep
+    if isinstance(error, SyntaxError):
+        return ""  # its message has it
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((here, "<")) and "/importlib/" not in frame.filename:
+            return f" ({Path(frame.filename).name}:{frame.lineno})"
+    return ""
+
+
+def _where(impl: pluggy.HookImpl) -> str:
+    """Where the implementation stands: `` (jobs.py:12)``, or nothing."""
+    code = getattr(inspect.unwrap(impl.function), "__code__", None)
+    return f" ({Path(code.co_filename).name}:{code.co_firstlineno})" if code else ""
+
+
+def _warnings(config: Config, members: list[_Member]) -> Iterator[str]:
+    names = {member.name for member in members}
+    origin = config.origin("plugins.disable")
+    for name in config.plugins.disable:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            yield f"{origin}: plugins.disable: there is no plugin {name!r}; {hint}"
+    known = {job.name for member in members for job in member.jobs}
+    for name, fields in config.jobs.items():
+        if name not in known:
+            origin = config.origin(f"jobs.{name}.{next(iter(fields), '')}")
+            hint = did_you_mean(name, known)
+            yield f"{origin}: jobs.{name}: no plugin that is loaded has a job {name!r}; {hint}"
