@@ -1,0 +1,123 @@
+"""Records to rows and back, and the statements that move them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from muxd.record import Outcome, Record
+from muxd.release import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "GET",
+    "GOOD_DURATIONS",
+    "LAST_RELEASES",
+    "LEARNT_JOBS",
+    "UNFINISHED",
+    "UPSERT",
+    "history_query",
+    "record_of",
+    "row_of",
+]
+
+_COLUMNS = (
+    "id", "job", "plugin", "cause", "attempt", "first_id", "released_us", "started_us", "ended_us",
+    "outcome", "error_type", "error", "result", "session", "browser_generation", "speed",
+)  # fmt: skip
+_LIST = ", ".join(_COLUMNS)
+
+# Only what the trigger `runs_are_final` lets through: a record that has an outcome stays.
+UPSERT = (
+    f"INSERT INTO runs ({_LIST}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[1:])}"
+)
+GET = f"SELECT {_LIST} FROM runs WHERE id = ?"
+UNFINISHED = f"SELECT {_LIST} FROM runs WHERE outcome IS NULL ORDER BY released_us, id"
+
+
+def history_query(*, by_job: bool, by_outcome: bool) -> str:
+    """The statement for `history`: parameters are the job, the outcome, then the limit."""
+    conditions = ["outcome IS NOT NULL"]
+    if by_job:
+        conditions.append("job = ?")
+    if by_outcome:
+        conditions.append("outcome = ?")
+    return (
+        f"SELECT {_LIST} FROM runs WHERE {' AND '.join(conditions)} "
+        "ORDER BY sort_us DESC, id DESC LIMIT ?"
+    )
+
+
+def _each_job(condition: str) -> str:
+    # Jumps from one job to the next in an index, where SELECT DISTINCT would walk all of it:
+    # there are tens of jobs, and hundreds of thousands of runs after a year.
+    return (
+        "WITH RECURSIVE jobs (job) AS ("
+        f"SELECT min(job) FROM runs WHERE {condition} UNION ALL "
+        f"SELECT (SELECT min(job) FROM runs WHERE job > jobs.job AND {condition}) "
+        "FROM jobs WHERE jobs.job IS NOT NULL) "
+    )
+
+
+_BY_SLOT = "cause IN ('slot', 'catch_up') AND speed = 1"
+_GOOD = "outcome = 'ok' AND speed = 1"
+
+LAST_RELEASES = (
+    _each_job(_BY_SLOT) + "SELECT job, "
+    f"(SELECT max(released_us) FROM runs WHERE job = jobs.job AND {_BY_SLOT}) "
+    "FROM jobs WHERE job IS NOT NULL"
+)
+LEARNT_JOBS = _each_job(_GOOD) + "SELECT job FROM jobs WHERE job IS NOT NULL"
+GOOD_DURATIONS = (
+    f"SELECT ended_us - started_us FROM runs WHERE job = ? AND {_GOOD} "
+    "AND ended_us >= started_us ORDER BY sort_us DESC, id DESC LIMIT ?"
+)
+
+
+def row_of(record: Record) -> tuple[object, ...]:
+    """The row that keeps `record`, in the order of `UPSERT`."""
+    return (
+        _text(record.id),
+        _text(record.job),
+        _text(record.plugin),
+        record.cause.value,
+        record.attempt,
+        _text(record.first_id),
+        _microseconds(record.released_at),
+        _microseconds(record.started_at),
+        _microseconds(record.ended_at),
+        None if record.outcome is None else record.outcome.value,
+        _text(record.error_type),
+        _text(record.error),
+        _text(record.result),
+        _text(record.session),
+        record.browser_generation,
+        record.speed,
+    )
+
+
+def record_of(row: Sequence[Any]) -> Record:
+    """The record that a row of the columns above keeps.
+
+    Raises:
+      ValueError: it has a cause or an outcome that this muxd doesn't know.
+    """
+    fields: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+    for instant in ("released", "started", "ended"):
+        stored = fields.pop(f"{instant}_us")
+        fields[f"{instant}_at"] = None if stored is None else stored / 1e6
+    fields["cause"] = Cause(fields["cause"])
+    fields["outcome"] = None if fields["outcome"] is None else Outcome(fields["outcome"])
+    return Record(**fields)
+
+
+def _microseconds(instant: float | None) -> int | None:
+    return None if instant is None else round(instant * 1e6)
+
+
+def _text(text: str | None) -> str | None:
+    # Pages hand out half of a surrogate pair (a title cut in an emoji), which UTF-8 can't hold:
+    # that must not cost the record.
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,165 @@
+"""A store in memory, for tests: the same laws as the ledger's, held by the same contract suite."""
+
+from __future__ import annotations
+
+import math
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from muxd.abc import Learned, Store
+from muxd.builtin._learning import NEWEST, learned_from
+from muxd.errors import LedgerError
+from muxd.record import Outcome, Record
+from muxd.release import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore(Store):
+    """A `~muxd.abc.Store` that keeps its records as long as the object lives.
+
+    Like a file it may be closed and opened again. `~muxd.testing.StoreContract` holds that it
+    behaves as the ledger does.
+    """
+
+    failure: LedgerError | None
+    """Set it, and every method raises it from then on, as when a disk fails. None: all is well."""
+
+    def __init__(self) -> None:
+        self.failure = None
+        self._records: dict[str, Record] = {}
+        self._phases: dict[str, tuple[int, int]] = {}
+        self._is_open = False
+        self._readonly = False
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """All records by their ids, with an outcome or not, in the order of their first write."""
+        return MappingProxyType(self._records)
+
+    @asynccontextmanager
+    async def open(self, *, readonly: bool = False) -> AsyncIterator[MemoryStore]:
+        """The store, opened. Raises `LedgerError` where it is open already."""
+        await trio.lowlevel.checkpoint()
+        if self._is_open:
+            raise LedgerError("the store is open already")
+        if self.failure is not None:
+            raise self.failure
+        self._is_open, self._readonly = True, readonly
+        try:
+            yield self
+        finally:
+            self._is_open = False
+
+    async def write(self, *records: Record) -> None:
+        """Insert or update records, all or none. Cancelled, it has done nothing."""
+        await self._ready(writes=True)
+        after = dict(self._records)
+        for record in records:
+            if (before := after.get(record.id)) is not None and before.outcome is not None:
+                raise LedgerError(
+                    f"run {record.id!r} of job {record.job!r} is not written: "
+                    "a run with an outcome is never changed"
+                )
+            after[record.id] = _kept(record)
+        # Not replaced: `records` that a test holds shows what is written later.
+        self._records.update(after)
+
+    async def unfinished(self) -> Sequence[Record]:
+        """Records without an outcome, oldest first."""
+        await self._ready()
+        waiting = [record for record in self._records.values() if record.outcome is None]
+        return sorted(waiting, key=lambda record: (record.released_at, record.id))
+
+    async def history(
+        self, *, job: str | None = None, outcome: Outcome | None = None, limit: int = 100
+    ) -> Sequence[Record]:
+        """The newest `limit` (0 or more) ended records, newest end first."""
+        if limit < 0:
+            raise ValueError(f"limit={limit} is not possible: give 0 or more")
+        await self._ready()
+        found = [
+            record
+            for record in self._ended()
+            if job in (None, record.job) and outcome in (None, record.outcome)
+        ]
+        return found[:limit]
+
+    async def get(self, run_id: str) -> Record | None:
+        """The record of this id, None if there is none."""
+        await self._ready()
+        return self._records.get(run_id)
+
+    async def last_releases(self) -> Mapping[str, float]:
+        """For each job the newest release by its slot, real Unix seconds."""
+        await self._ready()
+        newest: dict[str, float] = {}
+        for record in self._records.values():
+            if record.cause in (Cause.slot, Cause.catch_up) and record.speed == 1:
+                newest[record.job] = max(newest.get(record.job, -math.inf), record.released_at)
+        return newest
+
+    async def learned(self) -> Mapping[str, Learned]:
+        """For each job what its newest 50 good runs at speed 1 took."""
+        await self._ready()
+        taken: dict[str, list[float]] = {}
+        for record in self._ended():
+            good = record.outcome is Outcome.ok and record.speed == 1
+            if good and (seconds := _seconds(record)) is not None:
+                taken.setdefault(record.job, []).append(seconds)
+        return {job: learned_from(seconds[:NEWEST]) for job, seconds in taken.items()}
+
+    async def phases(self) -> Mapping[str, tuple[int, int]]:
+        """The phases in force: job to (interval, phase), seconds."""
+        await self._ready()
+        return dict(self._phases)
+
+    async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
+        """Replace the phases in force. Cancelled, it has done nothing."""
+        await self._ready(writes=True)
+        self._phases = dict(phases)
+
+    async def _ready(self, *, writes: bool = False) -> None:
+        # The one checkpoint of each method: before anything is done.
+        await trio.lowlevel.checkpoint()
+        if not self._is_open:
+            raise LedgerError("the store is not open")
+        if self.failure is not None:
+            raise self.failure
+        if writes and self._readonly:
+            raise LedgerError("the store is open for reading only")
+
+    def _ended(self) -> list[Record]:
+        ended = [record for record in self._records.values() if record.outcome is not None]
+        return sorted(ended, key=_age, reverse=True)
+
+
+def _age(record: Record) -> tuple[float, str]:
+    return (record.released_at if record.ended_at is None else record.ended_at, record.id)
+
+
+def _seconds(record: Record) -> float | None:
+    """What the run took, counted in whole microseconds; None if the clock was set back in it."""
+    if record.started_at is None or record.ended_at is None:
+        return None
+    microseconds = round(record.ended_at * 1e6) - round(record.started_at * 1e6)
+    return microseconds / 1e6 if microseconds >= 0 else None
+
+
+def _kept(record: Record) -> Record:
+    """The record as it comes back: to the microsecond, in text that UTF-8 can hold."""
+    changed: dict[str, Any] = {}
+    for field in attrs.fields(Record):
+        value = getattr(record, field.name)
+        if field.name.endswith("_at") and value is not None:
+            changed[field.name] = round(value * 1e6) / 1e6
+        elif type(value) is str:
+            changed[field.name] = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return attrs.evolve(record, **changed)
