@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from muxd import logs
 from muxd.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ __all__ = ["load"]
 
 
 def load(config: Config) -> Plugins:
-    """The plugins, each problem and warning told on stderr in one line.
+    """Set up the logs and load the plugins; tell each problem and warning on stderr in one line.
 
     What plugins print while they are imported goes to stderr too: stdout is the command's own.
 
@@ -26,6 +28,11 @@ def load(config: Config) -> Plugins:
       ConfigError: overrides of jobs are wrong.
       BrokenPlugins: a plugin is broken and that was asked to be fatal.
     """
+    debug = click.get_current_context().find_root().params.get("debug")
+    logs.configure(
+        logs.chosen_format(config.daemon.log_format, sys.stderr),
+        logging.DEBUG if debug else logging.INFO,
+    )
     with contextlib.redirect_stdout(sys.stderr):
         plugins = load_plugins(config)
     for problem in plugins.problems:

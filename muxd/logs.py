@@ -1,0 +1,136 @@
+"""Logs: calm lines for people, JSON lines for machines. Set up by the command line alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+import structlog
+
+from muxd.record import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+    from muxd.config import LogFormat
+
+__all__ = ["chosen_format", "configure"]
+
+_DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
+
+
+def chosen_format(setting: LogFormat, stream: TextIO) -> Literal["console", "json"]:
+    """What ``auto`` means for this stream: ``console`` on a terminal, else ``json``."""
+    if setting == "auto":
+        return "console" if stream.isatty() else "json"
+    return setting
+
+
+def configure(
+    log_format: Literal["console", "json"],
+    level: int = logging.INFO,
+    *,
+    stream: TextIO | None = None,
+) -> None:
+    """Set up structlog, and what other libraries log through `logging`, for this process.
+
+    Args:
+      log_format: ``console`` for lines such as ``12:00:05 warning  killed a browser  pid=7``;
+        ``json`` for an object a line, with ``at`` (UTC, microseconds), ``level`` and ``event``.
+      level: what is less important than this `logging` level is dropped. Of other libraries
+        only warnings are shown, and INFO where `level` is DEBUG.
+      stream: where to write; by default whatever ``sys.stderr`` is at the time.
+    """
+    out: Any = stream if stream is not None else _Stderr()
+    colours = log_format == "console" and _has_colours(out)
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    render: Processor = _Console(colours=colours) if log_format == "console" else _json
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared[:2], _named, *shared[2:]],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO if level <= logging.DEBUG else max(level, logging.WARNING))
+
+
+class _Stderr:
+    """Whatever ``sys.stderr`` is when something is written."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+
+def _has_colours(stream: Any) -> bool:
+    return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
+
+
+def _named(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Say which library a foreign line is from."""
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord):
+        event["logger"] = record.name
+    return event
+
+
+def _json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    now = datetime.now().timestamp()
+    first = {"at": utc_text(now), "level": event.pop("level", method), "event": event.pop("event")}
+    return json.dumps(first | dict(event), default=str, ensure_ascii=False)
+
+
+class _Console:
+    """One line: time, level unless it is info, what happened, and the rest as ``key=value``."""
+
+    def __init__(self, *, colours: bool) -> None:
+        plain: Callable[[str, str], str] = lambda text, _: text  # noqa: E731
+        coloured: Callable[[str, str], str] = lambda text, code: f"{code}{text}{_END}"  # noqa: E731
+        self._paint = coloured if colours else plain
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        level = str(event.pop("level", method))
+        what = _line(str(event.pop("event")))
+        trace = "".join(f"\n{event.pop(k)}" for k in ("stack", "exception") if k in event)
+        parts = [self._paint(datetime.now().strftime("%H:%M:%S"), _DIM)]
+        if level not in ("info", "debug"):
+            parts.append(self._paint(level, _YELLOW if level == "warning" else _RED))
+        parts.append(self._paint(what, _BOLD) if level != "debug" else self._paint(what, _DIM))
+        parts += (self._paint(f"{key}={_value(value)}", _DIM) for key, value in event.items())
+        return "  ".join(parts) + trace
+
+
+def _line(text: str) -> str:
+    """The text, quoted if it would break the line or play with the terminal."""
+    return text if text.isprintable() else repr(text)
+
+
+def _value(value: object) -> str:
+    """A text as it is if it is one word, else quoted, so that a line stays a line."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if text and text.isprintable() and " " not in text else repr(text)
