@@ -70,8 +70,7 @@ async def run_alone(
         async with book.store.open(), trio.open_nursery() as beside:
             await book.recover()
             mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
-            for plugin, reason in (await start_services(mine, beside)).items():
-                raise PluginError(plugin, "muxd_services", reason)
+            await start_services(mine, beside, _refuse)
             send, receive = open_priority_channel[Release](math.inf)
             async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
                 runner = Runner(book, bodies, real_now=time.time)
@@ -92,3 +91,7 @@ async def run_alone(
                 inner.cancel_scope.cancel()
                 bodies.cancel_scope.cancel()
             beside.cancel_scope.cancel()
+
+
+def _refuse(plugin: str, cause: Exception) -> None:
+    raise PluginError(plugin, "muxd_services", str(cause)) from cause

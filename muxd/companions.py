@@ -9,7 +9,7 @@ import structlog
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from muxd.abc import Service, Sink
     from muxd.bus import Bus
@@ -49,27 +49,35 @@ async def _feed(
 
 
 async def start_services(
-    services: Iterable[tuple[str, Service]], nursery: trio.Nursery
-) -> dict[str, str]:
+    services: Iterable[tuple[str, Service]],
+    nursery: trio.Nursery,
+    failed: Callable[[str, Exception], object],
+) -> None:
     """Start each service and wait until it has started.
 
-    Returns:
-      For each plugin with a service that did not start within `SERVICE_BOUND`: why not.
+    Args:
+      services: each with its plugin's name.
+      nursery: where they live; cancel it to end them.
+      failed: is told of each plugin with a service that did not start within `SERVICE_BOUND`, and
+        why; its further services are not started.
     """
-    failed: dict[str, str] = {}
+    broken = set()
     for plugin, service in services:
-        if plugin in failed:
+        if plugin in broken:
             continue
         try:
             with trio.fail_after(SERVICE_BOUND):
-                await nursery.start(
-                    partial(_serve, service, plugin), name=f"service {service.name}"
-                )
+                serve = partial(_serve, service, plugin)
+                await nursery.start(serve, name=f"service {service.name}")
+            continue
         except trio.TooSlowError:
-            failed[plugin] = f"service {service.name!r} did not start in {SERVICE_BOUND:g} s"
-        except Exception as error:
-            failed[plugin] = f"service {service.name!r} did not start: {error!r}"
-    return failed
+            error: Exception = TimeoutError(
+                f"service {service.name!r} did not start in {SERVICE_BOUND:g} s"
+            )
+        except Exception as raised:
+            error = raised
+        broken.add(plugin)
+        failed(plugin, error)
 
 
 async def _serve(service: Service, plugin: str, *, task_status: trio.TaskStatus[None]) -> None:

@@ -89,8 +89,6 @@ class Daemon:
         self.started_at: float | None = None
         self.phase = "starting"
         """``starting``, ``running`` or ``draining``."""
-        self.left_out: dict[str, str] = {}
-        """Plugins whose services did not start, and why."""
         self.timetable = Timetable(slots=())
         wall = WallClock()
         speed = config.daemon.speed
@@ -169,10 +167,8 @@ class Daemon:
         """Everything between the first sink and the last."""
         await self.book.recover()
         async with trio.open_nursery() as beside:
-            self.left_out = await start_services(self.plugins.services(), beside)
-            for plugin, reason in self.left_out.items():
-                structlog.get_logger().error("plugin left out", plugin=plugin, reason=reason)
-            jobs = [job for job in self.plugins.jobs if job.plugin not in self.left_out]
+            await start_services(self.plugins.services(), beside, self._leave_out)
+            jobs = self.plugins.jobs
             await self._plan(jobs)
             async with trio.open_nursery() as bodies:
                 runner = Runner(self.book, bodies, real_now=time.time)
@@ -181,6 +177,10 @@ class Daemon:
                 await self._work(runner)
                 bodies.cancel_scope.cancel()
             beside.cancel_scope.cancel()
+
+    def _leave_out(self, plugin: str, cause: Exception) -> None:
+        problem = self.plugins.leave_out(plugin, "muxd_services", cause)
+        structlog.get_logger().error(str(problem))
 
     async def _plan(self, jobs: Sequence[Job]) -> None:
         """Make the timetable, and keep its phases for the next start."""

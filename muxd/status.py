@@ -55,7 +55,7 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
             "utilisation": round(timetable.utilisation, 4),
             "warnings": list(timetable.warnings),
         },
-        "plugins_left_out": dict(daemon.left_out),
+        "plugins_left_out": {problem.plugin: str(problem) for problem in daemon.plugins.problems},
     }
 
 

@@ -1,0 +1,90 @@
+"""``muxd browser``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from muxd.cli.options import config_options, epilog, json_option
+
+if TYPE_CHECKING:
+    from muxd.browser.find import FoundBrowser
+    from muxd.browser.launch import LaunchPlan
+    from muxd.config import Config
+
+__all__ = ["browser", "launch_plan"]
+
+
+def launch_plan(config: Config) -> LaunchPlan:
+    """How the configured browser is started.
+
+    Raises:
+      ConfigError: the one that is configured can't be used.
+      BrowserNotFound: there is none.
+    """
+    from muxd.browser.launch import LaunchPlan
+    from muxd.state import StateDir
+
+    return LaunchPlan(
+        found=_find(config),
+        profile=StateDir(config.daemon.state_dir).profile,
+        headed=config.browser.headed,
+        args=config.browser.args,
+        timeout=config.browser.launch_timeout,
+    )
+
+
+def _find(config: Config) -> FoundBrowser:
+    from muxd.browser.find import find_browser
+
+    path = config.browser.path
+    return find_browser(path, configured_by=config.origins.get("browser.path", "browser.path"))
+
+
+@click.group(
+    epilog=epilog(
+        ("muxd browser install", "make sure of a browser"),
+        ("muxd browser show", "say which one is used"),
+    )
+)
+def browser() -> None:
+    """Find or install the browser."""
+
+
+@browser.command(epilog=epilog(("muxd browser install", "make sure of a browser")))
+@config_options()
+def install(config: Config) -> None:
+    """Make sure that there is a browser; get one if there is none.
+
+    Looked for, in this order: the one that is configured ([browser] path or MUXD_BROWSER),
+    Playwright's own, a Chrome or Chromium of the system. If there is none: Playwright's own is
+    downloaded, and where that can't be done, on Debian and Ubuntu as root, the package chromium
+    is installed.
+    """
+    from muxd.browser.find import install_browser
+    from muxd.errors import BrowserNotFound
+
+    try:
+        found = _find(config)
+    except BrowserNotFound:
+        found = install_browser(lambda step: click.echo(step, err=True))
+    click.echo(f"browser: {_words(found)}")
+
+
+@browser.command(epilog=epilog(("muxd browser show --json", "for programs")))
+@config_options()
+@json_option
+def show(config: Config, as_json: bool) -> None:
+    """Say which browser is used, and where it was found."""
+    from muxd.cli.output import print_json
+
+    found = _find(config)
+    if as_json:
+        print_json({"path": str(found.path) if found.path else None, "source": found.source})
+    else:
+        click.echo(f"browser: {_words(found)}")
+
+
+def _words(found: FoundBrowser) -> str:
+    return f"{found.path}, {found.source}" if found.path else found.source

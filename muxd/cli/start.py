@@ -1,0 +1,89 @@
+"""``muxd start``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from muxd.cli.options import config_options, epilog
+
+if TYPE_CHECKING:
+    from muxd.abc import Sink
+    from muxd.config import Config
+    from muxd.plugins import Plugins
+
+__all__ = ["start"]
+
+
+@click.command(
+    epilog=epilog(
+        ("muxd start", "the jobs of the installed plugins"),
+        ("muxd start --jobs-dir ./jobs --headed", "those of a directory too; show the browser"),
+        ("muxd start --speed 60", "a rehearsal: an hour of the timetable a minute"),
+    )
+)
+@click.option("--headed", is_flag=True, default=None, help="Show the browser's window.")
+@click.option(
+    "--speed",
+    type=float,
+    metavar="N",
+    help="Run the timetable N times faster than real time; timeouts and durations stay real.",
+)
+@click.option(
+    "--log-format",
+    metavar="FORMAT",
+    help="auto, console or json. [default: auto: console on a terminal, else json]",
+)
+@config_options(headed="browser.headed", speed="daemon.speed", log_format="daemon.log_format")
+def start(config: Config) -> None:
+    """Run the jobs, in the foreground.
+
+    Ctrl-C or SIGTERM: no new run is begun, and the one in progress may finish within the grace
+    (30 s by default); a second one ends it at once. Only one daemon runs on a state directory.
+    """
+    from muxd.bridge import run
+    from muxd.cli.browser import launch_plan
+    from muxd.cli.context import load
+    from muxd.daemon import Daemon
+    from muxd.errors import AlreadyRunning, UserError
+    from muxd.logs import chosen_format, configure
+    from muxd.state import StateDir
+
+    people = chosen_format(config.daemon.log_format, sys.stdout) == "console"
+    configure("console" if people else "json", logging.WARNING if people else logging.INFO)
+    plugins = load(config)
+    if not plugins.jobs:
+        raise UserError(
+            "there are no jobs to run: install a plugin, name a directory of job files with "
+            "--jobs-dir, or see `muxd plugins` for why one is left out"
+        )
+    state = StateDir(config.daemon.state_dir)
+    owner = state.owner()
+    if owner is not None:  # before anything is launched; the lock itself is taken by the daemon
+        raise AlreadyRunning(str(state.root), owner)
+    launch = launch_plan(config)
+    if people:
+        _say_where(config, plugins, launch.found.source)
+    sinks = [("muxd", _sink(config, plugins, people=people))]
+    run(Daemon(config, plugins, launch, sinks=sinks).run)
+
+
+def _sink(config: Config, plugins: Plugins, *, people: bool) -> Sink:
+    from muxd.cli.live import ConsoleSink, JsonSink
+    from muxd.cli.output import console
+    from muxd.zone import zone
+
+    if not people:
+        return JsonSink(sys.stdout)
+    width = max(len(job.name) for job in plugins.jobs)
+    return ConsoleSink(console(), zone(config), width=min(width, 40))
+
+
+def _say_where(config: Config, plugins: Plugins, browser: str) -> None:
+    sources = {job.plugin for job in plugins.jobs}
+    click.echo(f"muxd: {len(plugins.jobs)} jobs of {len(sources)} plugins, on {browser}")
+    click.echo(f"state in {config.daemon.state_dir}")
+    click.echo("in another terminal: muxd status, muxd plan, muxd history; Ctrl-C here stops it\n")

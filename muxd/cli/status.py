@@ -1,0 +1,89 @@
+"""``muxd status``."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from muxd.cli.options import config_options, epilog, json_option
+
+if TYPE_CHECKING:
+    from muxd.config import Config
+
+__all__ = ["status"]
+
+
+@click.command(
+    epilog=epilog(
+        ("muxd status", "one screen"),
+        ("muxd status --json", "for programs"),
+    )
+)
+@config_options()
+@json_option
+def status(config: Config, as_json: bool) -> None:
+    """Show what the daemon is doing: browser, run in progress, queue, next releases, totals."""
+    from muxd.cli.output import print_json
+    from muxd.control.client import ControlClient
+    from muxd.state import StateDir
+
+    told = ControlClient(StateDir(config.daemon.state_dir)).status()
+    if as_json:
+        print_json(told)
+    else:
+        _show(told, time.time())
+
+
+def _show(told: dict[str, Any], now: float) -> None:
+    from muxd.cli.output import clock_text, duration_text, print_table
+
+    zone = ZoneInfo(told["timezone"])
+    browser, running, plan = told["browser"], told["running"], told["timetable"]
+    faster = f", {told['speed']:g} times as fast as real" if told["speed"] != 1 else ""
+    click.echo(f"muxd      {told['state']}{faster}, process {told['pid']}, {told['state_dir']}")
+    if browser["up"]:
+        since = duration_text(now - _unix(browser["up_since"]))
+        click.echo(
+            f"browser   {browser['version']}, up for {since}, process {browser['pid']}, "
+            f"generation {browser['generation']}"
+        )
+    else:
+        click.echo(f"browser   none: {browser['last_loss'] or 'being launched'}")
+    click.echo(
+        f"plan      {plan['jobs']} jobs, "
+        + ("no collision" if plan["feasible"] else f"{plan['collisions']} colliding pairs")
+        + f", smallest gap {plan['min_gap']:g} s, {plan['utilisation']:.0%} of the time used"
+    )
+    if running:
+        since = duration_text(now - _unix(running["started_at"]))
+        click.echo(f"running   {running['job']} ({running['id']}) for {since}")
+    else:
+        click.echo("running   nothing")
+    outcomes = ", ".join(f"{count} {name}" for name, count in told["runs"]["by_outcome"].items())
+    click.echo(f"runs      {outcomes or 'none yet'}; most at once {told['runs']['most_at_once']}")
+    for warning in plan["warnings"]:
+        click.echo(f"warning   {warning}")
+    for problem in told["plugins_left_out"].values():
+        click.echo(f"warning   {problem}")
+    if told["waiting"]:
+        click.echo("")
+        rows = [
+            (item["job"], item["cause"], duration_text(now - _unix(item["released_at"])))
+            for item in told["waiting"]
+        ]
+        print_table(("waiting", "why", "for"), rows, right=("for",))
+    click.echo("")
+    rows = [
+        (item["job"], clock_text(at, zone, now=now), duration_text(max(0.0, at - now)))
+        for item in told["upcoming"]
+        for at in (_unix(item["at"]),)
+    ]
+    print_table(("next", "at", "in"), rows, right=("in",))
+
+
+def _unix(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

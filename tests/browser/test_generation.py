@@ -1,0 +1,247 @@
+"""One life of the browser: lent, watched, cleaned, closed, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+import trio
+from muxd.bridge import bridged
+
+import muxd
+from muxd.browser.generation import REVOKE_BOUND, open_generation
+from muxd.browser.processes import browsers_of_profile, children_of
+from muxd.errors import BrowserLost, PageCrashed, ProfileInUse
+
+
+def our_driver():
+    (driver,) = [p for p in children_of(os.getpid()) if "run-driver" in p.cmdline()]
+    return driver
+
+
+def everything_below(pid):
+    return psutil.Process(pid).children(recursive=True)
+
+
+def gone(processes, seconds=3):
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_page_in_each_session_is_in_the_one_browser(browse, plan):
+    """main, named and fresh sessions share one browser process, and not their cookies."""
+
+    async def test(life, site):
+        for session, before in [("main", ""), ("me", ""), ("fresh", ""), ("main", "visitor=1")]:
+            async with life.lease(session) as lease:
+                await bridged(lease.page.goto)(site.url + "/cookie")
+                assert site.seen[-1] == ("/cookie", before) or site.seen[-1][0] == "/favicon.ico"
+                text = await bridged(lease.page.inner_text)("p")
+                assert text == before
+            assert len(browsers_of_profile(plan.profile)) == 1
+
+    browse(test)
+
+
+def test_nothing_is_left_of_a_lease(browse):
+    """Pages, popups and routes of a run are gone when its lease has been left."""
+
+    async def test(life, site):
+        async with life.lease("main") as lease:
+            contexts = len(lease.browser.contexts)
+            pages = len(lease.context.pages)
+            await bridged(lease.context.route)("**/second", lambda route: route.abort())
+            await bridged(lease.page.goto)(site.url + "/storm")
+        async with life.lease("named") as lease:
+            await bridged(lease.page.goto)(site.url)
+        async with life.lease("main") as lease:
+            assert len(lease.context.pages) == pages
+            assert len(lease.browser.contexts) == contexts
+            await bridged(lease.page.goto)(site.url + "/second")
+
+    browse(test)
+
+
+def test_a_named_session_is_kept_only_when_it_is_saved(browse, sessions):
+    """keep_session makes the cookies outlive the browser; without it a run leaves no trace."""
+
+    async def first(life, site):
+        for keep in (False, True):
+            async with life.lease("shop") as lease:
+                await bridged(lease.page.goto)(site.url + "/cookie")
+                if keep:
+                    await life.keep_session(lease, "shop")
+            assert (sessions.load("shop") is not None) == keep
+
+    async def second(life, site):
+        async with life.lease("shop") as lease:
+            (cookie,) = await bridged(lease.context.cookies)()
+            assert cookie["name"] == "visitor"
+
+    browse(first)
+    browse(second)
+    assert sessions.path("shop").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_profile_is_private_and_survives(browse, plan):
+    """The profile directory has mode 0700, and main's cookies outlive a browser that was closed."""
+
+    async def first(life, site):
+        async with life.lease("main") as lease:
+            await bridged(lease.page.goto)(site.url + "/cookie")
+
+    async def second(life, site):
+        async with life.lease("main") as lease:
+            assert [c["name"] for c in await bridged(lease.context.cookies)()] == ["visitor"]
+
+    browse(first)
+    browse(second)
+    assert plan.profile.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("path", ["/loop", "/never", "/unload", "/alert", "/drip", "/download"])
+def test_a_hostile_page_is_closed_within_the_bound(browse, path):
+    """Leaving a lease is bounded whatever the page does, and the browser serves the next run."""
+
+    async def test(life, site):
+        async with life.lease("main") as lease:
+            page = lease.page
+            with trio.move_on_after(1.5):
+                try:
+                    await bridged(page.goto)(site.url + path, wait_until="commit")
+                    await bridged(page.evaluate)("1")
+                    await trio.sleep(0.5)
+                except Exception as error:
+                    assert "Download" in str(error)  # noqa: PT017 - what goto says to one
+            left = trio.current_time()
+        assert trio.current_time() - left < REVOKE_BOUND + 1
+        assert life.lost is None
+        async with life.lease("main") as lease:
+            await bridged(lease.page.goto)(site.url)
+
+    browse(test)
+
+
+@pytest.mark.parametrize("victim", ["browser", "driver"])
+def test_death_is_noticed_at_once(browse, victim, plan):
+    """kill -9 of the browser or the driver is noticed within a second, idle or not."""
+
+    async def test(life, site):
+        async with life.lease("main") as lease:
+            below = everything_below(os.getpid())
+            pid = life.pid if victim == "browser" else our_driver().pid
+            os.kill(pid, signal.SIGKILL)
+            with trio.fail_after(1):
+                loss = await life.wait_lost(lease)
+            assert isinstance(loss, BrowserLost)
+            assert str(pid) in str(loss) or "closed" in str(loss)
+        with pytest.raises(BrowserLost):
+            async with life.lease("main"):
+                pytest.fail("a lost browser gave a page")
+        leader = [p for p in below if p.pid == life.pid]
+        assert gone(leader)
+
+    browse(test)
+    assert browsers_of_profile(plan.profile) == []
+
+
+@pytest.mark.parametrize("frozen", ["browser", "driver"])
+def test_a_frozen_browser_is_killed(browse, frozen, plan):
+    """SIGSTOP of the browser or the driver: no page within the bound means kill; nothing stays."""
+
+    async def test(life, site):
+        driver = our_driver().pid
+        pid = life.pid if frozen == "browser" else driver
+        async with life.lease("main") as lease:
+            os.kill(pid, signal.SIGSTOP)
+            before = trio.current_time()
+            await life.revoke(lease)
+        assert trio.current_time() - before < 2 * REVOKE_BOUND + 2
+        assert isinstance(life.lost, BrowserLost)
+
+    browse(test)
+    assert browsers_of_profile(plan.profile) == []
+    assert [p for p in children_of(os.getpid()) if "run-driver" in p.cmdline()] == []
+
+
+def test_a_dead_renderer_is_told_from_a_dead_browser(browse):
+    """A renderer that dies takes its page along: PageCrashed; the browser goes on."""
+
+    async def test(life, site):
+        async with life.lease("main") as lease:
+            with pytest.raises(Exception, match="crash"):
+                await bridged(lease.page.goto)("chrome://crash")
+            with trio.fail_after(2):
+                assert isinstance(await life.wait_lost(lease), PageCrashed)
+        assert life.lost is None
+        async with life.lease("main") as lease:
+            await bridged(lease.page.goto)(site.url)
+
+    browse(test)
+
+
+def test_a_body_that_closes_the_shared_context_loses_the_browser(browse):
+    """Closing main's context is closing the browser: it's noticed, and named as the reason."""
+
+    async def test(life, site):
+        async with life.lease("main") as lease:
+            await bridged(lease.context.close)()
+            with trio.fail_after(2):
+                assert isinstance(await life.wait_lost(lease), BrowserLost)
+
+    browse(test)
+
+
+def test_a_listener_that_raises_is_charged_to_its_own_run(browse):
+    """Playwright makes the next call by anyone raise it: here it's kept with its own lease."""
+
+    async def test(life, site):
+        def listener(_):
+            raise RuntimeError("listener")
+
+        async with life.lease("main") as lease:
+            lease.page.on("close", listener)
+        assert [str(error) for error in lease.errors] == ["listener"]
+        async with life.lease("main") as lease:
+            await bridged(lease.page.goto)(site.url)
+        assert lease.errors == []
+
+    browse(test)
+
+
+def test_a_leftover_of_a_dead_muxd_is_killed_and_a_strangers_browser_is_not(plan, sessions):
+    """A driven browser on our profile is a leftover; one opened by hand gets a clear message."""
+
+    async def main():
+        with trio.fail_after(60):
+            async with open_generation(1, plan, sessions) as first:
+                async with open_generation(2, plan, sessions) as second:
+                    assert first.pid != second.pid
+                    with trio.fail_after(2):
+                        await first.wait_gone()
+            plan.profile.mkdir(exist_ok=True)
+            command = [
+                str(plan.found.path),
+                "--headless",
+                "--no-sandbox",
+                f"--user-data-dir={plan.profile}",
+                "about:blank",
+            ]
+            async with trio.open_nursery() as nursery:
+                stranger = await nursery.start(
+                    lambda task_status: trio.run_process(
+                        command, capture_stderr=True, check=False, task_status=task_status
+                    )
+                )
+                while not (plan.profile / "SingletonLock").is_symlink():
+                    await trio.sleep(0.05)
+                with pytest.raises(ProfileInUse, match=str(stranger.pid)):
+                    async with open_generation(3, plan, sessions):
+                        pytest.fail("took a stranger's profile")
+                stranger.kill()
+            async with open_generation(4, plan, sessions) as life:  # the lock is stale now
+                assert life.lost is None
+
+    muxd.run(main)
