@@ -41,10 +41,34 @@ def has_pss() -> bool:
 
 def browsers_of(parent: psutil.Process) -> list[psutil.Process]:
     """The browsers started by a process or by its descendants, one process each."""
-    return [child for child in _children(parent) if _is_browser(child)]
+    return _sorted_out(_children(parent))[0]
 
 
-def _is_browser(process: psutil.Process) -> bool:
+def _look() -> tuple[int, int]:
+    browsers, theirs = _sorted_out(_children(psutil.Process()))
+    pss = has_pss()
+    return len(browsers), sum(_memory(each, pss) for each in (*browsers, *theirs))
+
+
+def _sorted_out(
+    family: list[psutil.Process],
+) -> tuple[list[psutil.Process], list[psutil.Process]]:
+    """Of these processes the browsers, and those that belong to one of the browsers."""
+    alike = {each.pid for each in family if _looks_like_a_browser(each)}
+    parents = {each.pid: _parent(each) for each in family}
+
+    def is_below(pid: int) -> bool:
+        above = parents.get(pid)
+        while above is not None and above not in alike:
+            above = parents.get(above)
+        return above is not None
+
+    # A helper that was forked an instant ago still has its browser's command line.
+    browsers = [each for each in family if each.pid in alike and not is_below(each.pid)]
+    return browsers, [each for each in family if is_below(each.pid)]
+
+
+def _looks_like_a_browser(process: psutil.Process) -> bool:
     try:
         words = process.cmdline()
     except psutil.Error:
@@ -52,21 +76,6 @@ def _is_browser(process: psutil.Process) -> bool:
     # A browser's helpers are of a --type; the browser itself is not.
     own_profile = any(word.startswith("--user-data-dir") for word in words)
     return own_profile and not any(word.startswith("--type=") for word in words)
-
-
-def _look() -> tuple[int, int]:
-    family = _children(psutil.Process())
-    browsers = {each.pid for each in family if _is_browser(each)}
-    parents = {each.pid: _parent(each) for each in family}
-    pss = has_pss()
-    memory = sum(_memory(each, pss) for each in family if _is_under(each.pid, browsers, parents))
-    return len(browsers), memory
-
-
-def _is_under(pid: int | None, browsers: set[int], parents: dict[int, int | None]) -> bool:
-    while pid is not None and pid not in browsers:
-        pid = parents.get(pid)
-    return pid is not None
 
 
 def _parent(process: psutil.Process) -> int | None:

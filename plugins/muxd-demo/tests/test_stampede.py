@@ -69,19 +69,24 @@ def test_a_tally_is_json():
 
 
 def test_a_browser_is_told_from_its_helpers():
-    """Of a family of processes the browser alone is counted: not its renderers, not others."""
-    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    """Of a family of processes the browser alone is counted: not its renderers, not others, and
+    not a helper that was just forked and still has the browser's command line."""
+    forks = "import os, time; os.fork(); print('up', flush=True); time.sleep(60)"
     started = [
-        subprocess.Popen([*sleep, *words])
+        subprocess.Popen([sys.executable, "-c", forks, *words], stdout=subprocess.PIPE)
         for words in (["--user-data-dir=x"], ["--type=renderer", "--user-data-dir=x"], [])
     ]
     try:
-        found = browsers_of(psutil.Process())
-        assert [each.pid for each in found] == [started[0].pid]
+        for each in started:
+            assert [each.stdout.readline() for _ in range(2)] == [b"up\n"] * 2
+        assert len(psutil.Process().children(recursive=True)) >= 6
+        assert [each.pid for each in browsers_of(psutil.Process())] == [started[0].pid]
     finally:
         for each in started:
-            each.kill()
+            for process in (*psutil.Process(each.pid).children(), each):
+                process.kill()
             each.wait()
+            each.stdout.close()
 
 
 @pytest.mark.browser
