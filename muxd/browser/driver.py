@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from playwright.async_api import Playwright
+    from playwright.async_api import PlaywrightContextManager
 
 __all__ = ["open_driver"]
 
@@ -54,16 +55,29 @@ async def open_driver() -> AsyncIterator[tuple[Playwright, WatchedProcess]]:
         yield playwright, driver
     finally:
         with trio.CancelScope(shield=True):
-            with trio.move_on_after(STOP_BOUND) as scope:
-                # Ends the driver's standard input; it closes what it has open and exits.
-                with contextlib.suppress(Exception):
-                    await bridged(manager.__aexit__)(None, None, None)
+            # Ends the driver's standard input; it closes what it has open and exits.
+            with trio.move_on_after(STOP_BOUND), contextlib.suppress(Exception):
+                await bridged(manager.__aexit__)(None, None, None)
             if driver is not None:
                 driver.kill()
-                if scope.cancelled_caught:
-                    # Let the reader see the end of the pipe, so that nothing waits for it.
-                    with trio.move_on_after(1), contextlib.suppress(Exception):
-                        await bridged(manager.__aexit__)(None, None, None)
+            await _settle(manager)
+
+
+async def _settle(manager: PlaywrightContextManager) -> None:
+    """Let Playwright see the end of its driver, and no error of it be left to be blamed later.
+
+    Playwright has no public way for it: the loop could be closed before the process is reaped,
+    and the error of a broken pipe would reach asyncio's handler at some later garbage collection,
+    in the middle of somebody's run.
+    """
+    transport = getattr(getattr(manager, "_client", None), "_transport", None)
+    if transport is None:
+        return
+    with trio.move_on_after(1.0), contextlib.suppress(Exception):
+        await bridged(transport.wait_until_stopped)()
+    broken = transport.on_error_future
+    if broken.done() and not broken.cancelled():
+        broken.exception()
 
 
 def _new_driver(before: set[int]) -> WatchedProcess | None:

@@ -41,7 +41,7 @@ class LaunchPlan:
     profile: Path
     """The profile directory of the session ``main``; made with mode 0700."""
     headed: bool = False
-    args: tuple[str, ...] = ()
+    args: tuple[str, ...] = attrs.field(default=())
     """The user's own flags; ``--disable-features`` among them is merged with ours."""
     timeout: float = 60.0
     """How long a launch may take, seconds."""
