@@ -67,10 +67,12 @@ async def _serve(site: Site) -> None:
 @click.option(
     "--timeout",
     type=click.FloatRange(1, 600),
-    help="Seconds that each job has, both ways. Default: what each declares (30).",
+    default=30,
+    show_default=True,
+    help="Seconds that each job has, both ways.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-def stampede(browsers: int, timeout: float | None, as_json: bool) -> None:
+def stampede(browsers: int, timeout: float, as_json: bool) -> None:
     """Run the jobs the old way, all at once with a browser each, and then one by one.
 
     It takes about a minute and, for a moment, several GiB of memory.

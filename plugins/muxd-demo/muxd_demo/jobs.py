@@ -2,7 +2,7 @@
 
 The intervals and the preferred phases are those of a deployment that started all of them with
 ``setInterval`` and then spread them by hand. The durations are generous for an hour played in a
-minute: 30 s of the timetable are then half a second.
+minute: 30 s of the timetable are then half a second. Timeouts are real time at every speed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def demo_jobs(studio: Studio) -> Iterator[Job]:
 
     def job(body: Callable[..., Awaitable[Any]], interval: str, **fields: Any) -> Job:
         doc = inspect.getdoc(body) or ""
-        fields = {"description": doc.partition("\n")[0], "timeout": "30s"} | fields
+        fields = {"description": doc.partition("\n")[0], "timeout": "90s"} | fields
         return Job(body.__name__, partial(body, studio=studio), interval=interval, **fields)
 
     # What the account says

@@ -79,14 +79,14 @@ class Tally:
 
 
 async def compare(
-    many: int, *, browser: Path | None, timeout: float | None, tell: Callable[[str], None]
+    many: int, *, browser: Path | None, timeout: float, tell: Callable[[str], None]
 ) -> tuple[Tally, Tally]:
     """Run the first `many` jobs at once, then the same one by one, each way on a new site.
 
     Args:
       many: 1 to 16.
       browser: the executable; None: Playwright's own.
-      timeout: seconds that each job has; None: what it declares.
+      timeout: seconds that each job has, the launch of its browser included.
       tell: is told what is going on, a line at a time.
 
     Returns:
@@ -100,14 +100,12 @@ async def compare(
     return at_once, await _measured(_one_by_one, many, browser, timeout)
 
 
-async def _measured(way: Way, many: int, browser: Path | None, timeout: float | None) -> Tally:
+async def _measured(way: Way, many: int, browser: Path | None, timeout: float) -> Tally:
     site, meter = Site(port=0), Meter()
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(site.run)
-            jobs = list(demo_jobs(Studio(site)))[:many]
-            if timeout is not None:
-                jobs = [job.replace(timeout=timeout) for job in jobs]
+            jobs = [job.replace(timeout=timeout) for job in demo_jobs(Studio(site))][:many]
             nursery.start_soon(meter.run)
             started = time.monotonic()
             attempts = await bridged(_with_playwright)(way, browser, jobs)

@@ -48,10 +48,10 @@ def test_the_sixteen_have_the_statements_intervals(jobs):
 
 
 def test_each_job_says_what_it_does(jobs):
-    """Each has one line for people, and the site's own bound on a run."""
+    """Each has one line for people, and more time than it is expected to take."""
     for job in jobs.values():
         assert job.description.endswith("."), job.name
-        assert job.timeout == 30, job.name
+        assert job.duration < job.timeout <= 90, job.name
 
 
 def test_posting_goes_before_all_else(jobs):

@@ -96,7 +96,7 @@ async def test_both_ways_are_measured_for_real():
     told = []
     with trio.fail_after(100):
         at_once, one_by_one = await compare(
-            2, browser=find_browser().path, timeout=None, tell=told.append
+            2, browser=find_browser().path, timeout=60, tell=told.append
         )
     assert (at_once.peak_browsers, one_by_one.peak_browsers) == (2, 1)
     assert at_once.peak_memory > one_by_one.peak_memory > 50 * 2**20
