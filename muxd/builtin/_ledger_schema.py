@@ -66,7 +66,10 @@ VERSION = len(MIGRATIONS)
 
 
 def version_of(connection: sqlite3.Connection) -> int | None:
-    """The schema version of a database: 0 when it is empty, None when it isn't a ledger."""
+    """The schema version of a database: 0 when it is empty, None when it isn't a ledger.
+
+    In a transaction that the caller has begun: it looks more than once.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application == APPLICATION_ID:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
@@ -200,13 +201,15 @@ class Ledger(Store):
             f"file:{quote(os.fsencode(self.path))}?mode={'ro' if readonly else 'rw'}"
         )
         try:
+            connection.execute("BEGIN")  # another process may be making it: one glance
             version = version_of(connection)
+            connection.execute("COMMIT")
             if version is None:
                 raise not_a_ledger(self.path)
             if version > VERSION:
                 raise newer(self.path, version, VERSION)
             if not readonly:
-                self._prepare(connection)
+                self._prepare(connection, version)
             elif version == 0:  # made a moment ago by a daemon that is still starting
                 connection.close()
                 return self._connect_to_nothing()
@@ -244,18 +247,29 @@ class Ledger(Store):
             finally:
                 os.close(directory)
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
+    def _prepare(self, connection: sqlite3.Connection, version: int) -> None:
+        if self._use_wal(connection) != "wal":
             raise LedgerError(
                 f"the ledger {self.path}: this file system has no shared memory for SQLite's WAL "
                 "(a network share?); put --state-dir on a local disk"
             )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 8388608")  # after a reader held up the WAL
-        if version_of(connection) != VERSION:
+        if version < VERSION:
             with self._transaction(connection):
                 migrate(connection)  # looks again: another process may have been first
+
+    def _use_wal(self, connection: sqlite3.Connection) -> object:
+        # Where two processes do this to a new file at once, SQLite tells one of them at once that
+        # the file is locked, without the patience that it has with locks elsewhere.
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                return connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            time.sleep(0.005)
 
     @contextmanager
     def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:

@@ -118,8 +118,8 @@ class LedgerAndMemory(RuleBasedStateMachine):
 
 
 LedgerAndMemory.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
+    max_examples=15,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
