@@ -1,0 +1,134 @@
+"""Logs for people and for machines."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+
+import pytest
+import structlog
+
+from muxd import logs
+
+
+@pytest.fixture(autouse=True)
+def _put_back():
+    """Leave structlog and `logging` as they were."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers, root.level = handlers, level
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_for_people_is_calm():
+    """Time, what happened, the rest; the level only where it matters; no colour off a terminal."""
+    out = io.StringIO()
+    logs.configure("console", stream=out)
+    log = structlog.get_logger().bind(job="headlines")
+    log.info("opened", url="https://a.example", note="two words")
+    log.warning("slow")
+    first, second = out.getvalue().splitlines()
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d  opened  job=headlines  url=https://a\.example  note='two words'", first
+    )
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  warning  slow  job=headlines", second)
+
+
+def test_a_line_for_machines_is_json():
+    """One object a line: at (UTC, microseconds), level, event, and what is bound."""
+    out = io.StringIO()
+    logs.configure("json", stream=out)
+    structlog.get_logger().bind(run="r1").error("lost", why=ValueError("x"))
+    line = json.loads(out.getvalue())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line.pop("at"))
+    assert line == {"level": "error", "event": "lost", "run": "r1", "why": "x"}
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_traceback_is_kept(log_format):
+    """`log.exception` shows where it was raised, in either form."""
+    out = io.StringIO()
+    logs.configure(log_format, stream=out)
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        structlog.get_logger().exception("bad")
+    assert "ZeroDivisionError: division by zero" in out.getvalue()
+    assert len(out.getvalue().splitlines()) == 1 or log_format == "console"
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_other_libraries_log_in_the_same_form(log_format):
+    """A warning of a library is one of the lines, with the library's name; its chatter is not."""
+    out = io.StringIO()
+    logs.configure(log_format, stream=out)
+    logging.getLogger("some.library").info("chatter")
+    logging.getLogger("some.library").warning("it is %d", 3)
+    (line,) = out.getvalue().splitlines()
+    if log_format == "json":
+        found = json.loads(line)
+        assert (found["event"], found["logger"], found["level"]) == (
+            "it is 3",
+            "some.library",
+            "warning",
+        )
+    else:
+        assert line.endswith("  warning  it is 3  logger=some.library")
+
+
+def test_less_important_lines_are_dropped():
+    """The level is respected, for muxd's own lines and for libraries'."""
+    out = io.StringIO()
+    logs.configure("json", logging.ERROR, stream=out)
+    structlog.get_logger().warning("no")
+    logging.getLogger("x").warning("no")
+    structlog.get_logger().error("yes")
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["yes"]
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "a\rb"])
+def test_a_text_from_a_page_cannot_play_with_the_terminal(text):
+    """Line breaks and escape sequences are shown, not obeyed."""
+    out = io.StringIO()
+    logs.configure("console", stream=out)
+    structlog.get_logger().info(text, title=text)
+    (line,) = out.getvalue().splitlines()
+    assert line.isprintable()
+
+
+def test_colours_on_a_terminal_only_and_never_against_no_color(monkeypatch):
+    """NO_COLOR is respected."""
+    for no_color, coloured in ((None, True), ("1", False)):
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        if no_color:
+            monkeypatch.setenv("NO_COLOR", no_color)
+        out = Terminal()
+        logs.configure("console", stream=out)
+        structlog.get_logger().info("x")
+        assert ("\x1b[" in out.getvalue()) is coloured
+
+
+def test_auto_is_for_people_on_a_terminal():
+    """``auto`` is console on a terminal, else JSON; what is set stays."""
+    assert logs.chosen_format("auto", Terminal()) == "console"
+    assert logs.chosen_format("auto", io.StringIO()) == "json"
+    assert logs.chosen_format("console", io.StringIO()) == "console"
+    assert logs.chosen_format("json", Terminal()) == "json"
+
+
+def test_by_default_lines_go_to_stderr(capsys):
+    """stdout belongs to what a command prints."""
+    logs.configure("json")
+    structlog.get_logger().info("x")
+    logging.getLogger("y").warning("z")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 2
