@@ -36,7 +36,7 @@ async def _feed(
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    async with bus.subscribe(sink.name) as events:
+    with bus.subscribe(sink.name) as events:
         task_status.started()
         async for event in events:
             try:
