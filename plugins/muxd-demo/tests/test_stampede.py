@@ -71,7 +71,7 @@ def test_a_tally_is_json():
 def test_a_browser_is_told_from_its_helpers():
     """Of a family of processes the browser alone is counted: not its renderers, not others, and
     not a helper that was just forked and still has the browser's command line."""
-    forks = "import os, time; os.fork(); print('up', flush=True); time.sleep(60)"
+    forks = "import os, time; os.fork(); os.write(1, b'up\\n'); time.sleep(60)"
     started = [
         subprocess.Popen([sys.executable, "-c", forks, *words], stdout=subprocess.PIPE)
         for words in (["--user-data-dir=x"], ["--type=renderer", "--user-data-dir=x"], [])
