@@ -260,7 +260,7 @@ class StoreContract:
 
     @pytest.mark.trio
     async def test_learned_from_good_runs_only(self, store: Store) -> None:
-        """Not from a run that failed, from a rehearsal, or from one that is not over."""
+        """Not from one that failed, a rehearsal, one not over, or one in which time ran backwards."""
         with trio.fail_after(self.deadline):
             async with store.open() as opened:
                 await opened.write(
@@ -269,9 +269,12 @@ class StoreContract:
                     _ended("3", job="a", ended_at=_NOON + 60, speed=2.0),
                     _record("4", job="a", started_at=_NOON),
                     _ended("5", Outcome.failed, job="b"),
+                    _ended("6", job="c", started_at=_NOON, ended_at=_NOON),
+                    _ended("7", job="d", started_at=_NOON, ended_at=_NOON - 3),
                 )
                 learned = await opened.learned()
-                assert set(learned) == {"a"}
+                assert set(learned) == {"a", "c"}
+                assert learned["c"].p95 == 0
                 assert learned["a"].runs == 1
                 assert learned["a"].p50 == learned["a"].p95 == pytest.approx(1.5)
 

@@ -205,6 +205,27 @@ async def test_a_short_lock_is_waited_for(tmp_path):
             assert len(await ledger.history()) == 1
 
 
+async def test_opening_waits_for_a_lock_too(tmp_path):
+    """A new file that another process works on in this instant is waited for, not given up."""
+    with trio.fail_after(20), raw(tmp_path) as file:
+        file.execute("CREATE TABLE t (x)")
+        file.execute("DROP TABLE t")  # an SQLite file without anything in it, not a WAL yet
+        file.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="holds it locked"):
+            async with Ledger(tmp_path, patience=0).open():
+                pass
+        async with trio.open_nursery() as nursery:
+
+            async def use():
+                async with Ledger(tmp_path).open() as ledger:
+                    await ledger.write(ended("1"))
+
+            nursery.start_soon(use)
+            await trio.sleep(0.05)
+            file.execute("COMMIT")
+        assert file.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+
+
 async def test_what_was_begun_is_done_whole_under_cancellation(tmp_path):
     """A write that is cancelled while it waits for a lock still reaches the disk."""
     with trio.fail_after(20):
