@@ -187,6 +187,14 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+def test_the_reference_of_the_command_line_is_up_to_date():
+    """docs/cli.md says what the commands say of themselves."""
+    made = runpy.run_path(str(ROOT / "contrib" / "gen_cli_docs.py"))["reference"]()
+    assert (ROOT / "docs" / "cli.md").read_text("utf-8") == made, (
+        "run `python contrib/gen_cli_docs.py`"
+    )
+
+
 def rows_of(page: str) -> dict[str, list[str]]:
     """The rows of all tables of a page, by their first cell without backquotes."""
     text = (ROOT / "docs" / page).read_text("utf-8")
