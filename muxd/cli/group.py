@@ -11,6 +11,7 @@ import attrs
 import click
 
 from muxd.errors import ConfigError, MuxdError
+from muxd.hints import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,6 +51,15 @@ class LazyGroup(click.Group):
         module, _, attribute = entry.target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that `args` begin with; a misspelt one gets a guess."""
+        name = args[0]
+        if name not in self.table and not name.startswith("-"):
+            ctx.fail(f"No such command {name!r}; {did_you_mean(name, self.table)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table, without importing anything."""

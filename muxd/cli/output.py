@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ def console(*, stderr: bool = False) -> Console:
     Off a terminal lines are as long as they are, unless ``COLUMNS`` says otherwise.
     """
     made = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    if not made.is_terminal and "COLUMNS" not in made._environ:
+    if not made.is_terminal and "COLUMNS" not in os.environ:
         made = Console(stderr=stderr, highlight=False, width=_WIDE)
     return made
 
@@ -113,8 +113,3 @@ def short(text: str, width: int = 60) -> str:
     """`text` in one line of at most `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def stdout_is_terminal() -> bool:
-    """True if a person reads what is printed."""
-    return sys.stdout.isatty()

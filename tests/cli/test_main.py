@@ -81,10 +81,11 @@ def test_version(muxd):
 
 
 def test_an_unknown_command_is_the_users_mistake(muxd):
-    """Exit code 2, and the name is shown."""
+    """Exit code 2, and the likeliest command, or all of them."""
     result = muxd("plna")
     assert result.exit_code == 2
-    assert "No such command 'plna'" in result.stderr
+    assert "No such command 'plna'; did you mean 'plan'?" in result.stderr
+    assert "there are: browser, config" in muxd("xyzzy").stderr
 
 
 @pytest.mark.parametrize(
