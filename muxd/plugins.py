@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
@@ -13,8 +10,9 @@ import pluggy
 
 from muxd import hookspecs
 from muxd.abc import Service, Sink, Store
+from muxd.blame import Wrong, blaming, problem_of, where
 from muxd.discovery import BUILTINS, Source, discover
-from muxd.errors import ConfigError, JobError, LedgerError, MuxdError, PluginError
+from muxd.errors import ConfigError, LedgerError, MuxdError, PluginError
 from muxd.hints import did_you_mean, shown
 from muxd.job import Job
 from muxd.overrides import overridden
@@ -22,6 +20,7 @@ from muxd.overrides import overridden
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from importlib.metadata import EntryPoint
+    from pathlib import Path
 
     from muxd.config import Config
     from muxd.errors import ConfigProblem
@@ -136,13 +135,17 @@ class Plugins:
         for member, impl in self._store_order():
             if not member.active:
                 continue
-            with _Step(self, member, "muxd_store"):
-                store = _call(impl, {"state_dir": state_dir})
-                if store is None:
-                    continue
-                if not isinstance(store, Store):
-                    raise _Wrong(f"returned {shown(store)}, not a muxd.abc.Store{_where(impl)}")
-                return store
+            try:
+                with blaming(member.name, "muxd_store"):
+                    store = _call(impl, {"state_dir": state_dir})
+                    if store is not None and not isinstance(store, Store):
+                        given = f"returned {shown(store)}, not a muxd.abc.Store"
+                        raise Wrong(given + where(impl.function))
+            except PluginError as problem:
+                self._leave_out(member, problem)
+            else:
+                if store is not None:
+                    return store
         raise LedgerError(
             "no plugin keeps records: enable or mend the plugin 'muxd.ledger' (see `muxd plugins`)"
         )
@@ -166,14 +169,16 @@ class Plugins:
     def leave_out(self, plugin: str, hook: str, cause: BaseException) -> PluginError:
         """Leave out an active plugin, and its jobs, because of what its `hook` gave did.
 
+        Gives the problem; of a plugin that is left out already, the first one.
+
         Raises:
           BrokenPlugins: ``plugins.strict`` is set.
-          KeyError: no active plugin has this name.
+          KeyError: there is no such plugin.
         """
-        for member in self._members:
-            if member.name == plugin and member.active:
-                return self._leave_out(member, _problem(plugin, hook, cause))
-        raise KeyError(plugin)
+        member = next((m for m in self._members if m.name == plugin), None)
+        if member is None:
+            raise KeyError(plugin)
+        return member.problem or self._leave_out(member, problem_of(plugin, hook, cause))
 
     def _leave_out(self, member: _Member, problem: PluginError) -> PluginError:
         member.state, member.problem = "left out", problem
@@ -196,10 +201,15 @@ class Plugins:
     def _collect(self, hook: str, kind: type[_T], name: str) -> list[tuple[str, _T]]:
         found: list[tuple[str, _T]] = []
         for member in self._members:
-            if member.active and hook in member.hooks:
-                with _Step(self, member, hook):
+            if not member.active or hook not in member.hooks:
+                continue
+            try:
+                with blaming(member.name, hook):
                     items = [i for impl in member.hooks[hook] for i in _items(impl, kind, name)]
-                    found += ((member.name, item) for item in items)
+            except PluginError as problem:
+                self._leave_out(member, problem)
+            else:
+                found += ((member.name, item) for item in items)
         return found
 
 
@@ -253,9 +263,9 @@ def _load(member: _Member, earlier: list[_Member]) -> None:
         if other.name == name:
             reason = f"the name is already taken by the plugin from {other.source.location}"
             raise PluginError(name, "name", reason)
-    with _Step(None, member, "import"):
+    with blaming(name, "import"):
         plugin = member.source.load()
-    with _Step(None, member, "hooks"):
+    with blaming(name, "hooks"):
         member.hooks = _hooks(plugin, name)
     declared = _declared(plugin)
     if not declared and not member.hooks:
@@ -264,7 +274,7 @@ def _load(member: _Member, earlier: list[_Member]) -> None:
             "(use @muxd.job(...) or @muxd.hookimpl; names of helper files start with _)"
         )
         raise PluginError(name, "hooks", reason)
-    with _Step(None, member, "muxd_jobs"):
+    with blaming(name, "muxd_jobs"):
         for impl in member.hooks.get("muxd_jobs", ()):
             for job in _items(impl, Job, "muxd.Job"):
                 if not any(job is known for known in declared):
@@ -272,11 +282,11 @@ def _load(member: _Member, earlier: list[_Member]) -> None:
         names = [job.name for job in declared]
         for job_name in names:
             if names.count(job_name) > 1:
-                raise _Wrong(f"two jobs are named {job_name!r}")
+                raise Wrong(f"two jobs are named {job_name!r}")
         member.jobs = [job.replace(plugin=name) for job in declared]
         for other in earlier:
             if other.active and (taken := {job.name for job in other.jobs} & set(names)):
-                raise _Wrong(
+                raise Wrong(
                     f"the job name {min(taken)!r} is already taken by plugin {other.name!r} "
                     f"from {other.source.location}"
                 )
@@ -287,7 +297,7 @@ def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
     if isinstance(plugin, Job):
         return {}
     if inspect.isclass(plugin):
-        raise _Wrong(f"{plugin.__qualname__} is a class: name an instance of it")
+        raise Wrong(f"{plugin.__qualname__} is a class: name an instance of it")
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     known = sorted(vars(manager.hook))
@@ -296,26 +306,30 @@ def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
     except pluggy.PluginValidationError as error:
         # "Plugin ... for hook ...\nhookimpl definition: ...\nArgument(s) ..."
         lines = str(error).splitlines()
-        raise _Wrong(". ".join(line for line in lines if not line.startswith("Plugin "))) from None
+        raise Wrong(". ".join(line for line in lines if not line.startswith("Plugin "))) from None
     found: dict[str, list[pluggy.HookImpl]] = {}
     for hook, caller in vars(manager.hook).items():
         for impl in caller.get_hookimpls():
             if hook not in known:
                 if impl.optionalhook:
                     continue
-                raise _Wrong(
-                    f"there is no hook {hook!r}; {did_you_mean(hook, known)}{_where(impl)}"
+                raise Wrong(
+                    f"there is no hook {hook!r}; {did_you_mean(hook, known)}{where(impl.function)}"
                 )
             if impl.wrapper or impl.hookwrapper:
-                raise _Wrong(f"{hook} can't be wrapped: each plugin is called alone{_where(impl)}")
+                raise Wrong(
+                    f"{hook} can't be wrapped: each plugin is called alone{where(impl.function)}"
+                )
             if inspect.iscoroutinefunction(impl.function) or inspect.isasyncgenfunction(
                 impl.function
             ):
-                raise _Wrong(f"{hook} is `async def`, but hooks are plain `def`{_where(impl)}")
+                raise Wrong(
+                    f"{hook} is `async def`, but hooks are plain `def`{where(impl.function)}"
+                )
             found.setdefault(hook, []).append(impl)
     for hook in known:
         if hook not in found and inspect.isroutine(inspect.getattr_static(plugin, hook, None)):
-            raise _Wrong(f"{hook} is not marked with @muxd.hookimpl")
+            raise Wrong(f"{hook} is not marked with @muxd.hookimpl")
     return found
 
 
@@ -337,80 +351,18 @@ def _items(impl: pluggy.HookImpl, kind: type[_T], name: str) -> Iterator[_T]:
     """What a hook that declares things returned or yields, each checked to be a `kind`."""
     result = _call(impl, {})
     if isinstance(result, kind):
-        raise _Wrong(f"returned one {name}, not several: yield it{_where(impl)}")
+        raise Wrong(f"returned one {name}, not several: yield it{where(impl.function)}")
     try:
         items = iter(result)
     except TypeError:
         hint = f"return or yield {name}"
-        raise _Wrong(f"returned {shown(result)}: {hint}{_where(impl)}") from None
+        raise Wrong(f"returned {shown(result)}: {hint}{where(impl.function)}") from None
     for count, item in enumerate(items, 1):
         if not isinstance(item, kind):
-            raise _Wrong(f"gave {shown(item)}, not a {name}{_where(impl)}")
+            raise Wrong(f"gave {shown(item)}, not a {name}{where(impl.function)}")
         if count > _MOST:
-            raise _Wrong(f"gives more than {_MOST}: it has no end?{_where(impl)}")
+            raise Wrong(f"gives more than {_MOST}: it has no end?{where(impl.function)}")
         yield item
-
-
-class _Wrong(Exception):
-    """What a plugin did wrong without raising; the message is the reason."""
-
-
-@attrs.define
-class _Step:
-    """Turns whatever is raised inside into this plugin's problem.
-
-    With `plugins` the plugin is left out there, else `PluginError` is raised. Only Ctrl-C goes
-    through: ``sys.exit()`` in a plugin must not end muxd.
-    """
-
-    plugins: Plugins | None
-    member: _Member
-    hook: str
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, tb: object) -> bool:
-        if error is None or isinstance(error, (KeyboardInterrupt, PluginError)):
-            return False
-        problem = _problem(self.member.name, self.hook, error)
-        if self.plugins is None:
-            raise problem from problem.__cause__
-        self.plugins._leave_out(self.member, problem)
-        return True
-
-
-def _problem(plugin: str, hook: str, error: BaseException) -> PluginError:
-    if isinstance(error, _Wrong):
-        return PluginError(plugin, hook, str(error))
-    if isinstance(error, JobError):
-        reason = JobError.__str__(error)
-        cause: BaseException = error.of_plugin(plugin).with_traceback(error.__traceback__)
-    elif isinstance(error, MuxdError):
-        reason, cause = str(error), error
-    else:
-        text = str(error)
-        reason, cause = type(error).__name__ + (f": {text}" if text else ""), error
-    problem = PluginError(plugin, hook, " ".join(reason.split()) + _raised_at(error))
-    problem.__cause__ = cause
-    return problem
-
-
-def _raised_at(error: BaseException) -> str:
-    """Where in the plugin's own code it was raised: `` (jobs.py:12)``, or nothing."""
-    here = str(Path(__file__).parent) + os.sep
-    if isinstance(error, SyntaxError):
-        return ""  # its message has it
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith((here, "<")) and "/importlib/" not in frame.filename:
-            return f" ({Path(frame.filename).name}:{frame.lineno})"
-    return ""
-
-
-def _where(impl: pluggy.HookImpl) -> str:
-    """Where the implementation stands: `` (jobs.py:12)``, or nothing."""
-    code = getattr(inspect.unwrap(impl.function), "__code__", None)
-    return f" ({Path(code.co_filename).name}:{code.co_firstlineno})" if code else ""
 
 
 def _warnings(config: Config, members: list[_Member]) -> Iterator[str]:

@@ -466,8 +466,9 @@ def test_a_plugin_can_be_left_out_for_what_its_objects_did(modules):
     assert problem.reason == "OSError: the port is taken"
     assert names(plugins) == ["y"]
     assert only_problem(plugins) is problem
+    assert plugins.leave_out("parts", "muxd_services", OSError("again")) is problem
     with pytest.raises(KeyError):
-        plugins.leave_out("parts", "muxd_services", OSError())
+        plugins.leave_out("nobody", "muxd_services", OSError())
 
 
 def fake_store(tag: str) -> str:
