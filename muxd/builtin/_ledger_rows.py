@@ -50,28 +50,30 @@ def history_query(*, by_job: bool, by_outcome: bool) -> str:
     )
 
 
-def _each_job(condition: str) -> str:
+def _each_job(runs: str, condition: str) -> str:
     # Jumps from one job to the next in an index, where SELECT DISTINCT would walk all of it:
     # there are tens of jobs, and hundreds of thousands of runs after a year.
     return (
         "WITH RECURSIVE jobs (job) AS ("
-        f"SELECT min(job) FROM runs WHERE {condition} UNION ALL "
-        f"SELECT (SELECT min(job) FROM runs WHERE job > jobs.job AND {condition}) "
+        f"SELECT min(job) FROM {runs} WHERE {condition} UNION ALL "
+        f"SELECT (SELECT min(job) FROM {runs} WHERE job > jobs.job AND {condition}) "
         "FROM jobs WHERE jobs.job IS NOT NULL) "
     )
 
 
-_BY_SLOT = "cause IN ('slot', 'catch_up') AND speed = 1"
-_GOOD = "outcome = 'ok' AND speed = 1"
+# With the index by name: SQLite, which keeps no statistics here, prefers another one by itself,
+# and walks all good runs.
+_BY_SLOT = ("runs INDEXED BY runs_by_slot", "cause IN ('slot', 'catch_up') AND speed = 1")
+_GOOD = ("runs INDEXED BY runs_to_learn_from", "outcome = 'ok' AND speed = 1")
 
 LAST_RELEASES = (
-    _each_job(_BY_SLOT) + "SELECT job, "
-    f"(SELECT max(released_us) FROM runs WHERE job = jobs.job AND {_BY_SLOT}) "
+    _each_job(*_BY_SLOT) + "SELECT job, "
+    f"(SELECT max(released_us) FROM {_BY_SLOT[0]} WHERE job = jobs.job AND {_BY_SLOT[1]}) "
     "FROM jobs WHERE job IS NOT NULL"
 )
-LEARNT_JOBS = _each_job(_GOOD) + "SELECT job FROM jobs WHERE job IS NOT NULL"
+LEARNT_JOBS = _each_job(*_GOOD) + "SELECT job FROM jobs WHERE job IS NOT NULL"
 GOOD_DURATIONS = (
-    f"SELECT ended_us - started_us FROM runs WHERE job = ? AND {_GOOD} "
+    f"SELECT ended_us - started_us FROM {_GOOD[0]} WHERE job = ? AND {_GOOD[1]} "
     "AND ended_us >= started_us ORDER BY sort_us DESC, id DESC LIMIT ?"
 )
 

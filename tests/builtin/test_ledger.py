@@ -98,30 +98,48 @@ async def test_a_path_may_hold_any_character(tmp_path):
     assert (directory / "ledger.sqlite3").is_file()
 
 
-async def test_every_question_has_its_index(tmp_path):
+PLANS = {
+    rows.history_query(by_job=False, by_outcome=False): {"SCAN runs USING INDEX runs_by_end"},
+    rows.history_query(by_job=True, by_outcome=False): {
+        "SEARCH runs USING INDEX runs_by_job (job=?)"
+    },
+    rows.history_query(by_job=False, by_outcome=True): {
+        "SEARCH runs USING INDEX runs_by_outcome (outcome=?)"
+    },
+    rows.history_query(by_job=True, by_outcome=True): {
+        "SEARCH runs USING INDEX runs_by_job_and_outcome (job=? AND outcome=?)"
+    },
+    rows.GET: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"},
+    rows.UNFINISHED: {"SCAN runs USING INDEX runs_unfinished"},
+    rows.LAST_RELEASES: {
+        "SEARCH runs USING INDEX runs_by_slot",
+        "SEARCH runs USING INDEX runs_by_slot (job>?)",
+        "SEARCH runs USING INDEX runs_by_slot (job=?)",
+    },
+    rows.LEARNT_JOBS: {
+        "SEARCH runs USING INDEX runs_to_learn_from",
+        "SEARCH runs USING INDEX runs_to_learn_from (job>?)",
+    },
+    rows.GOOD_DURATIONS: {"SEARCH runs USING INDEX runs_to_learn_from (job=?)"},
+}
+# {question: the only steps in which it may touch the table of runs}. The two that scan read an
+# index in its own order: as far as the limit, or all of it, which is what was asked for.
+
+
+@pytest.mark.parametrize("query", PLANS)
+async def test_every_question_has_its_index(tmp_path, query):
     """No question walks all runs, and none sorts: the ledger is as fast after years."""
-    queries = [
-        rows.history_query(by_job=by_job, by_outcome=by_outcome)
-        for by_job in (False, True)
-        for by_outcome in (False, True)
-    ]
-    queries += [rows.GET, rows.UNFINISHED, rows.LAST_RELEASES, rows.LEARNT_JOBS]
-    queries.append(rows.GOOD_DURATIONS)
     with trio.fail_after(10):
         async with Ledger(tmp_path).open():
             pass
     with raw(tmp_path) as file:
-        for query in queries:
-            given = [0] * query.count("?")
-            plan = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {query}", given)]
-            on_runs = [step for step in plan if "runs" in step]
-            assert on_runs, query
-            # "SCAN runs USING INDEX" reads an index in its order, as far as the limit; what may
-            # not be is "SCAN runs" (the table) and "USE TEMP B-TREE" (a sort).
-            assert all("INDEX" in step for step in on_runs), (query, plan)
-            assert not any("TEMP B-TREE" in step for step in plan), (query, plan)
-        plan = file.execute(f"EXPLAIN QUERY PLAN {queries[3]}", ("a", "ok", 1)).fetchall()
-        assert "runs_by_job_and_outcome (job=? AND outcome=?)" in plan[0][3]
+        given = [0] * query.count("?")
+        plan = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {query}", given)]
+    # "COVERING" only says that the index alone has the answer; whether it does, differs between
+    # versions of SQLite.
+    steps = {step.replace("COVERING ", "") for step in plan if "runs" in step}
+    assert steps == PLANS[query]
+    assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
 async def test_a_write_is_one_synchronised_transaction(tmp_path):

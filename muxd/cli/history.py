@@ -1,0 +1,136 @@
+"""``muxd history``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from muxd.cli.options import config_options, epilog, json_option
+from muxd.record import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from muxd.abc import Store
+    from muxd.config import Config
+    from muxd.plugins import Plugins
+    from muxd.record import Record
+
+__all__ = ["history"]
+
+FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
+"""How many runs are shown unless --limit says otherwise: in the table, and as JSON."""
+
+
+@click.command(
+    epilog=epilog(
+        ("muxd history", "the newest 50 runs"),
+        ("muxd history --outcome failed", "what went wrong lately"),
+        ("muxd history --job headlines --json", "one job's runs, for programs"),
+    )
+)
+@click.option("--job", metavar="NAME", help="Only runs of this job.")
+@click.option(
+    "--outcome",
+    type=click.Choice([outcome.value for outcome in Outcome]),
+    help="Only runs that ended so.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"At most this many, the newest. [default: {FOR_PEOPLE}; {FOR_PROGRAMS} with --json]",
+)
+@config_options()
+@json_option
+def history(
+    config: Config, job: str | None, outcome: str | None, limit: int | None, as_json: bool
+) -> None:
+    """Show the runs of the past, newest end first.
+
+    Whether a daemon is running makes no difference. Runs that wait or are under way are shown by
+    `muxd status`.
+    """
+    from muxd.cli.output import print_json
+    from muxd.zone import zone
+
+    at_most = limit or (FOR_PROGRAMS if as_json else FOR_PEOPLE)
+    found = _read(config, job, None if outcome is None else Outcome(outcome), at_most)
+    if as_json:
+        print_json([record.as_dict() for record in found])
+    elif not found:
+        click.echo("No such runs." if job or outcome else "No runs yet.", err=True)
+    else:
+        _show(found, zone(config))
+        if limit is None and len(found) == at_most:
+            click.echo(f"\nThe newest {at_most}; see more with --limit.", err=True)
+
+
+def _read(config: Config, job: str | None, outcome: Outcome | None, limit: int) -> Sequence[Record]:
+    """The runs asked for; none where nothing was ever recorded.
+
+    Raises:
+      UnknownJob: neither a plugin nor the ledger knows this job.
+      LedgerError: the ledger can't be read.
+    """
+    from muxd import run
+    from muxd.cli.context import load
+
+    if not config.daemon.state_dir.is_dir():
+        return []  # a command that only looks doesn't make one
+    plugins = load(config)
+    store = plugins.store(config.daemon.state_dir)
+
+    async def read() -> Sequence[Record]:
+        async with store.open(readonly=True) as opened:
+            found = await opened.history(job=job, outcome=outcome, limit=limit)
+            if job is not None and not found:
+                await _check_job(job, opened, plugins)
+            return found
+
+    # As in the daemon: a plugin's store may need what muxd's loop offers.
+    return run(read)
+
+
+async def _check_job(job: str, store: Store, plugins: Plugins) -> None:
+    """Raise `UnknownJob` for a job of which nobody has heard, but not while there is none at all."""
+    from muxd.errors import UnknownJob
+
+    records = [*await store.history(limit=FOR_PROGRAMS), *await store.unfinished()]
+    known = {record.job for record in records} | set(await store.phases())
+    known |= set(await store.last_releases()) | set(await store.learned())
+    known |= {known_job.name for known_job in (*plugins.jobs, *plugins.disabled_jobs)}
+    # A rare job of the past may be in none of these
+    if known and job not in known and not await store.history(job=job, limit=1):
+        raise UnknownJob(job, tuple(sorted(known)))
+
+
+def _show(records: Sequence[Record], zone: tzinfo) -> None:
+    from rich.text import Text
+
+    from muxd.cli.live import STYLES
+    from muxd.cli.output import clock_text, duration_text, print_table, short
+
+    now = time.time()
+    rows = []
+    for record in records:
+        assert record.outcome is not None
+        began = record.released_at if record.started_at is None else record.started_at
+        error = ": ".join(
+            filter(None, ((record.error_type or "").rpartition(".")[2], record.error))
+        )
+        rows.append(
+            (
+                clock_text(began, zone, now=now),
+                record.job,
+                Text(record.outcome, STYLES.get(record.outcome, "bold red")),
+                duration_text(record.duration),
+                duration_text(record.lateness),
+                short(error or record.result or "", 100),
+            )
+        )
+    columns = ("started", "job", "outcome", "took", "late", "error or result")
+    print_table(columns, rows, right=("took", "late"))
