@@ -34,12 +34,6 @@ __all__ = [
 LogFormat = Literal["auto", "console", "json"]
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("give a text")
-    return value
-
-
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise ValueError('give a list of texts, such as ["one", "two"]')
