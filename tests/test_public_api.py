@@ -21,7 +21,8 @@ SIGNATURES = {
     "job": "*interval *name **fields",
     "open_nursery": "",
     "open_priority_channel": "capacity key *overtakes",
-    "run": "async_fn *args **trio_run_options",
+    "run": "async_fn *args *clock *instruments *restrict_keyboard_interrupt_to_checkpoints "
+    "*strict_exception_groups",
 }
 ENUMS = {
     "Misfire": "run_once skip all",
