@@ -65,6 +65,8 @@ class Board:
         self._folds: dict[tuple[int, int], tuple[int, int]] = {}
         # {viewing period: (sum of the versions of the others, mask)}
         self._views: dict[int, tuple[int, int]] = {}
+        # {viewing period: [(other period, greatest common divisor)]}, made when first needed
+        self._others: dict[int, list[tuple[int, int]]] = {}
 
     def place(self, slot: int, start: int) -> None:
         """Take the slot's seconds from ``start`` (any integer) on, whether they are free or not."""
@@ -98,40 +100,35 @@ class Board:
     def _touch(self, period: int) -> None:
         self._version[period] += 1
         self._total += 1
-        self.steps.spend(1 + (period >> 15))
+        self.steps.left -= 1 + (period >> 15)
 
     def taken(self, period: int) -> int:
         """All seconds of a circle of ``period`` at which some slot, at some time, is running."""
-        return self._taken[period] | self._others(period)
-
-    def _others(self, period: int) -> int:
         signature = self._total - self._version[period]
         cached = self._views.get(period)
         if cached is not None and cached[0] == signature:
-            return cached[1]
+            return self._taken[period] | cached[1]
+        pairs = self._others.get(period)
+        if pairs is None:
+            pairs = [(t, gcd(t, period)) for t in self._members if t != period]
+            self._others[period] = pairs
+        by_g: dict[int, int] = {}  # each divisor is folded onto once, however many share it
+        cost = 0
+        for other, g in pairs:
+            version = self._version[other]
+            if version:
+                fold = self._folds.get((other, g))
+                if fold is None or fold[0] != version:
+                    fold = version, bitset.fold(self._taken[other], other, g)
+                    self._folds[other, g] = fold
+                    cost += 2 + (other >> 12)
+                by_g[g] = by_g.get(g, 0) | fold[1]
         view = 0
-        # Fold to each divisor once, however many periods share it.
-        by_g: dict[int, int] = {}
-        for other, taken in self._taken.items():
-            if other != period and taken:
-                g = gcd(other, period)
-                by_g[g] = by_g.get(g, 0) | self._folded(other, g)
         for g, mask in by_g.items():
             view |= bitset.tile(mask, g, period)
-            self.steps.spend(2 + (period >> 13))
+        self.steps.left -= cost + len(by_g) * (2 + (period >> 13))
         self._views[period] = (signature, view)
-        return view
-
-    def _folded(self, period: int, g: int) -> int:
-        key = (period, g)
-        version = self._version[period]
-        cached = self._folds.get(key)
-        if cached is not None and cached[0] == version:
-            return cached[1]
-        mask = bitset.fold(self._taken[period], period, g)
-        self._folds[key] = (version, mask)
-        self.steps.spend(2 + (period >> 12))
-        return mask
+        return self._taken[period] | view
 
     def legal(self, slot: int) -> int:
         """Every start, modulo the slot's period, at which it meets nobody: a mask.
@@ -139,6 +136,6 @@ class Board:
         The slot itself must not be on the board.
         """
         period = self.periods[slot]
-        self.steps.spend(4 + (period >> 11))
+        self.steps.left -= 4 + (period >> 11)
         free = bitset.full(period) & ~self.taken(period)
         return bitset.erode(free, self.lengths[slot], period) if free else 0

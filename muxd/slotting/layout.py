@@ -9,13 +9,10 @@ from .improve import Improver
 from .pressure import UNIT, Pressure
 from .problem import Problem
 from .rehearse import Rehearsal
-from .relax import Wishes, relax
+from .relax import WISH_SECONDS, Wishes, relax
 from .steps import Steps
 
-__all__ = ["WISH_SECONDS", "Layout"]
-
-WISH_SECONDS = 10.0
-"""What the largest distance from a preferred phase is worth, in seconds of waiting per run."""
+__all__ = ["Layout"]
 
 
 class Layout:

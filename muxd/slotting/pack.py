@@ -3,14 +3,13 @@
 A greedy pass places short periods before long ones and long runs before short ones. Its first
 variant takes the first legal start; the others vary the order a little and put each slot at an
 edge of one of the tightest holes that hold it (best fit, with chance), which leaves wide holes
-whole. A pass that fails by a few slots may be repaired by *ejection*: those few are forced in
-where they hurt least, and what they pushed out finds new places.
+whole. Where a slot finds no place, the pass takes the last few back and goes on in another order:
+most dead ends are made shortly before they show.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import gcd
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 import attrs
@@ -24,27 +23,26 @@ __all__ = ["Packer"]
 
 @attrs.frozen
 class _Variant:
-    """How one greedy pass chooses."""
+    """How one pass chooses."""
 
     shuffle: float
     """How far the order may stray from the rule; below 0 only within one period."""
     spread: float
     """Small: any hole may win; large: nearly always the tightest."""
-    ejections: int
-    """How many slots may be forced in to repair it."""
+    retreats: int
+    """How often it may take slots back."""
 
 
-# Found by counting successes per second on sets planted near the limit: none dominates.
+# Found by counting successes per second on sets near their limit: none dominates.
 _VARIANTS = (
-    _Variant(0.0, 0.5, 0),
-    _Variant(-0.3, 0.1, 0),
-    _Variant(-0.3, 0.5, 6),
+    _Variant(-0.3, 0.5, 20),
+    _Variant(-0.3, 0.1, 20),
+    _Variant(-0.3, 0.1, 4),
     _Variant(0.5, 0.3, 20),
-    _Variant(-0.3, 0.1, 0),
-    _Variant(-1.0, 0.5, 20),
-    _Variant(-0.3, 0.5, 0),
-    _Variant(0.5, 0.1, 60),
+    _Variant(-0.3, 0.1, 60),
+    _Variant(-0.3, 0.5, 60),
 )
+_FIRST_FIT = _Variant(0.0, 0.0, 4)
 
 
 @attrs.frozen
@@ -64,138 +62,61 @@ class Packer:
 
         Args:
             lengths: seconds each slot takes, headroom included.
-            steps: the budget; an attempt may overdraw it by its own cost, once.
+            steps: the budget; an attempt ends early, without result, when it is used up.
             number: which attempt: 0 is the plain first fit, any other a variant with chance.
         """
-        variant = _VARIANTS[number % len(_VARIANTS)] if number else _Variant(0.0, 0.0, 0)
+        variant = _VARIANTS[number % len(_VARIANTS)] if number else _FIRST_FIT
         random = Random(number)
         board = Board(self.periods, lengths, steps)
         for slot, start in self.pinned.items():
             board.place(slot, start)
-        order = self._order(lengths, variant.shuffle, random)
-        tolerable = 2 + len(order) // 20 if variant.ejections else 0
-        failed = []
-        for slot in order:
-            legal = board.legal(slot)
-            if not legal:
-                failed.append(slot)
-                if len(failed) > tolerable:
-                    return None
-            elif number == 0:
-                board.place(slot, bitset.first(legal))
-            else:
-                board.place(slot, _edge(legal, self.periods[slot], variant.spread, random, steps))
-        if not failed:
-            return board.starts
-        walk = _Ejection(board, self.pinned, random)
-        return board.starts if walk.place_all(failed, variant.ejections) else None
-
-    def _order(self, lengths: Sequence[int], shuffle: float, random: Random) -> list[int]:
-        free = [i for i in range(len(self.periods)) if i not in self.pinned]
-        noise = {i: (random.random(), random.random()) for i in free} if shuffle else {}
-        if not shuffle:
-            return sorted(free, key=lambda i: (self.periods[i], -lengths[i], i))
-        across, within = max(0.0, shuffle), abs(shuffle)
-        return sorted(
-            free,
-            key=lambda i: (
-                self.periods[i] * (1 + across * noise[i][0]),
-                -lengths[i] * (1 + within * noise[i][1]),
-                i,
-            ),
-        )
-
-
-def _edge(legal: int, period: int, spread: float, random: Random, steps: Steps) -> int:
-    """A start at one edge of a hole, tight ones preferred."""
-    found = list(bitset.holes(legal, period))
-    steps.spend(len(found) + (period >> 9))
-    start, length = min(found, key=lambda hole: hole[1] * (spread + random.random()))
-    return start if random.random() < 0.5 else start + length - 1
-
-
-class _Ejection:
-    """A walk that forces slots in, each time at the start that evicts least.
-
-    What is evicted often grows heavy, so that the walk doesn't go round in circles.
-    """
-
-    def __init__(self, board: Board, pinned: Mapping[int, int], random: Random) -> None:
-        self.board = board
-        self.pinned = pinned
-        self.random = random
-        self.weight = [
-            length / period for length, period in zip(board.lengths, board.periods, strict=True)
-        ]
-        for slot in pinned:
-            self.weight[slot] = float("inf")
-        present = sorted(set(board.periods))
-        # {period: {other period: greatest common divisor}}
-        self.gcds = {a: {b: gcd(a, b) for b in present} for a in present}
-
-    def place_all(self, waiting: Sequence[int], limit: int) -> bool:
-        """Place all that wait, with at most ``limit`` forced placements."""
-        board = self.board
-        queue = sorted(waiting, key=lambda i: (board.periods[i], -board.lengths[i]))
-        while queue:
-            slot = queue.pop(0)
+        free = (i for i in range(len(self.periods)) if i not in self.pinned)
+        order = self._sorted(free, lengths, variant, random)
+        retreats = variant.retreats
+        done = 0
+        while done < len(order):
+            slot = order[done]
             legal = board.legal(slot)
             if legal:
-                board.place(slot, self._any(legal, board.periods[slot]))
+                board.place(slot, self._start(legal, self.periods[slot], variant, random, steps))
+                done += 1
                 continue
-            limit -= 1
-            if limit < 0 or board.steps.left <= 0:
-                return False
-            choice = self._least_harm(slot)
-            if choice is None:
-                return False
-            start, evicted = choice
-            for other in evicted:
+            retreats -= 1
+            if retreats < 0 or steps.left <= 0:
+                return None
+            back = min(done, 1 + int(random.expovariate(1 / 3 if random.random() < 0.7 else 1 / 8)))
+            taken = order[done - back : done]
+            for other in taken:
                 board.remove(other)
-                self.weight[other] *= 1.6
-            board.place(slot, start)
-            queue += evicted
-            queue.sort(key=lambda i: (board.periods[i], -board.lengths[i]))
-        return True
+            if random.random() < 0.5:
+                again = [slot, *self._sorted(taken, lengths, variant, random)]
+            else:
+                again = self._sorted([*taken, slot], lengths, variant, random)
+            order[done - back : done + 1] = again
+            done -= back
+        return board.starts
 
-    def _any(self, legal: int, period: int) -> int:
-        """The first legal start after a random second: keeps to the edges of holes mostly."""
-        turn = self.random.randrange(period)
-        after = legal >> turn
-        return turn + bitset.first(after) if after else bitset.first(legal)
+    def _sorted(
+        self, slots: Iterable[int], lengths: Sequence[int], variant: _Variant, random: Random
+    ) -> list[int]:
+        across, within = max(0.0, variant.shuffle), abs(variant.shuffle)
+        keyed = [
+            (
+                self.periods[i] * (1 + across * random.random()),
+                -lengths[i] * (1 + within * random.random()),
+                i,
+            )
+            for i in slots
+        ]
+        keyed.sort()
+        return [slot for _, _, slot in keyed]
 
-    def _least_harm(self, slot: int, samples: int = 24) -> tuple[int, list[int]] | None:
-        board, random = self.board, self.random
-        period, length = board.periods[slot], board.lengths[slot]
-        placed = list(board.starts)
-        best: tuple[float, int, list[int]] | None = None
-        starts = set()
-        for _ in range(samples):
-            other = placed[random.randrange(len(placed))]
-            g = self.gcds[period][board.periods[other]]
-            edge = board.starts[other]
-            edge += board.lengths[other] if random.random() < 0.5 else -length
-            starts.add((edge + g * random.randrange(period // g)) % period)
-        for start in sorted(starts):
-            ceiling = best[0] if best else float("inf")
-            cost, evicted = self._evicted(slot, start, ceiling)
-            if cost < ceiling:
-                best = cost, start, evicted
-        return None if best is None else best[1:]
-
-    def _evicted(self, slot: int, start: int, ceiling: float) -> tuple[float, list[int]]:
-        board = self.board
-        gcds, length = self.gcds[board.periods[slot]], board.lengths[slot]
-        periods, lengths, weight = board.periods, board.lengths, self.weight
-        cost = 0.0
-        evicted = []
-        for other, at in board.starts.items():
-            g = gcds[periods[other]]
-            x = (start - at) % g
-            if x < lengths[other] or g - x < length:
-                cost += weight[other]
-                if cost >= ceiling:
-                    break
-                evicted.append(other)
-        board.steps.spend(1 + len(board.starts) // 6)
-        return cost, evicted
+    def _start(
+        self, legal: int, period: int, variant: _Variant, random: Random, steps: Steps
+    ) -> int:
+        if variant is _FIRST_FIT:
+            return bitset.first(legal)
+        found = list(bitset.holes(legal, period))
+        steps.spend(len(found) + (period >> 9))
+        start, length = min(found, key=lambda h: h[1] * (variant.spread + random.random()))
+        return start if random.random() < 0.5 else start + length - 1

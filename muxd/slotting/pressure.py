@@ -45,6 +45,7 @@ class Pressure:
         periods: their board periods.
         weights: what a second of each one's waiting costs, >= 1.
         starts: {slot: start} of those placed.
+        only: keep the field of this one period: enough to place one newcomer.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class Pressure:
         weights: Sequence[int],
         starts: Mapping[int, int],
         steps: Steps,
+        *,
+        only: int | None = None,
     ) -> None:
         self.weights = weights
         self._periods = periods
@@ -61,7 +64,8 @@ class Pressure:
         self._steps = steps
         idle = max(0.3, round(1 - sum(d.duration / d.interval for d in demands), 2))
         self._tables = [overrun(d.duration, d.spread, idle) for d in demands]
-        self._fields = {t: _Field(t, periods) for t in sorted(set(periods))}
+        wanted = sorted(set(periods)) if only is None else [only]
+        self._fields = {t: _Field(t, periods) for t in wanted}
         steps.spend(sum(sum(f.suffered) for f in self._fields.values()) >> 6)
         for field in self._fields.values():
             for slot, start in starts.items():

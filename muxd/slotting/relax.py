@@ -17,7 +17,10 @@ from .pressure import UNIT, Pressure
 from .slot import circular_distance
 from .steps import Steps
 
-__all__ = ["Wishes", "best_start", "nearest", "relax"]
+__all__ = ["WISH_SECONDS", "Wishes", "best_start", "nearest", "relax"]
+
+WISH_SECONDS = 10.0
+"""What the largest distance from a preferred phase is worth, in seconds of waiting per run."""
 
 _POINTS = 5
 _HOLES = 48

@@ -20,13 +20,13 @@ from .why import gap_ceiling, reasons
 
 __all__ = ["default_budget", "solve"]
 
-_FLOOR = 0.96
+_FLOOR = 0.97
 """Share of the best gap that is kept even where preferences might use up more."""
 
 
 def default_budget(count: int) -> int:
     """Steps for a full plan of ``count`` jobs: 0.25 s for 16, below 1 s for 100, 3 s for 1,000."""
-    return 200_000 + 6_000 * min(count, 100) + 1_600 * max(0, min(count, 1_000) - 100)
+    return 180_000 + 10_000 * min(count, 100) + 4_200 * max(0, min(count, 1_000) - 100)
 
 
 def solve(
@@ -66,16 +66,26 @@ def solve(
     if in_force:
         kept = keep(problem, in_force, steps)
         if kept is not None:
-            return kept
+            moved = tuple(demands[i].name for i in kept.moved)
+            return Timetable(
+                slots=kept.slots,
+                moved=moved,
+                warnings=(f"{', '.join(moved)} moved to make room.",) if moved else (),
+            )
     starts = _free_of_collisions(problem, headroom, steps)
     warnings: list[str] = []
     if starts is None:
-        starts, warnings = squeeze(demands, steps), reasons(demands)
-    table = Timetable(slots=problem.slots(starts))
-    moved = [name for name, phase in in_force.items() if table.slot(name).phase != phase]
+        held = {
+            i: in_force[d.name] % problem.periods[i]
+            for i, d in enumerate(demands)
+            if d.name in in_force
+        }
+        starts, warnings = squeeze(demands, steps, held), reasons(demands)
+    slots = problem.slots(starts)
+    moved = tuple(s.name for s in slots if s.name in in_force and s.phase != in_force[s.name])
     if moved:
         warnings.append(_moved_sentence(moved))
-    return Timetable(slots=table.slots, warnings=tuple(warnings), moved=tuple(moved))
+    return Timetable(slots=slots, warnings=tuple(warnings), moved=moved)
 
 
 def _moved_sentence(names: Sequence[str]) -> str:
@@ -90,14 +100,14 @@ def _free_of_collisions(problem: Problem, headroom: float, steps: Steps) -> dict
         return None
     durations = problem.durations
     packer = Packer(problem.periods, problem.pinned)
-    purse = steps.share(0.45)
+    purse = steps.share(0.5)
     packing = widest(packer, durations, ceiling, purse)
     steps.refund(purse)
     if packing is None:
         return None
     floor = ceil(packing.gap * max(headroom, min(_FLOOR, 2 * _FLOOR * headroom)))
     lengths = [d + floor for d in durations]
-    rehearsal = Rehearsal(problem.demands, steps) if len(durations) <= 400 else None
+    rehearsal = Rehearsal(problem.demands, steps) if len(durations) <= 4000 else None
     best = Layout(problem, lengths, packing.starts, rehearsal, steps)
     best.relax(steps, 4)
     best.improve(steps)

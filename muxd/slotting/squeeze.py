@@ -2,39 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from .board import Board
 from .demand import Demand
+from .headroom import widest
 from .layout import Layout
 from .pack import Packer
 from .problem import Problem
 from .steps import Steps
-from .why import impossible_pairs
+from .why import gap_ceiling, impossible_pairs
 
-__all__ = ["squeeze"]
+__all__ = ["culprits", "squeeze"]
 
 
-def squeeze(demands: Sequence[Demand], steps: Steps) -> dict[int, int]:
+def squeeze(
+    demands: Sequence[Demand], steps: Steps, held: Mapping[int, int] | None = None
+) -> dict[int, int]:
     """Starts that keep the priority-weighted wait low although some runs must overlap.
 
-    Jobs are packed with their durations cut as little as possible, then settle where the expected
-    wait, theirs and that of their victims, is least.
+    Two ways in, and the better one is kept: pack all with durations cut as little as possible; or
+    pack what can avoid each other and drop the few that can't in between. From there every job
+    settles where the expected wait, its own and that of its victims, is least.
+
+    Args:
+        demands: the jobs.
+        steps: the budget.
+        held: {slot: start} of those in force, which stay; the others are fitted in between.
     """
     problem = Problem.of(demands, by_priority=True)
+    lengths = [1] * len(demands)
+    if held:
+        anchored = {**held, **problem.pinned}
+        new = [i for i in problem.movable if i not in anchored]
+        starts = {**anchored, **{i: (demands[i].wish or 0) % problem.periods[i] for i in new}}
+        layout = Layout(problem, lengths, starts, None, steps, movable=new)
+        layout.relax(steps, 4)
+        return layout.starts
+    best: Layout | None = None
+    least = 0.0
+    purse = steps.share(0.7)
+    for starts in (_shortened(problem, purse), _without_culprits(problem, purse)):
+        layout = Layout(problem, lengths, starts, None, purse)
+        layout.relax(purse, 6)
+        value = layout.pressure.total(layout.starts)
+        if best is None or value < least:
+            best, least = layout, value
+    steps.refund(purse)
+    assert best is not None
+    best.board.steps = steps
+    best.improve(steps)
+    return best.starts
+
+
+def _shortened(problem: Problem, steps: Steps) -> dict[int, int]:
     packer = Packer(problem.periods, problem.pinned)
-    durations = problem.durations
-    best = None
-    for percent in (100, 90, 80, 70, 60, 50, 40, 30, 20, 10, 0):
-        lengths = [max(1, d * percent // 100) for d in durations]
+    for percent in (100, 90, 80, 70, 60, 50, 40, 30, 20, 10):
+        lengths = [max(1, d * percent // 100) for d in problem.durations]
         for number in range(3):
-            best = packer.attempt(lengths, steps, number)
-            if best is not None:
-                break
-        if best is not None:
-            break
-    if best is None:
-        # More jobs than seconds, or pins on top of each other: start from the wishes.
-        best = {i: (d.wish or 0) % problem.periods[i] for i, d in enumerate(demands)}
-    layout = Layout(problem, [1] * len(durations), best, None, steps)
-    layout.relax(steps, 8)
-    return layout.starts
+            starts = packer.attempt(lengths, Steps(steps.left // 20), number)
+            steps.spend(len(lengths) * 20)
+            if starts is not None:
+                return starts
+    # More jobs than seconds, or pins on top of each other: start from the wishes.
+    return {i: (d.wish or 0) % problem.periods[i] for i, d in enumerate(problem.demands)}
+
+
+def _without_culprits(problem: Problem, steps: Steps) -> dict[int, int]:
+    out = culprits(problem.demands)
+    stay = [i for i in range(len(problem.demands)) if i not in out]
+    demands = [problem.demands[i] for i in stay]
+    ceiling = gap_ceiling(demands)
+    starts: dict[int, int] = {}
+    if demands and ceiling >= 0:
+        part = Problem.of(demands, by_priority=True)
+        purse = steps.share(0.3)
+        packing = widest(Packer(part.periods, part.pinned), part.durations, ceiling, purse)
+        steps.refund(purse)
+        if packing is not None:
+            # A long interval may be drawn with another board period in the smaller set.
+            starts = {
+                stay[k]: part.phase(k, start) % problem.periods[stay[k]]
+                for k, start in packing.starts.items()
+            }
+    board = Board(problem.periods, problem.durations, steps)
+    for i in range(len(problem.demands)):
+        if i not in starts:
+            starts[i] = (problem.demands[i].wish or 0) % board.periods[i]
+    return starts
+
+
+def culprits(demands: Sequence[Demand]) -> set[int]:
+    """A small set of slots without which no pair is left that can't avoid each other.
+
+    Pinned slots are taken last, and of equals the one that matters least.
+    """
+    pairs = set(impossible_pairs(demands))
+    found: set[int] = set()
+    while pairs:
+        count: dict[int, int] = {}
+        for pair in pairs:
+            for i in pair:
+                count[i] = count.get(i, 0) + 1
+        worst = max(
+            count, key=lambda i: (not demands[i].pinned, count[i], -demands[i].priority, -i)
+        )
+        found.add(worst)
+        pairs = {pair for pair in pairs if worst not in pair}
+    return found

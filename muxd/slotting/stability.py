@@ -2,46 +2,230 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import gcd
+from random import Random
+
+import attrs
 
 from .board import Board
-from .problem import Problem
-from .relax import Wishes, best_start
 from .pressure import Pressure
-from .slot import Slot
+from .problem import Problem
+from .relax import WISH_SECONDS, Wishes, best_start, nearest
+from .slot import Slot, circular_distance
 from .steps import Steps
 from .timetable import Timetable
 
-__all__ = ["keep"]
+__all__ = ["Kept", "keep"]
+
+_MOST_MOVED = 0.25
+"""More than this share of the slots moved is a new plan, not a kept one."""
 
 
-def keep(problem: Problem, in_force: Mapping[str, int], steps: Steps) -> Timetable | None:
-    """The timetable in force with newcomers added and nothing moved, or None if that is unsafe."""
-    demands = problem.demands
-    phases = {
-        i: in_force[d.name] % d.interval
-        for i, d in enumerate(demands)
-        if d.name in in_force and i not in problem.pinned
-    }
-    board = Board(problem.periods, problem.durations, steps)
-    for i, start in problem.pinned.items():
-        board.place(i, start)
-    for i, phase in phases.items():
-        board.place(i, phase)
-    new = [i for i in range(len(demands)) if i not in board.starts]
-    if new:
-        pressure = Pressure(demands, problem.periods, problem.weights, board.starts, steps)
-        wishes = Wishes(demands, problem.periods, 50.0)
-        new.sort(key=lambda i: (problem.periods[i], -board.lengths[i]))
-        for i in new:
-            start = best_start(i, board, pressure, wishes)
-            if start < 0:
+@attrs.frozen
+class Kept:
+    """A timetable in force, brought up to date."""
+
+    slots: tuple[Slot, ...]
+    moved: tuple[int, ...]
+    """Slots that were in force and had to make room, in their order."""
+
+
+def keep(problem: Problem, in_force: Mapping[str, int], steps: Steps) -> Kept | None:
+    """Bring a timetable up to date with as few moves as can be found; None if it takes too many.
+
+    Args:
+        problem: what is asked for now.
+        in_force: {name: phase in seconds} of the timetable in force. Pins override it.
+        steps: the budget.
+    """
+    upkeep = _Upkeep(problem, in_force, steps)
+    slots = upkeep.slots()
+    gap = Timetable(slots=slots).min_gap if slots else 0
+    # Newcomers respect the gap in force first, then half of it, then none at all.
+    for margin in dict.fromkeys((max(0, gap), max(0, gap) // 2, 0)):
+        upkeep = _Upkeep(problem, in_force, steps, margin if gap >= 0 else 0)
+        moved = upkeep.settle(may_move=margin == 0)
+        if moved is not None:
+            slots = upkeep.slots()
+            if Timetable(slots=slots).feasible:
+                return Kept(slots, tuple(sorted(moved)))
+    return None
+
+
+class _Upkeep:
+    def __init__(
+        self, problem: Problem, in_force: Mapping[str, int], steps: Steps, margin: int = 0
+    ) -> None:
+        self.problem = problem
+        self.steps = steps
+        self.phases = {
+            i: in_force[d.name] % d.interval
+            for i, d in enumerate(problem.demands)
+            if d.name in in_force and i not in problem.pinned
+        }
+        self.board = Board(problem.periods, [d + margin for d in problem.durations], steps)
+        for i, start in problem.pinned.items():
+            self.board.place(i, start)
+        for i, phase in self.phases.items():
+            self.board.place(i, phase)
+        self.was = dict(self.board.starts)
+        self.wishes = Wishes(problem.demands, problem.periods, WISH_SECONDS)
+        self.random = Random(11)
+
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots that are on the board now; those not moved exactly as they were."""
+        found = []
+        for i, d in enumerate(self.problem.demands):
+            start = self.board.starts.get(i)
+            if start is not None:
+                kept = i in self.phases and start == self.was[i]
+                phase = self.phases[i] if kept else self.problem.phase(i, start)
+                found.append(Slot.of(d, phase))
+        return tuple(found)
+
+    def settle(self, *, may_move: bool) -> set[int] | None:
+        """Place all that is not on the board; says what had to move, or None if it failed."""
+        new = [i for i in range(len(self.problem.demands)) if i not in self.board.starts]
+        moved: set[int] = set()
+        if may_move:
+            moved = self._lift_colliding()
+            new += moved
+        new.sort(key=lambda i: (self.problem.periods[i], -self.board.lengths[i], i))
+        limit = max(3, round(_MOST_MOVED * len(self.problem.demands)))
+        while new:
+            slot = new.pop(0)
+            if self._put(slot):
+                continue
+            if not may_move or self.steps.left <= 0:
                 return None
-            board.place(i, start)
-            pressure.settle(i, None, start)
-    slots = tuple(
-        Slot.of(d, phases[i] if i in phases else problem.phase(i, board.starts[i]))
-        for i, d in enumerate(demands)
-    )
-    table = Timetable(slots=slots)
-    return table if table.feasible else None
+            made_room = self._make_room(slot)
+            if made_room is None or len(moved | made_room) > limit:
+                return None
+            moved |= made_room
+        if moved and len(moved) <= 12:
+            # They move anyway: let them settle where they press least.
+            for slot in sorted(moved):
+                self.board.remove(slot)
+                self._put(slot)
+        return {i for i in moved if self.board.starts[i] != self.was.get(i)}
+
+    def _put(self, slot: int) -> bool:
+        """Place a slot where it presses least."""
+        board = self.board
+        if not board.legal(slot):
+            return False
+        pressure = Pressure(
+            self.problem.demands,
+            self.problem.periods,
+            self.problem.weights,
+            board.starts,
+            self.steps,
+            only=board.periods[slot],
+        )
+        board.place(slot, best_start(slot, board, pressure, self.wishes))
+        return True
+
+    def _put_near(self, slot: int) -> bool:
+        """Place a slot as near as possible to where it was."""
+        board = self.board
+        legal = board.legal(slot)
+        if not legal:
+            return False
+        period = board.periods[slot]
+        was = self.was.get(slot, 0)
+        board.place(
+            slot, min(nearest(legal, was, period), key=lambda s: circular_distance(s, was, period))
+        )
+        return True
+
+    def _lift_colliding(self) -> set[int]:
+        """Take slots off until none on the board collide: those with most collisions first."""
+        slots = self.slots()
+        table = Timetable(slots=slots)
+        number = {d.name: i for i, d in enumerate(self.problem.demands)}
+        pairs = {(number[a], number[b]) for a, b in table.collisions}
+        lifted: set[int] = set()
+        while pairs:
+            count: dict[int, int] = {}
+            for pair in pairs:
+                for slot in pair:
+                    if slot not in self.problem.pinned:
+                        count[slot] = count.get(slot, 0) + 1
+            if not count:
+                break
+            # Of equals, the one whose run comes least often and matters least is moved.
+            worst = max(
+                count,
+                key=lambda i: (
+                    count[i],
+                    self.problem.demands[i].interval,
+                    -self.problem.demands[i].priority,
+                    -i,
+                ),
+            )
+            lifted.add(worst)
+            pairs = {pair for pair in pairs if worst not in pair}
+        for slot in sorted(lifted):
+            self.board.remove(slot)
+        return lifted
+
+    def _make_room(self, slot: int) -> set[int] | None:
+        """Place one slot by moving others: one if that is enough, else a few."""
+        period = self.board.periods[slot]
+        candidates = sorted(
+            (i for i in self.board.starts if i not in self.problem.pinned),
+            key=lambda i: (-self.board.periods[i], self.board.lengths[i], i),
+        )
+        for other in candidates:
+            if self.steps.left <= 0:
+                return None
+            if self._trade(slot, (other,)):
+                return {other}
+        limit = max(3, round(_MOST_MOVED * len(candidates)))
+        for _ in range(4):
+            groups = []
+            for _ in range(32):
+                group = self._in_the_way(slot, self.random.randrange(period), limit)
+                if group:
+                    groups.append((len(group), group))
+            groups.sort()
+            for _, group in groups[:8]:
+                if self.steps.left <= 0:
+                    return None
+                if self._trade(slot, group):
+                    return set(group)
+        return None
+
+    def _in_the_way(self, slot: int, start: int, limit: int) -> list[int]:
+        """What a slot at ``start`` would meet, if that is at most ``limit`` movable slots."""
+        board = self.board
+        period, length = board.periods[slot], board.lengths[slot]
+        found: list[int] = []
+        for other, at in board.starts.items():
+            g = gcd(period, board.periods[other])
+            x = (start - at) % g
+            if x < board.lengths[other] or g - x < length:
+                found.append(other)
+                if len(found) > limit or other in self.problem.pinned:
+                    return []
+        self.steps.spend(len(board.starts) // 3)
+        return found
+
+    def _trade(self, slot: int, others: Iterable[int]) -> bool:
+        """Move ``others`` so that ``slot`` fits; undone if it doesn't."""
+        board = self.board
+        old = {other: board.remove(other) for other in others}
+        done: list[int] = []
+        order = sorted(old, key=lambda i: (board.periods[i], -board.lengths[i], i))
+        for each in (slot, *order):
+            if not self._put_near(each):
+                break
+            done.append(each)
+        else:
+            return True
+        for each in done:
+            board.remove(each)
+        for other, start in old.items():
+            board.place(other, start)
+        return False
