@@ -6,8 +6,11 @@ within a day" a matter of microseconds. All functions are pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["erode", "first", "fold", "full", "holes", "run", "tile"]
 

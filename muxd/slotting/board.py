@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd
+from typing import TYPE_CHECKING
 
 from . import bitset
-from .steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .steps import Steps
 
 __all__ = ["MASK_LIMIT", "Board", "board_periods"]
 

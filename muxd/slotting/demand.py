@@ -18,7 +18,9 @@ class Demand:
     All times are whole seconds. A wrong value raises :class:`ValueError` or :class:`TypeError`.
     """
 
-    name: str = attrs.field(validator=[validators.instance_of(str), validators.min_len(1)])
+    name: str = attrs.field(
+        validator=validators.and_(validators.instance_of(str), validators.min_len(1))
+    )
     """Unique within one timetable."""
     interval: int = attrs.field(validator=[validators.instance_of(int), validators.ge(1)])
     """Seconds between two releases, >= 1."""

@@ -5,13 +5,16 @@ A gap of h seconds behind every run is the same as a packing in which every dura
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 import attrs
 
-from .pack import Packer
-from .steps import Steps
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .pack import Packer
+    from .steps import Steps
 
 __all__ = ["Packing", "widest"]
 

@@ -7,15 +7,19 @@ preference, and takes what stands in its way off with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from math import gcd
 from random import Random
+from typing import TYPE_CHECKING
 
 from . import bitset
-from .board import Board
-from .pressure import Pressure
 from .relax import Wishes, best_start, nearest
-from .steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .board import Board
+    from .pressure import Pressure
+    from .steps import Steps
 
 __all__ = ["Improver"]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from .board import Board
 from .improve import Improver
 from .pressure import UNIT, Pressure
-from .problem import Problem
-from .rehearse import Rehearsal
 from .relax import WISH_SECONDS, Wishes, relax
-from .steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .problem import Problem
+    from .rehearse import Rehearsal
+    from .steps import Steps
 
 __all__ = ["Layout"]
 

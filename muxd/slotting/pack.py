@@ -9,14 +9,18 @@ most dead ends are made shortly before they show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 import attrs
 
 from . import bitset
 from .board import Board
-from .steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .steps import Steps
 
 __all__ = ["Packer"]
 

@@ -11,12 +11,16 @@ ones; victims that come often or matter more weigh more.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
 from math import gcd
+from typing import TYPE_CHECKING
 
-from .demand import Demand
 from .overrun import overrun
-from .steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .demand import Demand
+    from .steps import Steps
 
 __all__ = ["UNIT", "Pressure"]
 

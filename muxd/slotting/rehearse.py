@@ -8,14 +8,17 @@ milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from math import exp, lcm, log, sqrt
 from operator import itemgetter
 from random import Random
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-from .demand import Demand
-from .steps import Steps
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .demand import Demand
+    from .steps import Steps
 
 __all__ = ["Rehearsal"]
 

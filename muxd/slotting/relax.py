@@ -6,16 +6,20 @@ centre is that of the pressure field, so long and uneven jobs get more room behi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
 from . import bitset
-from .board import Board
-from .demand import Demand
 from .pressure import UNIT, Pressure
 from .slot import circular_distance
-from .steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .board import Board
+    from .demand import Demand
+    from .steps import Steps
 
 __all__ = ["WISH_SECONDS", "Wishes", "best_start", "nearest", "relax"]
 

@@ -10,13 +10,16 @@ method: sorted intervals on a circle instead of bit masks.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise, product
 from math import gcd
+from typing import TYPE_CHECKING
 
 import attrs
 
-from .slot import Slot
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .slot import Slot
 
 __all__ = ["Certificate", "certify", "pair_gap"]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
-from .demand import Demand
+if TYPE_CHECKING:
+    from .demand import Demand
 
 __all__ = ["Slot", "circular_distance"]
 

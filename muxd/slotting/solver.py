@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import TYPE_CHECKING
 
-from .demand import Demand
-from .headroom import Packing, widest
+from .headroom import widest
 from .layout import Layout
 from .pack import Packer
 from .problem import Problem
@@ -17,6 +16,11 @@ from .stability import keep
 from .steps import Steps
 from .timetable import Timetable
 from .why import gap_ceiling, reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .demand import Demand
 
 __all__ = ["default_budget", "solve"]
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from .board import Board
-from .demand import Demand
 from .headroom import widest
 from .layout import Layout
 from .pack import Packer
 from .problem import Problem
 from .steps import Steps
 from .why import gap_ceiling, impossible_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .demand import Demand
 
 __all__ = ["culprits", "squeeze"]
 

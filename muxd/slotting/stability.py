@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from math import gcd
 from random import Random
+from typing import TYPE_CHECKING
 
 import attrs
 
 from .board import Board
 from .pressure import Pressure
-from .problem import Problem
 from .relax import WISH_SECONDS, Wishes, best_start, nearest
 from .slot import Slot, circular_distance
-from .steps import Steps
 from .timetable import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .problem import Problem
+    from .steps import Steps
 
 __all__ = ["Kept", "keep"]
 

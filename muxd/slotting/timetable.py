@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from functools import cached_property
 from math import ceil, lcm
+from typing import TYPE_CHECKING
 
 import attrs
 
 from .rule import Certificate, certify
-from .slot import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .slot import Slot
 
 __all__ = ["Timetable"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from itertools import combinations
 from math import gcd, inf
+from typing import TYPE_CHECKING
 
-from .demand import Demand
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .demand import Demand
 
 __all__ = ["gap_ceiling", "impossible_pairs", "reasons", "span"]
 
