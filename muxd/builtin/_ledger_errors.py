@@ -43,7 +43,7 @@ _REMEDIES[sqlite3.SQLITE_AUTH] = _REMEDIES[sqlite3.SQLITE_READONLY]
 
 _START_ANEW = (
     "stop muxd, move {path} and what stands beside it with -wal and -shm away, and put a backup in "
-    "its place or let muxd start a new one (`sqlite3 OLD .recover | sqlite3 NEW` saves what can be)"
+    "its place, or let muxd start a new one"
 )
 
 

@@ -25,7 +25,7 @@ __all__ = ["MemoryStore"]
 class MemoryStore(Store):
     """A `~muxd.abc.Store` that keeps its records as long as the object lives.
 
-    Like a file it may be closed and opened again. `~muxd.testing.StoreContract` holds that it
+    Like a file it may be closed and opened again. `~muxd.testing.contracts.StoreContract` holds that it
     behaves as the ledger does.
     """
 

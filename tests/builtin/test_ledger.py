@@ -297,7 +297,7 @@ async def test_a_damaged_page_is_reported(tmp_path):
             ).fetchone()
         whole[(root - 1) * size : root * size] = b"\xff" * size
         file.write_bytes(whole)
-        with pytest.raises(LedgerError, match=r"it is damaged; stop muxd, move .*\.recover"):
+        with pytest.raises(LedgerError, match=r"it is damaged; stop muxd, move .* a backup"):
             async with Ledger(tmp_path).open() as ledger:
                 await ledger.history(limit=1000)
 
