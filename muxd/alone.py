@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from muxd.browser.launch import LaunchPlan
     from muxd.config import Config
+    from muxd.events import Event
     from muxd.job import Job
     from muxd.plugins import Plugins
     from muxd.record import Record
@@ -65,7 +66,7 @@ async def run_alone(
     """
     state = StateDir(config.daemon.state_dir)
     with state.hold():
-        bus = Bus()
+        bus: Bus[Event] = Bus()
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)
         async with book.store.open(), trio.open_nursery() as beside:
             await book.recover()

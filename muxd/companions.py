@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from muxd.bus import EventsLost
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from muxd.abc import Service, Sink
     from muxd.bus import Bus
+    from muxd.events import Event
 
 __all__ = ["start_services", "start_sinks"]
 
@@ -20,7 +23,9 @@ SERVICE_BOUND = 30.0
 """How long a service may take to start, seconds."""
 
 
-async def start_sinks(sinks: Iterable[tuple[str, Sink]], bus: Bus, nursery: trio.Nursery) -> None:
+async def start_sinks(
+    sinks: Iterable[tuple[str, Sink]], bus: Bus[Event], nursery: trio.Nursery
+) -> None:
     """Have each sink told of every event from now on, until the bus is closed and drained.
 
     One that raises is logged and told no more.
@@ -32,13 +37,18 @@ async def start_sinks(sinks: Iterable[tuple[str, Sink]], bus: Bus, nursery: trio
 async def _feed(
     sink: Sink,
     plugin: str,
-    bus: Bus,
+    bus: Bus[Event],
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     with bus.subscribe(sink.name) as events:
         task_status.started()
         async for event in events:
+            if isinstance(event, EventsLost):
+                structlog.get_logger().warning(
+                    "a sink is too slow", sink=sink.name, plugin=plugin, events_lost=event.count
+                )
+                continue
             try:
                 await sink.handle(event)
             except Exception:

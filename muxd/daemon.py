@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from muxd.browser.launch import LaunchPlan
     from muxd.clock import Clock
     from muxd.config import Config
+    from muxd.events import Event
     from muxd.job import Job
     from muxd.plugins import Plugins
     from muxd.record import Record
@@ -93,7 +94,7 @@ class Daemon:
         wall = WallClock()
         speed = config.daemon.speed
         self.clock: Clock = wall if speed == 1 else ScaledClock(speed, wall)
-        self.bus = Bus()
+        self.bus: Bus[Event] = Bus()
         self.book = RunBook(
             plugins.store(self.state.root), self.bus, real_now=time.time, speed=speed
         )

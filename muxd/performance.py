@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from muxd.bridge import bridged
+from muxd.bridge import Leash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ class Performance:
     def __init__(self, body: Body, run: Run) -> None:
         self._body, self._run = body, run
         self._scope = trio.CancelScope()
+        self._leash = Leash()
         self.ended = trio.Event()
         self.result: Any = None
         self.error: BaseException | None = None
@@ -46,7 +47,8 @@ class Performance:
         self._scope.cancel()
 
     def let_go(self) -> None:
-        """Never resume the body again."""
+        """Never resume the body again; see `muxd.bridge.Leash.let_go`."""
+        self._leash.let_go()
 
     async def ends_within(self, seconds: float) -> bool:
         """Wait for its end, for so long; True if it has ended."""
@@ -62,6 +64,14 @@ class Performance:
             and ("closed" in str(error) or "crashed" in str(error))
             for error in _leaves(self.error)
         )
+
+
+def _split(error: BaseException) -> tuple[BaseException | None, BaseException | None]:
+    """What is the body's own of what it raised, and what is trio's cancellation."""
+    if isinstance(error, BaseExceptionGroup):
+        cancelled, own = error.split(trio.Cancelled)
+        return own, cancelled
+    return error, None
 
 
 def _leaves(error: BaseException | None) -> Iterator[BaseException]:

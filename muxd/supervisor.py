@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from muxd.browser.generation import Generation
     from muxd.bus import Bus
+    from muxd.events import Event
     from muxd.worker import Worker
 
 __all__ = ["Supervisor"]
@@ -34,7 +35,7 @@ class Supervisor:
         self,
         open_generation: Callable[[int], AbstractAsyncContextManager[Generation]],
         worker: Worker,
-        bus: Bus,
+        bus: Bus[Event],
         *,
         real_now: Callable[[], float],
         patience: float = math.inf,
