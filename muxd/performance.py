@@ -34,11 +34,17 @@ class Performance:
         try:
             with self._scope:
                 try:
-                    self.result = await bridged(self._body)(self._run)
-                except trio.Cancelled:
+                    self.result = await self._leash.run(self._body, self._run)
+                except (trio.Cancelled, Abandoned):
                     raise
                 except BaseException as error:
-                    self.error = error
+                    # SystemExit, too, ends the run and nothing else. What a group has beside our
+                    # own cancellation is the body's.
+                    self.error, cancelled = _split(error)
+                    if cancelled is not None:
+                        raise cancelled from None
+        except Abandoned:
+            pass
         finally:
             self.ended.set()
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from playwright.async_api import Playwright
-    from playwright.async_api import PlaywrightContextManager
 
 __all__ = ["open_driver"]
 
@@ -63,7 +62,7 @@ async def open_driver() -> AsyncIterator[tuple[Playwright, WatchedProcess]]:
             await _settle(manager)
 
 
-async def _settle(manager: PlaywrightContextManager) -> None:
+async def _settle(manager: object) -> None:
     """Let Playwright see the end of its driver, and no error of it be left to be blamed later.
 
     Playwright has no public way for it: the loop could be closed before the process is reaped,
