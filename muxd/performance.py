@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from muxd.bridge import Leash
+from muxd.bridge import Abandoned, Leash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
