@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["erode", "first", "fold", "full", "holes", "run", "tile"]
+__all__ = ["erode", "first", "fold", "full", "holes", "nearest", "run", "tile"]
 
 
 @lru_cache(maxsize=256)
@@ -111,3 +111,15 @@ def holes(mask: int, period: int) -> Iterator[tuple[int, int]]:
         end = period if end < 0 else end
         yield (at + begin) % period, end - at
         at = bits.find("1", end)
+
+
+def nearest(mask: int, wish: int, period: int) -> tuple[int, int]:
+    """The first set second at or after the wish, and the last one before it, round the circle.
+
+    The mask must not be empty.
+    """
+    after = mask >> wish
+    up = wish + first(after) if after else first(mask)
+    before = mask & full(wish) if wish else 0
+    down = (before or mask).bit_length() - 1
+    return up, down

@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from . import bitset
-from .relax import Wishes, best_start, nearest
+from .relax import Wishes, best_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +181,9 @@ class Improver:
             legal = board.legal(slot)
             if not legal:
                 return None
-            start = min(nearest(legal, wished, period), key=lambda s: self._wishes.cost(slot, s))
+            start = min(
+                bitset.nearest(legal, wished, period), key=lambda s: self._wishes.cost(slot, s)
+            )
         elif self._random.random() < 0.75:
             start = best_start(slot, board, self._pressure, self._wishes)
         else:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Layout"]
 
 
+_LEAST_WAIT = 0.1
+"""Seconds of mean wait below which preferences count more than waiting."""
+
+
 class Layout:
     """Starts of all slots, kept legal for given lengths while they are improved.
 
@@ -28,6 +32,7 @@ class Layout:
         starts: {slot: start} of all of them, legal for these lengths.
         rehearsal: the judge of uneven durations; None: trust the pressure field.
         movable: slots that may move; by default all that are not pinned.
+        pull: how strongly preferences count; 1 is usual.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Layout:
         steps: Steps,
         *,
         movable: Sequence[int] | None = None,
+        pull: float = 1.0,
     ) -> None:
         self.problem = problem
         self.board = Board(problem.periods, lengths, steps)
@@ -48,7 +54,8 @@ class Layout:
             problem.demands, problem.periods, problem.weights, self.board.starts, steps
         )
         scale = sum(problem.weights) / len(problem.weights)
-        self.wishes = Wishes(problem.demands, problem.periods, WISH_SECONDS * scale)
+        self.wishes = Wishes(problem.demands, problem.periods, WISH_SECONDS * scale * pull)
+        self._pull = pull
         self.rehearsal = rehearsal
         self.movable = problem.movable if movable is None else list(movable)
         self._wishing = [i for i in range(len(problem.demands)) if self.wishes.wish(i) is not None]
@@ -74,8 +81,8 @@ class Layout:
     def value(self, starts: Mapping[int, int]) -> float:
         """What starts are worth, lower is better.
 
-        The mean wait under uneven durations, half as much again if every preference were as far
-        missed as can be.
+        The mean wait under uneven durations, twice as much (at the usual pull) if every
+        preference were as far missed as can be.
         """
         if self.rehearsal is None:
             wait = self.pressure.total(starts)
@@ -84,5 +91,5 @@ class Layout:
         if not self._wishing:
             return wait
         missed = sum(self.wishes.cost(i, starts[i]) for i in self._wishing)
-        missed /= len(self._wishing) * self.wishes.strength * UNIT
-        return (wait + 0.05) * (1 + 0.5 * missed)
+        share = missed / (len(self._wishing) * self.wishes.strength * UNIT)
+        return (wait + _LEAST_WAIT) * (1 + self._pull * share)

@@ -16,6 +16,7 @@ import attrs
 
 from . import bitset
 from .board import Board
+from .slot import circular_distance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,10 +57,12 @@ class Packer:
     Args:
         periods: board period of each slot, seconds.
         pinned: {slot: start} of those that may not move. They are laid down first, as they are.
+        wishes: {slot: start} of those that are put as near as possible to where they ask for.
     """
 
     periods: Sequence[int]
     pinned: Mapping[int, int]
+    wishes: Mapping[int, int] = attrs.field(factory=dict)
 
     def attempt(self, lengths: Sequence[int], steps: Steps, number: int) -> dict[int, int] | None:
         """Starts for all slots, each taking ``lengths`` seconds, or None if this attempt failed.
@@ -82,7 +85,7 @@ class Packer:
             slot = order[done]
             legal = board.legal(slot)
             if legal:
-                board.place(slot, self._start(legal, self.periods[slot], variant, random, steps))
+                board.place(slot, self._start(slot, legal, variant, random, steps))
                 done += 1
                 continue
             retreats -= 1
@@ -115,12 +118,15 @@ class Packer:
         keyed.sort()
         return [slot for _, _, slot in keyed]
 
-    def _start(
-        self, legal: int, period: int, variant: _Variant, random: Random, steps: Steps
-    ) -> int:
+    def _start(self, slot: int, legal: int, variant: _Variant, random: Random, steps: Steps) -> int:
+        period = self.periods[slot]
+        wish = self.wishes.get(slot)
+        if wish is not None and random.random() < 0.9:
+            found = bitset.nearest(legal, wish, period)
+            return min(found, key=lambda start: circular_distance(start, wish, period))
         if variant is _FIRST_FIT:
             return bitset.first(legal)
-        found = list(bitset.holes(legal, period))
-        steps.spend(len(found) + (period >> 9))
-        start, length = min(found, key=lambda h: h[1] * (variant.spread + random.random()))
+        holes = list(bitset.holes(legal, period))
+        steps.spend(len(holes) + (period >> 9))
+        start, length = min(holes, key=lambda h: h[1] * (variant.spread + random.random()))
         return start if random.random() < 0.5 else start + length - 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .demand import Demand
     from .steps import Steps
 
-__all__ = ["WISH_SECONDS", "Wishes", "best_start", "nearest", "relax"]
+__all__ = ["WISH_SECONDS", "Wishes", "best_start", "relax"]
 
 WISH_SECONDS = 10.0
 """What the largest distance from a preferred phase is worth, in seconds of waiting per run."""
@@ -122,7 +122,7 @@ def best_start(
         best, least = old, cost(old)
     wish = wishes.wish(slot)
     if wish is not None:
-        for here in nearest(legal, wish, period):
+        for here in bitset.nearest(legal, wish, period):
             price = cost(here)
             if best < 0 or price < least:
                 best, least = here, price
@@ -150,12 +150,3 @@ def best_start(
                     best, least = here, price
     board.steps.spend(tried * 8 + len(found) * 2 + (period >> 8))
     return best
-
-
-def nearest(legal: int, wish: int, period: int) -> tuple[int, int]:
-    """The first legal start at or after the wish, and the last one before it, round the circle."""
-    after = legal >> wish
-    up = wish + bitset.first(after) if after else bitset.first(legal)
-    before = legal & bitset.full(wish) if wish else 0
-    down = (before or legal).bit_length() - 1
-    return up, down

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import ceil
 from typing import TYPE_CHECKING
 
-from .headroom import widest
-from .layout import Layout
-from .pack import Packer
+from .arrange import arrange
 from .problem import Problem
-from .rehearse import Rehearsal
 from .squeeze import squeeze
 from .stability import keep
 from .steps import Steps
 from .timetable import Timetable
-from .why import gap_ceiling, reasons
+from .why import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +19,6 @@ if TYPE_CHECKING:
     from .demand import Demand
 
 __all__ = ["default_budget", "solve"]
-
-_FLOOR = 0.97
-"""Share of the best gap that is kept even where preferences might use up more."""
 
 
 def default_budget(count: int) -> int:
@@ -76,7 +69,7 @@ def solve(
                 moved=moved,
                 warnings=(f"{', '.join(moved)} moved to make room.",) if moved else (),
             )
-    starts = _free_of_collisions(problem, headroom, steps)
+    starts = arrange(problem, headroom, steps)
     warnings: list[str] = []
     if starts is None:
         held = {
@@ -95,24 +88,3 @@ def solve(
 def _moved_sentence(names: Sequence[str]) -> str:
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return f"The whole timetable had to be planned anew: {shown} moved."
-
-
-def _free_of_collisions(problem: Problem, headroom: float, steps: Steps) -> dict[int, int] | None:
-    """Starts without collisions and with headroom, or None if none were found."""
-    ceiling = gap_ceiling(problem.demands)
-    if ceiling < 0:
-        return None
-    durations = problem.durations
-    packer = Packer(problem.periods, problem.pinned)
-    purse = steps.share(0.5)
-    packing = widest(packer, durations, ceiling, purse)
-    steps.refund(purse)
-    if packing is None:
-        return None
-    floor = ceil(packing.gap * max(headroom, min(_FLOOR, 2 * _FLOOR * headroom)))
-    lengths = [d + floor for d in durations]
-    rehearsal = Rehearsal(problem.demands, steps) if len(durations) <= 4000 else None
-    best = Layout(problem, lengths, packing.starts, rehearsal, steps)
-    best.relax(steps, 4)
-    best.improve(steps)
-    return best.starts

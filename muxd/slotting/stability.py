@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from . import bitset
 from .board import Board
 from .pressure import Pressure
-from .relax import WISH_SECONDS, Wishes, best_start, nearest
+from .relax import WISH_SECONDS, Wishes, best_start
 from .slot import Slot, circular_distance
 from .timetable import Timetable
 
@@ -139,7 +140,10 @@ class _Upkeep:
         period = board.periods[slot]
         was = self.was.get(slot, 0)
         board.place(
-            slot, min(nearest(legal, was, period), key=lambda s: circular_distance(s, was, period))
+            slot,
+            min(
+                bitset.nearest(legal, was, period), key=lambda s: circular_distance(s, was, period)
+            ),
         )
         return True
 
