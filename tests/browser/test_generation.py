@@ -9,7 +9,6 @@ import psutil
 import pytest
 import trio
 
-
 import muxd
 from muxd.bridge import bridged
 from muxd.browser.generation import REVOKE_BOUND, open_generation

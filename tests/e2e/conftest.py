@@ -1,0 +1,183 @@
+"""The real command line in processes of its own, on a state directory of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "muxd"]
+
+JOBS = '''
+import trio
+import muxd
+
+
+@muxd.job(interval="1m", preferred_phase="0s", duration="2s", expects_result=True)
+async def quick(run):
+    """Reads a page."""
+    await run.page.set_content("<ul><li>one<li>two</ul>")
+    return await run.page.locator("li").all_inner_texts()
+
+
+@muxd.job(interval="1m", preferred_phase="20s", duration="2s", session="fresh")
+async def fresh(run):
+    await run.page.set_content("<h1>fresh</h1>")
+    return await run.page.inner_text("h1")
+'''
+
+SLOW = """
+import trio
+import muxd
+
+
+@muxd.job(interval="10m", duration="5s", timeout="1m")
+async def slow(run):
+    await run.page.set_content("<h1>slow</h1>")
+    open({mark!r}, "w").close()
+    await trio.sleep({seconds})
+    return await run.page.inner_text("h1")
+"""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/e2e/" in item.nodeid:
+            item.add_marker(pytest.mark.browser)
+
+
+class Muxd:
+    """One state directory, one jobs directory, and the commands on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.jobs = folder / "jobs"
+        self.jobs.mkdir()
+        self.output = folder / "output.txt"
+        self.config = folder / "muxd.toml"
+        self.config.write_text(
+            f'[plugins]\ndisable = ["demo"]\njobs_dirs = ["{self.jobs}"]\n'
+            '[daemon]\ntimezone = "UTC"\n'
+        )
+        self.daemon: subprocess.Popen | None = None
+        self.environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("MUXD_")
+        } | {"MUXD_CONFIG": str(self.config), "MUXD_STATE_DIR": str(self.state)}
+
+    def write(self, name: str, text: str) -> None:
+        (self.jobs / f"{name}.py").write_text(textwrap.dedent(text))
+
+    def call(self, *args: str, code: int = 0, timeout: float = 60) -> str:
+        done = subprocess.run(
+            [*COMMAND, *args],
+            env=self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        self.errors = done.stderr
+        assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def json(self, *args: str, code: int = 0):
+        return json.loads(self.call(*args, "--json", code=code))
+
+    def start(self, *args: str, until: str = "running") -> subprocess.Popen:
+        with self.output.open("ab") as output:
+            self.daemon = subprocess.Popen(
+                [*COMMAND, "start", *args],
+                env=self.environ,
+                cwd=self.folder,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        if until:
+            self.wait(lambda: self.running_state() == until, 30, f"the daemon to be {until}")
+        return self.daemon
+
+    def running_state(self):
+        try:
+            return self.json("status")["state"]
+        except AssertionError:
+            assert self.daemon is not None
+            assert self.daemon.poll() is None, self.output.read_text()
+            return None
+
+    def wait(self, condition, seconds: float, what: str):
+        """Processes of others give no event to wait for: look, bounded, until it is so."""
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            if time.monotonic() > end:
+                pytest.fail(f"waited {seconds} s for {what}\n{self.output.read_text()[-3000:]}")
+            time.sleep(0.05)
+        return found
+
+    def history(self, *args: str):
+        return self.json("history", *args)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that names this state directory, or is below the daemon."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if str(self.state) in " ".join(process.cmdline()):
+                    found.append(process)
+        if self.daemon is not None and self.daemon.poll() is None:
+            with contextlib.suppress(psutil.Error):
+                found += psutil.Process(self.daemon.pid).children(recursive=True)
+        return found
+
+    def browser(self) -> psutil.Process:
+        return psutil.Process(self.json("status")["browser"]["pid"])
+
+    def driver(self) -> psutil.Process:
+        assert self.daemon is not None
+        (driver,) = [
+            child
+            for child in psutil.Process(self.daemon.pid).children()
+            if "run-driver" in child.cmdline()
+        ]
+        return driver
+
+    def nothing_is_left(self) -> None:
+        """No process, lock, socket or temporary file is left behind."""
+        left = self.wait(lambda: not self.processes(), 5, f"{self.processes()} to go")
+        assert left
+        assert not (self.state / "muxd.lock").exists()
+        assert not (self.state / "control.sock").exists()
+        assert not (self.state / "profile" / "SingletonLock").is_symlink()
+
+    def end(self) -> None:
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+            try:
+                self.daemon.wait(60)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+@pytest.fixture
+def muxd_home(tmp_path):
+    home = Muxd(tmp_path)
+    yield home
+    home.end()

@@ -1,0 +1,238 @@
+"""`muxd start`, as a user runs it, and as the world treats it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+
+import psutil
+import pytest
+
+from .conftest import JOBS, SLOW
+
+
+def overlapping(records):
+    spans = sorted((r["started_at"], r["ended_at"]) for r in records if r["started_at"])
+    return [pair for pair in itertools.pairwise(spans) if pair[1][0] < pair[0][1]]
+
+
+def slow(home, seconds):
+    mark = home.folder / "begun"
+    home.write("slow", SLOW.format(mark=str(mark), seconds=seconds))
+    return mark
+
+
+def request(home, job):
+    """Ask for a run, in a process of its own that waits for it."""
+    import subprocess
+
+    from .conftest import COMMAND
+
+    return subprocess.Popen(
+        [*COMMAND, "run", job], env=home.environ, cwd=home.folder, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_jobs_run_in_their_slots_one_at_a_time(muxd_home):
+    """Every release is a record, ok, on time, never two at once; stop leaves nothing behind."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.start("--speed", "20")
+    pid = home.json("status")["pid"]
+    home.wait(lambda: len(home.history()) >= 6, 30, "six runs")
+    status = home.json("status")
+    home.call("start", code=2)
+    assert str(pid) in home.errors
+    home.call("stop")
+    records = home.history()
+    assert {r["job"] for r in records} == {"quick", "fresh"}
+    assert {r["outcome"] for r in records} == {"ok"}
+    assert all(0 <= r["lateness"] < 1 for r in records), records
+    assert overlapping(records) == []
+    assert status["runs"]["most_at_once"] == 1
+    assert status["browser"]["most_at_once"] == 1
+    assert home.daemon.wait(5) == 0
+    home.nothing_is_left()
+
+
+@pytest.mark.parametrize("victim", ["browser", "driver"])
+def test_a_killed_browser_costs_one_run(muxd_home, victim):
+    """kill -9 of browser or driver in mid-run: that run is `crashed`, the next is ok on a new one."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    mark = slow(home, 60)
+    home.start()
+    asked = request(home, "slow")
+    home.wait(mark.exists, 15, "the slow run to be begun")
+    first = home.browser()
+    (first if victim == "browser" else home.driver()).kill()
+    assert asked.wait(10) == 1
+    (crashed,) = home.history("--job", "slow")
+    assert crashed["outcome"] == "crashed"
+    assert crashed["browser_generation"] == 1
+    home.wait(lambda: home.json("status")["browser"]["up"], 20, "the next browser")
+    after = home.json("run", "quick")
+    assert (after["outcome"], after["browser_generation"]) == ("ok", 2)
+    assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE
+
+
+def test_sigterm_lets_the_run_in_progress_finish(muxd_home):
+    """SIGTERM in mid-run: the run ends ok within its grace, the daemon exits 0, nothing is left."""
+    home = muxd_home
+    mark = slow(home, 3)
+    home.start()
+    asked = request(home, "slow")
+    home.wait(mark.exists, 15, "the slow run to be begun")
+    home.daemon.send_signal(signal.SIGTERM)
+    assert home.daemon.wait(20) == 0
+    assert [r["outcome"] for r in home.history()] == ["ok"]
+    asked.wait(10)
+    home.nothing_is_left()
+
+
+def test_ctrl_c_in_a_terminal_lets_the_run_in_progress_finish(muxd_home):
+    """SIGINT to the whole foreground group, as a terminal sends it, does not take the browser."""
+    home = muxd_home
+    mark = slow(home, 3)
+    home.start()
+    request(home, "slow")
+    home.wait(mark.exists, 15, "the slow run to be begun")
+    os.killpg(home.daemon.pid, signal.SIGINT)
+    assert home.daemon.wait(20) == 0
+    assert [r["outcome"] for r in home.history()] == ["ok"]
+    home.nothing_is_left()
+
+
+def test_a_second_signal_ends_the_run_at_once(muxd_home):
+    """The second SIGTERM does not wait for the grace: the run is recorded as `interrupted`."""
+    home = muxd_home
+    mark = slow(home, 50)
+    home.start()
+    request(home, "slow")
+    home.wait(mark.exists, 15, "the slow run to be begun")
+    home.daemon.send_signal(signal.SIGTERM)
+    home.wait(lambda: home.running_state() == "draining", 5, "the daemon to drain")
+    home.daemon.send_signal(signal.SIGTERM)
+    assert home.daemon.wait(20) == 0
+    assert [r["outcome"] for r in home.history()] == ["interrupted"]
+    home.nothing_is_left()
+
+
+def test_a_killed_daemon_leaves_a_record_and_blocks_nobody(muxd_home):
+    """kill -9 of the daemon in mid-run: `interrupted` at the next start, which nothing stands in
+    the way of: neither lock, socket, profile nor an orphan browser."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    mark = slow(home, 50)
+    home.start()
+    request(home, "slow")
+    home.wait(mark.exists, 15, "the slow run to be begun")
+    browser = home.browser()
+    browser.suspend()  # a browser that cannot follow its driver: an orphan
+    home.daemon.kill()
+    home.daemon.wait()
+    home.start()
+    (record,) = home.history("--job", "slow")
+    assert record["outcome"] == "interrupted"
+    assert home.json("run", "quick")["outcome"] == "ok"
+    assert not browser.is_running() or browser.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(
+    "trap",
+    [
+        'await run.page.evaluate("while (true) {}")',
+        'await run.page.evaluate("new Promise(() => {})")',
+        'run.page.on("dialog", lambda d: None); await run.page.evaluate("alert(1)")',
+        "while True:\n        try:\n            await trio.sleep(1)\n"
+        "        except BaseException:\n            pass",
+    ],
+    ids=["loop", "promise", "dialog", "swallows"],
+)
+def test_a_hang_is_ended_at_its_deadline_and_the_next_runs(muxd_home, trap):
+    """Whatever a body does, its deadline frees the browser within ten seconds for the next."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.write(
+        "stuck",
+        f"import trio\nimport muxd\n\n\n"
+        f'@muxd.job(interval="1h", duration="1s", timeout="1s")\nasync def stuck(run):\n    {trap}\n',
+    )
+    home.start()
+    (record,) = [home.json("run", "stuck", code=1)]
+    assert record["outcome"] == "timed_out"
+    assert record["duration"] < 11
+    assert home.json("run", "quick")["outcome"] == "ok"
+    home.call("stop")
+    home.nothing_is_left()
+
+
+def test_a_broken_plugin_costs_only_itself(muxd_home):
+    """A plugin that can't be imported is named with its reason; the jobs of the others run."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.write("broken", "import nothing_of_that_name\n")
+    home.start()
+    assert home.json("run", "quick")["outcome"] == "ok"
+    (left_out,) = home.json("status")["plugins_left_out"].values()
+    assert "nothing_of_that_name" in left_out
+    home.call("stop")
+    assert "nothing_of_that_name" in home.output.read_text()
+
+
+def test_errors_in_the_background_fail_the_run_that_owns_them(muxd_home):
+    """A listener and a route handler that raise fail their own run, and not the one after it."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.write(
+        "bad",
+        """
+        import muxd
+
+        def bang(_):
+            raise RuntimeError("bang")
+
+        @muxd.job(interval="1h")
+        async def listener(run):
+            run.page.on("console", bang)
+            await run.page.evaluate("console.log(1)")
+
+        @muxd.job(interval="1h")
+        async def route(run):
+            async def handler(route):
+                await route.abort()
+                raise RuntimeError("bang")
+            await run.page.route("**/*", handler)
+            try:
+                await run.page.goto("http://localhost:9/")
+            except Exception:
+                pass
+        """,
+    )
+    home.start()
+    for job in ("listener", "route"):
+        record = home.json("run", job, code=1)
+        assert record["outcome"] == "failed", record
+        assert "bang" in record["error"]
+        assert home.json("run", "quick")["outcome"] == "ok"
+
+
+def test_run_without_a_daemon(muxd_home):
+    """`muxd run` alone: a browser of its own, the same ledger, exit codes 0, 1, 2; status says 3."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.write(
+        "empty",
+        "import muxd\n\n\n"
+        '@muxd.job(interval="1h", expects_result=True)\nasync def nothing(run):\n    return []\n',
+    )
+    home.call("status", code=3)
+    home.call("stop", code=3)
+    home.call("run", "quik", code=2)
+    assert "did you mean 'quick'" in home.errors
+    records = home.json("run", "quick", "--repeat", "2")
+    assert [r["outcome"] for r in records] == ["ok", "ok"]
+    assert home.json("run", "nothing", code=1)["outcome"] == "empty"
+    assert [r["job"] for r in home.history()] == ["nothing", "quick", "quick"]
+    home.nothing_is_left()

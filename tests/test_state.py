@@ -1,0 +1,78 @@
+"""The state directory has one owner at a time, and a dead one is in nobody's way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from muxd.errors import AlreadyRunning, ConfigError
+from muxd.state import StateDir
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from muxd.state import StateDir
+with StateDir(Path(sys.argv[1])).hold():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "state")], stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_owner_is_refused_and_told_the_pid(tmp_path, holder):
+    """While one process holds the directory, another gets AlreadyRunning with its pid."""
+    state = StateDir(tmp_path / "state")
+    assert state.owner() == holder.pid
+    with pytest.raises(AlreadyRunning, match=str(holder.pid)) as refused, state.hold():
+        pytest.fail("two owners")
+    assert refused.value.pid == holder.pid
+    assert refused.value.exit_code == 2
+
+
+def test_a_dead_owner_blocks_nobody(tmp_path, holder):
+    """After kill -9 the lock file is still there, and means nothing."""
+    state = StateDir(tmp_path / "state")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert state.lock_file.exists()
+    assert state.owner() is None
+    with state.hold():
+        assert state.owner() == os.getpid()
+
+
+def test_nothing_is_left_of_an_owner(tmp_path):
+    """The lock file goes with its owner; the directory is for its user alone."""
+    state = StateDir(tmp_path / "state")
+    with state.hold():
+        assert state.root.stat().st_mode & 0o777 == 0o700
+    assert not state.lock_file.exists()
+    assert state.owner() is None
+
+
+def test_an_open_directory_is_closed_to_others(tmp_path):
+    """A directory that others could look into is made private."""
+    (tmp_path / "state").mkdir(mode=0o755)
+    StateDir(tmp_path / "state").prepare()
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_in_its_place_is_a_clear_message(tmp_path):
+    """A state directory that can't be one is the user's mistake: named, with the remedy."""
+    (tmp_path / "state").write_text("")
+    with pytest.raises(ConfigError, match="--state-dir") as wrong:
+        StateDir(tmp_path / "state").prepare()
+    assert str(tmp_path / "state") in str(wrong.value)
