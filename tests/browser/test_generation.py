@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 
 import psutil
 import pytest
@@ -216,34 +217,33 @@ def test_a_listener_that_raises_is_charged_to_its_own_run(browse):
 def test_a_leftover_of_a_dead_muxd_is_killed_and_a_strangers_browser_is_not(plan, sessions):
     """A driven browser on our profile is a leftover; one opened by hand gets a clear message."""
 
-    async def main():
-        with trio.fail_after(60):
-            async with open_generation(1, plan, sessions) as first:
-                async with open_generation(2, plan, sessions) as second:
-                    assert first.pid != second.pid
-                    with trio.fail_after(2):
-                        await first.wait_gone()
-            plan.profile.mkdir(exist_ok=True)
-            command = [
-                str(plan.found.path),
-                "--headless",
-                "--no-sandbox",
-                f"--user-data-dir={plan.profile}",
-                "about:blank",
-            ]
-            async with trio.open_nursery() as nursery:
-                stranger = await nursery.start(
-                    lambda task_status: trio.run_process(
-                        command, capture_stderr=True, check=False, task_status=task_status
-                    )
-                )
-                while not (plan.profile / "SingletonLock").is_symlink():
-                    await trio.sleep(0.05)
-                with pytest.raises(ProfileInUse, match=str(stranger.pid)):
-                    async with open_generation(3, plan, sessions):
-                        pytest.fail("took a stranger's profile")
-                stranger.kill()
-            async with open_generation(4, plan, sessions) as life:  # the lock is stale now
-                assert life.lost is None
+    command = [
+        str(plan.found.path),
+        "--headless",
+        "--no-sandbox",
+        f"--user-data-dir={plan.profile}",
+        "about:blank",
+    ]
 
-    muxd.run(main)
+    async def main():
+        async with open_generation(1, plan, sessions) as first:
+            async with open_generation(2, plan, sessions) as second:
+                assert first.pid != second.pid
+                await first.wait_gone()
+        async with trio.open_nursery() as nursery:
+            run_stranger = partial(trio.run_process, capture_stderr=True, check=False)
+            stranger = await nursery.start(run_stranger, command)
+            while not (plan.profile / "SingletonLock").is_symlink():  # noqa: ASYNC110 - a file
+                await trio.sleep(0.05)
+            with pytest.raises(ProfileInUse, match=str(stranger.pid)):
+                async with open_generation(3, plan, sessions):
+                    pytest.fail("took a stranger's profile")
+            stranger.kill()
+        async with open_generation(4, plan, sessions) as life:  # the lock is stale now
+            assert life.lost is None
+
+    async def bounded():
+        with trio.fail_after(60):
+            await main()
+
+    muxd.run(bounded)
