@@ -226,10 +226,12 @@ def test_a_leftover_of_a_dead_muxd_is_killed_and_a_strangers_browser_is_not(plan
     ]
 
     async def main():
-        async with open_generation(1, plan, sessions) as first:
-            async with open_generation(2, plan, sessions) as second:
-                assert first.pid != second.pid
-                await first.wait_gone()
+        async with (
+            open_generation(1, plan, sessions) as first,
+            open_generation(2, plan, sessions) as second,
+        ):
+            assert first.pid != second.pid
+            await first.wait_gone()
         async with trio.open_nursery() as nursery:
             run_stranger = partial(trio.run_process, capture_stderr=True, check=False)
             stranger = await nursery.start(run_stranger, command)
