@@ -19,7 +19,7 @@ SIGNATURES = {
     "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log",
     "bridged": "async_fn",
     "job": "*interval *name **fields",
-    "open_nursery": "",
+    "open_nursery": "strict_exception_groups",
     "open_priority_channel": "capacity key *overtakes",
     "run": "async_fn *args *clock *instruments *restrict_keyboard_interrupt_to_checkpoints "
     "*strict_exception_groups",
