@@ -21,20 +21,6 @@ def full(period: int) -> int:
     return (1 << period) - 1
 
 
-@lru_cache(maxsize=256)
-def _factors(n: int) -> tuple[int, ...]:
-    found = []
-    p = 2
-    while p * p <= n:
-        while n % p == 0:
-            found.append(p)
-            n //= p
-        p += 1
-    if n > 1:
-        found.append(n)
-    return tuple(found)
-
-
 def run(start: int, length: int, period: int) -> int:
     """``length`` seconds from ``start`` on, wrapped round the circle."""
     if length >= period:
@@ -48,17 +34,11 @@ def run(start: int, length: int, period: int) -> int:
 
 def fold(mask: int, period: int, g: int) -> int:
     """What is set anywhere in ``mask``, seen modulo ``g``; ``g`` divides ``period``."""
-    for p in _factors(period // g):
-        part = period // p
-        if p == 2:
-            mask = (mask | (mask >> part)) & full(part)
-        else:
-            keep = full(part)
-            folded = mask & keep
-            for k in range(1, p):
-                folded |= (mask >> (k * part)) & keep
-            mask = folded
-        period = part
+    laps = period // g
+    while laps > 1:
+        # Lay the upper half of the laps on the lower.
+        laps = (laps + 1) // 2
+        mask = (mask & full(laps * g)) | (mask >> (laps * g))
     return mask
 
 
@@ -66,11 +46,11 @@ def tile(mask: int, g: int, period: int) -> int:
     """``mask`` of ``g`` seconds repeated all round a circle of ``period``; g divides period."""
     if not mask:
         return 0
-    for p in _factors(period // g):
-        once = mask
-        for k in range(1, p):
-            mask |= once << (k * g)
-        g *= p
+    laps, done = period // g, 1
+    while done < laps:
+        more = min(done, laps - done)
+        mask |= mask << (more * g)
+        done += more
     return mask
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from .arrange import arrange
 from .problem import Problem
+from .rule import certify
 from .squeeze import squeeze
 from .stability import keep
 from .steps import Steps
+from .suggest import suggestion
 from .timetable import Timetable
 from .why import reasons
 
@@ -77,12 +79,30 @@ def solve(
             for i, d in enumerate(demands)
             if d.name in in_force
         }
-        starts, warnings = squeeze(demands, steps, held), reasons(demands)
+        advice = Steps(steps.left // 2)
+        starts = squeeze(demands, steps, held)
+        warnings = _infeasible(demands, advice)
     slots = problem.slots(starts)
+    if not warnings and not certify(slots).valid:
+        warnings = reasons(demands)
     moved = tuple(s.name for s in slots if s.name in in_force and s.phase != in_force[s.name])
     if moved:
         warnings.append(_moved_sentence(moved))
     return Timetable(slots=slots, warnings=tuple(warnings), moved=moved)
+
+
+def _infeasible(demands: Sequence[Demand], steps: Steps) -> list[str]:
+    """Why not all can avoid each other, and what would make them."""
+    found = reasons(demands)
+    if not found:
+        found.append(
+            "No timetable without collisions was found, though none of the simple proofs rules "
+            "one out: the jobs fill their intervals too tightly."
+        )
+    advice = suggestion(demands, steps)
+    if advice is not None:
+        found.append(advice)
+    return found
 
 
 def _moved_sentence(names: Sequence[str]) -> str:

@@ -12,20 +12,9 @@ if TYPE_CHECKING:
 
     from .demand import Demand
 
-__all__ = ["gap_ceiling", "impossible_pairs", "reasons", "span"]
+from muxd.units import format_duration
 
-
-def span(seconds: float) -> str:
-    """Seconds for people: "45 s", "12 min", "1 h 30 min", "2 d 3 h"."""
-    seconds = round(seconds)
-    if abs(seconds) < 60:
-        return f"{seconds} s"
-    parts = []
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:3])
+__all__ = ["gap_ceiling", "impossible_pairs", "reasons", "utilisation"]
 
 
 def utilisation(demands: Iterable[Demand]) -> float:
@@ -102,9 +91,9 @@ def gap_ceiling(demands: Sequence[Demand]) -> int:
 def reasons(demands: Sequence[Demand], limit: int = 6) -> list[str]:
     """The plainest proofs that a set can't be free of collisions; empty if none was found."""
     found = [
-        f"{d.name} takes {span(d.duration)} but is wanted every {span(d.interval)}: "
+        f"{d.name} takes {format_duration(d.duration)} but is wanted every {format_duration(d.interval)}: "
         f"one run can't end before the next is due. Give it an interval above "
-        f"{span(d.duration)} or shorten it."
+        f"{format_duration(d.duration)} or shorten it."
         for d in demands
         if d.duration > d.interval
     ]
@@ -128,10 +117,10 @@ def reasons(demands: Sequence[Demand], limit: int = 6) -> list[str]:
 def _pair_sentence(a: Demand, b: Demand) -> str:
     g = gcd(a.interval, b.interval)
     return (
-        f"{a.name} (every {span(a.interval)}, {span(a.duration)}) and {b.name} "
-        f"(every {span(b.interval)}, {span(b.duration)}) can't avoid each other: their intervals "
-        f"bring them within {span(g)} of each other whatever their phases, and together they "
-        f"take {span(a.duration + b.duration)}."
+        f"{a.name} (every {format_duration(a.interval)}, {format_duration(a.duration)}) and {b.name} "
+        f"(every {format_duration(b.interval)}, {format_duration(b.duration)}) can't avoid each other: their intervals "
+        f"bring them within {format_duration(g)} of each other whatever their phases, and together they "
+        f"take {format_duration(a.duration + b.duration)}."
     )
 
 
@@ -143,7 +132,7 @@ def _pinned_clashes(demands: Sequence[Demand]) -> list[str]:
         if not a.duration <= x <= g - b.duration and a.duration + b.duration <= g:
             found.append(
                 f"{a.name} and {b.name} are pinned where they overlap "
-                f"(at {span(a.wish or 0)} and {span(b.wish or 0)} of their intervals): "
+                f"(at {format_duration(a.wish or 0)} and {format_duration(b.wish or 0)} of their intervals): "
                 f"move one pin."
             )
     return found
@@ -159,16 +148,16 @@ def _overfull(demands: Sequence[Demand]) -> list[str]:
             if need > t and len(inside) > 1:
                 names = ", ".join(d.name for d in inside[:5])
                 found.append(
-                    f"The {span(t)} class is overfull: {len(inside)} jobs ({names}"
-                    f"{', ...' if len(inside) > 5 else ''}) need {span(need)} of every {span(t)}."
+                    f"The {format_duration(t)} class is overfull: {len(inside)} jobs ({names}"
+                    f"{', ...' if len(inside) > 5 else ''}) need {format_duration(need)} of every {format_duration(t)}."
                 )
                 break
             continue
         long = max(beyond, key=lambda d: d.duration, default=None)
         if long is not None and need + long.duration > t:
             found.append(
-                f"The {span(t)} class is overfull: its jobs need {span(need)} of every {span(t)}, "
-                f"and {long.name} (every {span(long.interval)}) needs {span(long.duration)} in one "
+                f"The {format_duration(t)} class is overfull: its jobs need {format_duration(need)} of every {format_duration(t)}, "
+                f"and {long.name} (every {format_duration(long.interval)}) needs {format_duration(long.duration)} in one "
                 f"piece beside them."
             )
             break
