@@ -94,7 +94,7 @@ class Job:
     """Higher goes first when runs wait; see `Priority`."""
     timeout: float
     """The deadline of a run, real seconds after its start: more than 0, at most 1 day. Default:
-    the larger of 60 s and three durations, but not above the interval."""
+    the larger of 60 s and three durations, but not above the interval or a day."""
     session: str
     """Whose cookies the page has: ``main`` (the persistent profile), ``fresh`` (thrown away
     after the run), or a name of your own (kept in a file)."""
@@ -216,7 +216,7 @@ class Job:
 
 def default_timeout(interval: int, duration: float) -> float:
     """The timeout of a job that names none, seconds."""
-    return min(max(60.0, 3 * duration), float(interval))
+    return min(max(60.0, 3 * duration), float(interval), 86400.0)
 
 
 @attrs.frozen
