@@ -29,7 +29,18 @@ __all__ = ["demands_from", "read_jobs_file"]
 _LONGEST = 366 * 86_400
 _KEYS = ("name", "interval", "duration", "priority", "preferred_phase", "pinned", "spread")
 _PASSED_OVER = frozenset(
-    "description enabled expects_result idempotent misfire overlap plugin retries session timeout".split()
+    [
+        "description",
+        "enabled",
+        "expects_result",
+        "idempotent",
+        "misfire",
+        "overlap",
+        "plugin",
+        "retries",
+        "session",
+        "timeout",
+    ]
 )  # what else `muxd jobs --json` tells of a job
 
 

@@ -1,0 +1,167 @@
+"""How ``muxd plan`` looks in a terminal: a table, a bar of the hour, and what is proved."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from muxd.cli.output import clock_text, console
+from muxd.slotting.baselines import all_at_zero
+from muxd.slotting.drawing import bar
+from muxd.slotting.simulate import simulate
+from muxd.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from muxd.civil import Calendar
+    from muxd.slotting import Demand, Timetable
+
+__all__ = ["COLOURS", "show_plan"]
+
+COLOURS = (
+    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
+    "#9c755f", "#86bcb6", "#d37295", "#a0cbe8", "#8cd17d", "#b6992d", "#d4a6c8", "#79706e",
+)  # fmt: skip
+"""One for each job in turn; told apart on dark and on light terminals."""
+
+_HOUR = 3600
+_SHOWN = 200
+"""More jobs than this are not listed one by one."""
+_SIMULATED = 400
+"""The old way is played through for at most so many jobs: more take too long to watch."""
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def show_plan(
+    table: Timetable,
+    demands: Sequence[Demand],
+    calendar: Calendar,
+    now: float,
+    *,
+    declared: Mapping[str, float],
+) -> None:
+    """Print a timetable.
+
+    Args:
+      table: not empty.
+      demands: what it was made from, in the same order.
+      calendar: the local time of the timetable.
+      now: Unix seconds.
+      declared: durations as the jobs declare them, by name; others than those reserved are shown.
+    """
+    screen = console()
+    screen.print(_jobs(table, calendar, now, declared))
+    if len(table.slots) > _SHOWN:
+        screen.print(f"... and {len(table.slots) - _SHOWN} more jobs")
+    screen.print()
+    _print_hour(screen, table, calendar, now)
+    screen.print()
+    _print_proof(screen, table)
+    _print_old_way(screen, table, demands)
+    for warning in table.warnings:
+        screen.print(Text("! ", "bold yellow") + Text(warning))
+
+
+def _mark(number: int) -> Text:
+    letter = _LETTERS[number % len(_LETTERS)]
+    return Text(letter, f"bold {COLOURS[number % len(COLOURS)]}")
+
+
+def _jobs(table: Timetable, calendar: Calendar, now: float, declared: Mapping[str, float]) -> Table:
+    shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    shown.add_column("")
+    shown.add_column("job", no_wrap=True)
+    for column in ("every", "phase", "next", "takes", "moved by"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    for number, slot in enumerate(table.slots[:_SHOWN]):
+        next_at = calendar.next_release(slot.interval, slot.phase, now)
+        takes = Text(format_duration(slot.duration))
+        if slot.name in declared and abs(declared[slot.name] - slot.duration) >= 1:
+            takes.append(f" (said {format_duration(round(declared[slot.name]))})", "dim")
+        if slot.preferred_phase is None:
+            moved = Text("-", "dim")
+        elif slot.pinned:
+            moved = Text("pinned")
+        elif slot.moved:
+            later = (slot.phase - slot.preferred_phase) % slot.interval == slot.moved
+            moved = Text(("+" if later else "-") + format_duration(slot.moved))
+        else:
+            moved = Text("0s", "green")
+        shown.add_row(
+            _mark(number),
+            Text(slot.name),
+            format_duration(slot.interval),
+            format_duration(slot.phase),
+            clock_text(next_at, calendar.zone, now=now),
+            takes,
+            moved,
+        )
+    return shown
+
+
+def _print_hour(screen: Console, table: Timetable, calendar: Calendar, now: float) -> None:
+    """The hour that `now` is in: who has the browser, one cell for each minute or half of one."""
+    cells = 120 if screen.width >= 130 else 60
+    start = floor(calendar.to_timetable(now)) // _HOUR * _HOUR
+    drawn = bar(table, start, _HOUR, cells)
+    first = calendar.to_unix(start)
+    label = clock_text(first, calendar.zone, now=now, seconds=False)
+    ruler = "".join(f":{10 * k:02d}".ljust(cells // 6) for k in range(6))
+    screen.print(Text(f"The hour from {label}; letters are jobs, dots are free time", "dim"))
+    line = Text()
+    for cell in drawn:
+        if cell is None:
+            line.append("·", "dim")
+        else:
+            line.append(_LETTERS[cell % len(_LETTERS)], f"black on {COLOURS[cell % len(COLOURS)]}")
+    screen.print(Text(ruler.rstrip(), "dim"))
+    screen.print(line, soft_wrap=True)
+
+
+def _print_proof(screen: Console, table: Timetable) -> None:
+    proof = table.certificate
+    if table.feasible:
+        verdict = Text("no collision, ever", "bold green")
+        verdict.append(f" (checked for all {proof.pairs} pairs of jobs)", "default")
+    else:
+        verdict = Text(f"{len(proof.collisions)} pairs of jobs collide", "bold red")
+    rows = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    rows.add_row("collisions", verdict)
+    gap = format_duration(table.min_gap)
+    rows.add_row(
+        "smallest gap", f"{gap} between any two runs" if table.feasible else f"{gap} (overlap)"
+    )
+    rows.add_row("utilisation", f"{table.utilisation:.0%} of the browser's time is reserved")
+    screen.print(rows)
+
+
+def _print_old_way(screen: Console, table: Timetable, demands: Sequence[Demand]) -> None:
+    """What ``setInterval`` makes of the same jobs."""
+    count = len(demands)
+    if count < 2:
+        return
+    rows = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("", "starts at once", "runs that wait", "mean wait", "longest wait"):
+        rows.add_column(column, justify="right" if column else "left")
+    ways = (("setInterval, from zero", all_at_zero(demands)), ("this timetable", table.phases))
+    for name, phases in ways if count <= _SIMULATED else ():
+        # A day tells it; the timetable of years would only take longer.
+        found = simulate(demands, phases, horizon=86_400)
+        rows.add_row(
+            name,
+            str(found.peak),
+            f"{found.waited:.0%}",
+            format_duration(round(found.mean)),
+            format_duration(round(found.worst)),
+        )
+    screen.print()
+    if count <= _SIMULATED:
+        screen.print(rows)
+    else:
+        screen.print(f"setInterval would start up to {count} jobs at once.")
