@@ -16,9 +16,6 @@ TOML = """
 [daemon]
 timezone = "Asia/Tokyo"
 state_dir = "state"
-
-[plugins]
-disable = ["demo"]
 """
 
 
