@@ -96,15 +96,17 @@ def _read(config: Config, job: str | None, outcome: Outcome | None, limit: int) 
 
 
 async def _check_job(job: str, store: Store, plugins: Plugins) -> None:
-    """Raise `UnknownJob` for a job of which nobody has heard, but not while there is none at all."""
+    """Raise `UnknownJob` for a job of which nobody has heard, unless nothing was ever recorded."""
     from muxd.errors import UnknownJob
 
     records = [*await store.history(limit=FOR_PROGRAMS), *await store.unfinished()]
     known = {record.job for record in records} | set(await store.phases())
     known |= set(await store.last_releases()) | set(await store.learned())
+    if not known:
+        return
     known |= {known_job.name for known_job in (*plugins.jobs, *plugins.disabled_jobs)}
     # A rare job of the past may be in none of these
-    if known and job not in known and not await store.history(job=job, limit=1):
+    if job not in known and not await store.history(job=job, limit=1):
         raise UnknownJob(job, tuple(sorted(known)))
 
 
