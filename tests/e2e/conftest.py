@@ -73,6 +73,7 @@ class Muxd:
             '[daemon]\ntimezone = "UTC"\n'
         )
         self.daemon: subprocess.Popen | None = None
+        self.asked: list[subprocess.Popen] = []
         self.environ = {
             name: value for name, value in os.environ.items() if not name.startswith("MUXD_")
         } | {"MUXD_CONFIG": str(self.config), "MUXD_STATE_DIR": str(self.state)}
@@ -110,6 +111,18 @@ class Muxd:
         if until:
             self.wait(lambda: self.running_state() == until, 30, f"the daemon to be {until}")
         return self.daemon
+
+    def request(self, job: str) -> subprocess.Popen:
+        """Ask for a run, by a command that waits for its end in the background."""
+        asked = subprocess.Popen(
+            [*COMMAND, "run", job],
+            env=self.environ,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.asked.append(asked)
+        return asked
 
     def running_state(self):
         try:
@@ -174,6 +187,8 @@ class Muxd:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        for asked in self.asked:
+            asked.wait(10)
 
 
 @pytest.fixture

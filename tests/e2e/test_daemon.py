@@ -23,17 +23,6 @@ def slow(home, seconds):
     return mark
 
 
-def request(home, job):
-    """Ask for a run, in a process of its own that waits for it."""
-    import subprocess
-
-    from .conftest import COMMAND
-
-    return subprocess.Popen(
-        [*COMMAND, "run", job], env=home.environ, cwd=home.folder, stdout=subprocess.PIPE, text=True
-    )
-
-
 def test_jobs_run_in_their_slots_one_at_a_time(muxd_home):
     """Every release is a record, ok, on time, never two at once; stop leaves nothing behind."""
     home = muxd_home
@@ -63,7 +52,7 @@ def test_a_killed_browser_costs_one_run(muxd_home, victim):
     home.write("jobs", JOBS)
     mark = slow(home, 60)
     home.start()
-    asked = request(home, "slow")
+    asked = home.request("slow")
     home.wait(mark.exists, 15, "the slow run to be begun")
     first = home.browser()
     (first if victim == "browser" else home.driver()).kill()
@@ -82,7 +71,7 @@ def test_sigterm_lets_the_run_in_progress_finish(muxd_home):
     home = muxd_home
     mark = slow(home, 3)
     home.start()
-    asked = request(home, "slow")
+    asked = home.request("slow")
     home.wait(mark.exists, 15, "the slow run to be begun")
     home.daemon.send_signal(signal.SIGTERM)
     assert home.daemon.wait(20) == 0
@@ -96,7 +85,7 @@ def test_ctrl_c_in_a_terminal_lets_the_run_in_progress_finish(muxd_home):
     home = muxd_home
     mark = slow(home, 3)
     home.start()
-    request(home, "slow")
+    home.request("slow")
     home.wait(mark.exists, 15, "the slow run to be begun")
     os.killpg(home.daemon.pid, signal.SIGINT)
     assert home.daemon.wait(20) == 0
@@ -109,7 +98,7 @@ def test_a_second_signal_ends_the_run_at_once(muxd_home):
     home = muxd_home
     mark = slow(home, 50)
     home.start()
-    request(home, "slow")
+    home.request("slow")
     home.wait(mark.exists, 15, "the slow run to be begun")
     home.daemon.send_signal(signal.SIGTERM)
     home.wait(lambda: home.running_state() == "draining", 5, "the daemon to drain")
@@ -126,7 +115,7 @@ def test_a_killed_daemon_leaves_a_record_and_blocks_nobody(muxd_home):
     home.write("jobs", JOBS)
     mark = slow(home, 50)
     home.start()
-    request(home, "slow")
+    home.request("slow")
     home.wait(mark.exists, 15, "the slow run to be begun")
     browser = home.browser()
     browser.suspend()  # a browser that cannot follow its driver: an orphan
