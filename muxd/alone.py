@@ -69,6 +69,7 @@ async def run_alone(
         bus: Bus[Event] = Bus()
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)
         async with book.store.open(), trio.open_nursery() as beside:
+            beside.start_soon(book.run)
             await book.recover()
             mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
             await start_services(mine, beside, _refuse)

@@ -246,17 +246,21 @@ class ScaledClock(Clock):
     Args:
       speed: timetable seconds a second of `base`, finite and above 0.
       base: the clock that is scaled; by default a new `WallClock`.
+      origin: what it shows at the moment of creation, Unix seconds; by default what `base` shows.
 
     Raises:
       ValueError: `speed` is not finite and above 0.
     """
 
-    def __init__(self, speed: float, base: Clock | None = None) -> None:
+    def __init__(
+        self, speed: float, base: Clock | None = None, *, origin: float | None = None
+    ) -> None:
         if not 0 < speed < math.inf:
             raise ValueError(f"speed must be finite and above 0, not {speed!r}")
         self._base = WallClock() if base is None else base
         self._scale = speed
         self._anchor = self._base.now()
+        self._origin = self._anchor if origin is None else origin
         self.speed = speed * self._base.speed
 
     def now(self) -> float:

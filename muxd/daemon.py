@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from muxd.clock import Clock
     from muxd.config import Config
     from muxd.events import Event
-    from muxd.job import Job
     from muxd.plugins import Plugins
     from muxd.record import Record
 
@@ -91,15 +90,14 @@ class Daemon:
         self.phase = "starting"
         """``starting``, ``running`` or ``draining``."""
         self.timetable = Timetable(slots=())
-        wall = WallClock()
-        speed = config.daemon.speed
-        self.clock: Clock = wall if speed == 1 else ScaledClock(speed, wall)
+        self.speed = config.daemon.speed
         self.bus: Bus[Event] = Bus()
         self.book = RunBook(
-            plugins.store(self.state.root), self.bus, real_now=time.time, speed=speed
+            plugins.store(self.state.root), self.bus, real_now=time.time, speed=self.speed
         )
         self.supervisor: Supervisor
-        self.scheduler: Scheduler
+        self.scheduler: Scheduler | None = None
+        """From the moment on that there is a browser."""
         self._sinks = [*sinks, *plugins.sinks()]
         self._launch = launch
         self._send, self._receive = open_priority_channel[Release](math.inf)
@@ -119,6 +117,7 @@ class Daemon:
         with self.state.hold():
             async with self.book.store.open(), trio.open_nursery() as outer:
                 outer.start_soon(self._heed_signals)
+                outer.start_soon(self.book.run)
                 async with trio.open_nursery() as told:
                     await start_sinks(self._sinks, self.bus, told)
                     try:
@@ -147,10 +146,12 @@ class Daemon:
 
         Raises:
           UnknownJob: there is no such job.
-          UserError: the daemon is stopping.
+          UserError: the daemon is starting or stopping.
         """
         if self._stop.is_set():
             raise UserError("muxd is stopping: no new run is taken")
+        if self.scheduler is None:
+            raise UserError("muxd is starting: it has no browser yet; try again in a moment")
         if job not in self.scheduler.jobs:
             raise UnknownJob(job, tuple(self.scheduler.jobs))
         return await self.scheduler.request(job)
@@ -169,11 +170,10 @@ class Daemon:
         await self.book.recover()
         async with trio.open_nursery() as beside:
             await start_services(self.plugins.services(), beside, self._leave_out)
-            jobs = self.plugins.jobs
-            await self._plan(jobs)
+            await self._plan()
             async with trio.open_nursery() as bodies:
                 runner = Runner(self.book, bodies, real_now=time.time)
-                await self._make_parts(jobs, runner)
+                self.supervisor = self._make_supervisor(runner)
                 await beside.start(serve_control, self, self.state.socket)
                 await self._work(runner)
                 bodies.cancel_scope.cancel()
@@ -183,11 +183,11 @@ class Daemon:
         problem = self.plugins.leave_out(plugin, "muxd_services", cause)
         structlog.get_logger().error(str(problem))
 
-    async def _plan(self, jobs: Sequence[Job]) -> None:
+    async def _plan(self) -> None:
         """Make the timetable, and keep its phases for the next start."""
         store = self.book.store
         self.timetable = make_timetable(
-            jobs,
+            self.plugins.jobs,
             # A rehearsal's timetable is that of real time: what it learns would spoil it.
             learned=await store.learned(),
             phases=await store.phases(),
@@ -205,23 +205,34 @@ class Daemon:
             )
         )
 
-    async def _make_parts(self, jobs: Sequence[Job], runner: Runner) -> None:
-        self.scheduler = Scheduler(
-            clock=self.clock,
-            calendar=Calendar(self.zone),
+    def _make_supervisor(self, runner: Runner) -> Supervisor:
+        return Supervisor(
+            partial(open_generation, plan=self._launch, sessions=SessionFiles(self.state.sessions)),
+            Worker(self._receive, runner, self._ended),
+            self.bus,
+            real_now=time.time,
+        )
+
+    def _ended(self, record: Record) -> None:
+        if self.scheduler is not None:
+            self.scheduler.ended(record)
+
+    async def _make_scheduler(self) -> Scheduler:
+        calendar = Calendar(self.zone)
+        clock: Clock = WallClock()
+        if self.speed != 1:
+            # A rehearsal begins at midnight: the same in the morning as in the evening.
+            today = calendar.local(time.time()).replace(hour=0, minute=0, second=0, microsecond=0)
+            clock = ScaledClock(self.speed, clock, origin=today.timestamp())
+        return Scheduler(
+            clock=clock,
+            calendar=calendar,
             timetable=self.timetable,
-            jobs={job.name: job for job in jobs},
+            jobs={job.name: job for job in self.plugins.jobs},
             channel=self._send,
             book=self.book,
             bus=self.bus,
             last_releases=await self.book.store.last_releases(),
-        )
-        worker = Worker(self._receive, runner, self.scheduler.ended)
-        self.supervisor = Supervisor(
-            partial(open_generation, plan=self._launch, sessions=SessionFiles(self.state.sessions)),
-            worker,
-            self.bus,
-            real_now=time.time,
         )
 
     async def _work(self, runner: Runner) -> None:
@@ -243,9 +254,10 @@ class Daemon:
     async def _release(self) -> None:
         """The scheduler, from the moment on that there is a browser."""
         await self.supervisor.up.wait()
+        self.scheduler = await self._make_scheduler()
         self.started_at, self.phase = time.time(), "running"
         self.bus.publish(
-            Started(at=self.started_at, jobs=len(self.timetable.slots), speed=self.clock.speed)
+            Started(at=self.started_at, jobs=len(self.timetable.slots), speed=self.speed)
         )
         await self.scheduler.run()
 

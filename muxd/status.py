@@ -24,7 +24,7 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
         "pid": daemon.pid,
         "state": daemon.phase,
         "started_at": utc_text(daemon.started_at),
-        "speed": daemon.clock.speed,
+        "speed": daemon.speed,
         "timezone": str(daemon.zone),
         "state_dir": str(daemon.state.root),
         "browser": {
@@ -40,10 +40,11 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
         "running": book.running.as_dict() if book.running else None,
         "waiting": [_waiting(release) for release in daemon.waiting()],
         "upcoming": [
-            {"job": job, "at": utc_text(at)} for at, job in daemon.scheduler.upcoming(UPCOMING)
+            {"job": job, "at": utc_text(at)}
+            for at, job in (daemon.scheduler.upcoming(UPCOMING) if daemon.scheduler else ())
         ],
         "runs": {
-            "by_outcome": dict(book.counts),
+            "by_outcome": {outcome.value: count for outcome, count in book.counts.items() if count},
             "now": book.now,
             "most_at_once": book.most_at_once,
         },

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
 import attrs
-from rich.console import Console
 from rich.text import Text
 
 from muxd.abc import Sink
@@ -25,6 +24,8 @@ from muxd.units import format_duration
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from rich.console import Console
 
     from muxd.events import Event
 
@@ -80,7 +81,9 @@ class ConsoleSink(Sink):
 
     def _plan(self, event: PlanMade) -> None:
         if event.feasible:
-            self._say(event, f"timetable: no collision, gaps of {event.min_gap:g} s or more", "cyan")
+            self._say(
+                event, f"timetable: no collision, gaps of {event.min_gap:g} s or more", "cyan"
+            )
         for warning in event.warnings:
             self._say(event, warning, "yellow")
 
@@ -121,7 +124,7 @@ class JsonSink(Sink):
             if name != "at"
         }
         told = {"at": utc_text(event.at), "event": _snake(type(event).__name__)}
-        print(json.dumps(told | fields, default=str), file=self._stream, flush=True)  # noqa: T201
+        print(json.dumps(told | fields, default=str), file=self._stream, flush=True)
 
 
 def _snake(name: str) -> str:
