@@ -91,7 +91,7 @@ class ChannelState(Generic[T]):
             self.release_receiver(next(iter(self.receivers)), outcome.Value(value))
         elif self.buffered < self.capacity:
             self.queue.push(Item(value), priority)
-            self._note_peak()
+            self.peak_buffer_used = max(self.peak_buffer_used, self.buffered)
         else:
             raise trio.WouldBlock
 
@@ -112,10 +112,6 @@ class ChannelState(Generic[T]):
         self._release_sender(entry, outcome.Value(None))
         if self.blocked and self.buffered < self.capacity:
             self._release_sender(next(iter(self.blocked)), outcome.Value(None))
-            self._note_peak()
-
-    def _note_peak(self) -> None:
-        self.peak_buffer_used = max(self.peak_buffer_used, self.buffered)
 
     def block_sender(
         self, task: Task, value: T, priority: int, endpoint: set[Entry[Item[T]]]

@@ -19,7 +19,8 @@ STEPS = st.lists(
     st.tuples(st.just("push"), PRIORITIES)
     | st.tuples(st.just("pop"), st.just(0))
     | st.tuples(st.just("remove"), st.integers(0, 50)),
-    max_size=60,
+    min_size=20,
+    max_size=80,
 )
 
 
@@ -122,6 +123,18 @@ def test_every_one_of_a_patient_crowd_is_overtaken_the_same_bounded_number_of_ti
         queue.push("urgent", 100)
         taken.append(queue.pop().value)
     assert taken == ["urgent"] * 3 + [f"patient {number}" for number in range(10)]
+
+
+def test_the_count_outlives_those_who_are_counted():
+    """An item that was overtaken, by one that was itself overtaken, passes nothing on when it goes."""
+    queue: AgeingQueue[str] = AgeingQueue(2)
+    for priority, value in enumerate("abc"):
+        queue.push(value, priority)
+    assert [queue.pop().value for _ in range(3)] == ["c", "b", "a"]
+    for priority, value in enumerate("xyz"):
+        queue.push(value, priority)
+    assert [queue.pop().value for _ in range(3)] == ["z", "y", "x"]
+    assert queue.most_overtaken == 2
 
 
 def test_limit_zero_is_first_in_first_out():

@@ -161,6 +161,17 @@ async def test_an_event_and_a_cancellation_at_once(bus):
     assert got == [1]
 
 
+async def test_a_cancellation_in_the_checkpoint_loses_nothing(bus):
+    """An event that was there is received though the cancellation comes before `receive` returns."""
+    with bus.subscribe("x") as events:
+        bus.publish(1)
+        with trio.CancelScope() as scope:
+            trio.lowlevel.current_trio_token().run_sync_soon(scope.cancel)
+            assert await events.receive() == 1
+        assert scope.cancel_called
+        assert not scope.cancelled_caught
+
+
 async def test_several_receivers_share_a_subscription(bus):
     """Each event goes to one receiver; none is left waiting while an event is there."""
     got = []
@@ -173,11 +184,13 @@ async def test_several_receivers_share_a_subscription(bus):
             for _ in range(3):
                 nursery.start_soon(listen)
             await trio.testing.wait_all_tasks_blocked()
-            for n in range(4):
+            for n in range(3):
                 bus.publish(n)
             # Quicker than those who were woken: one of them must go back to waiting.
             got.append(events.receive_nowait())
             await trio.testing.wait_all_tasks_blocked()
+            assert sorted(got) == [0, 1, 2]
+            bus.publish(3)
     assert sorted(got) == [0, 1, 2, 3]
 
 

@@ -37,8 +37,10 @@ async def bound():
 
 
 async def test_highest_priority_first_and_first_sent_first_within_one():
-    """The order of reception is by priority, then by the order of sending."""
+    """The endpoints are trio channels that receive by priority, then in the order of sending."""
     send, receive = open_priority_channel[Item](math.inf)
+    assert isinstance(send, trio.abc.SendChannel)
+    assert isinstance(receive, trio.abc.ReceiveChannel)
     async with send:
         for name, priority in [("a", 0), ("b", 5), ("c", 0), ("d", 9), ("e", 5), ("f", -1)]:
             send.send_nowait(Item(priority, name))
@@ -291,6 +293,18 @@ async def test_what_has_happened_is_not_undone_by_a_cancellation_in_the_same_ins
     assert log == ["sent", 2]
 
 
+async def test_a_cancellation_in_the_checkpoint_undoes_nothing():
+    """What needed no waiting has happened, though the cancellation comes before it returns."""
+    send, receive = by_value(1)
+    token = trio.lowlevel.current_trio_token()
+    for operation in (lambda: send.send(1), receive.receive):
+        with trio.CancelScope() as scope:
+            token.run_sync_soon(scope.cancel)
+            assert await operation() in (None, 1)
+        assert scope.cancel_called
+        assert not scope.cancelled_caught
+
+
 async def test_every_async_operation_is_a_checkpoint():
     """`send`, `receive` and `aclose` let others run even when they need not wait."""
     send, receive = by_value(1)
@@ -326,6 +340,15 @@ async def test_remove_takes_one_queued_item():
     assert receive.remove(Item(1, "twin"))
     assert not receive.remove(Item(1, "twin"))
     assert receive.snapshot() == (Item(5), Item(0))
+
+
+async def test_remove_knows_an_item_that_does_not_equal_itself():
+    """An item is found by identity too, as in Python's own containers."""
+    send, receive = open_priority_channel[float](1, lambda _: 0)
+    nan = math.nan
+    send.send_nowait(nan)
+    assert not receive.remove(float("nan"))
+    assert receive.remove(nan)
 
 
 async def test_discard_takes_out_what_it_is_told_to():
@@ -387,6 +410,22 @@ async def test_foreign_code_that_uses_the_channel_finds_it_whole():
     assert received == [6]
 
 
+@pytest.mark.parametrize("end", ["send", "receive"])
+async def test_a_key_that_closes_the_channel_is_too_late_to_send(end):
+    """An endpoint that was closed by its own key sends nothing."""
+    ends = {}
+
+    def key(value):
+        ends[end].close()
+        return value
+
+    ends["send"], ends["receive"] = open_priority_channel[int](1, key)
+    error = trio.ClosedResourceError if end == "send" else trio.BrokenResourceError
+    with pytest.raises(error):
+        ends["send"].send_nowait(1)
+    assert ends["send"].snapshot() == ()
+
+
 async def test_a_failing_key_or_predicate_changes_nothing():
     """What the key raises is raised by `send`, and a priority that is no int is a TypeError."""
     send, receive = open_priority_channel[object](1)
@@ -407,12 +446,3 @@ async def test_wrong_bounds_are_refused(name, value, error):
     arguments = {"capacity": 1, "key": int, "overtakes": 1, name: value}
     with pytest.raises(error, match=f"{name} must be .*{value!r}"):
         open_priority_channel(**arguments)
-
-
-async def test_endpoints_are_trios():
-    """The endpoints are `trio.abc` channels, and say what they are."""
-    send, receive = by_value(1)
-    assert isinstance(send, trio.abc.SendChannel)
-    assert isinstance(receive, trio.abc.ReceiveChannel)
-    assert "priority send channel" in repr(send)
-    assert "priority receive channel" in repr(receive)
