@@ -1,0 +1,119 @@
+"""Pages in memory: the verified fake of the browser, for tests without one."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+import trio
+
+from muxd.abc import Lease, PageSource
+from muxd.errors import BrowserLost, PageCrashed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from muxd.errors import WorldError
+
+__all__ = ["FakePage", "FakePages"]
+
+
+@attrs.define(eq=False)
+class FakePage:
+    """Stands in for a page: it can be waited on, closed, and lost."""
+
+    closed: trio.Event = attrs.field(factory=trio.Event)
+
+    async def hang(self) -> None:
+        """Like a call that never ends: raises `RuntimeError` once the page is closed."""
+        await self.closed.wait()
+        raise RuntimeError("Target page, context or browser has been closed")
+
+
+class FakePages(PageSource):
+    """A browser of nothing: keeps the laws of `PageSource`, and breaks when it is told to.
+
+    `muxd.testing.contracts.PageSourceContract` holds it to the same laws as the real one.
+    """
+
+    def __init__(self, generation: int = 1) -> None:
+        """A browser that is up."""
+        self.generation = generation
+        self.lost: WorldError | None = None
+        self.sessions: list[str] = []
+        """The sessions that pages were leased in, oldest first."""
+        self.kept: list[str] = []
+        """The sessions that were saved, oldest first."""
+        self.leased = 0
+        """How many leases are out: 0 or 1."""
+        self.most_leased = 0
+        """The most leases that were ever out at once."""
+        self.leave_errors: list[Exception] = []
+        """What the next lease finds raised by listeners when it is left."""
+        self.stubborn = False
+        """True: `revoke` does not close pages; only killing helps."""
+        self._gone = trio.Event()
+        self._crashed = trio.Event()
+
+    @contextlib.asynccontextmanager
+    async def lease(self, session: str) -> AsyncIterator[Lease]:
+        """A page; closed on leaving."""
+        await trio.lowlevel.checkpoint()
+        if self.lost is not None:
+            raise self.lost
+        self.leased += 1
+        self.most_leased = max(self.most_leased, self.leased)
+        self.sessions.append(session)
+        self._crashed = trio.Event()
+        page, errors = FakePage(), list[Exception]()
+        stand_in = cast("Any", page)
+        try:
+            yield Lease(
+                page=stand_in,
+                context=stand_in,
+                browser=stand_in,
+                generation=self.generation,
+                errors=errors,
+            )
+        finally:
+            self.leased -= 1
+            page.closed.set()
+            errors += self.leave_errors
+            self.leave_errors = []
+
+    async def wait_gone(self) -> None:
+        """Return when it was killed."""
+        await self._gone.wait()
+
+    async def wait_lost(self, lease: Lease) -> WorldError:
+        """Return when it was killed, or `crash` was called."""
+        async with trio.open_nursery() as nursery:
+
+            async def either(event: trio.Event) -> None:
+                await event.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(either, self._gone)
+            nursery.start_soon(either, self._crashed)
+        return self.lost or PageCrashed("the page's renderer process died")
+
+    async def revoke(self, lease: Lease) -> None:
+        """Close the page, unless it is `stubborn`."""
+        await trio.lowlevel.checkpoint()
+        if not self.stubborn:
+            cast("FakePage", lease.page).closed.set()
+
+    def kill(self, reason: str) -> None:
+        """Be gone."""
+        self.lost = self.lost or BrowserLost(reason)
+        self._gone.set()
+
+    def crash(self) -> None:
+        """Lose the page that is leased, not the browser."""
+        self._crashed.set()
+
+    async def keep_session(self, lease: Lease, session: str) -> None:
+        """Note the session."""
+        await trio.lowlevel.checkpoint()
+        self.kept.append(session)
