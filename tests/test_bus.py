@@ -19,6 +19,17 @@ def bus():
     return Bus[int]()
 
 
+class CancelAtYield(trio.abc.Instrument):
+    """Cancels a scope the moment that a task yields to the others."""
+
+    def __init__(self, scope):
+        self.scope, self.task = scope, trio.lowlevel.current_task()
+
+    def task_scheduled(self, task):
+        if task is self.task:
+            self.scope.cancel()
+
+
 async def drained(subscription):
     """Give all that a subscription to a closed bus still has."""
     with trio.fail_after(5):
@@ -166,7 +177,7 @@ async def test_a_cancellation_in_the_checkpoint_loses_nothing(bus):
     with bus.subscribe("x") as events:
         bus.publish(1)
         with trio.CancelScope() as scope:
-            trio.lowlevel.current_trio_token().run_sync_soon(scope.cancel)
+            trio.lowlevel.add_instrument(CancelAtYield(scope))
             assert await events.receive() == 1
         assert scope.cancel_called
         assert not scope.cancelled_caught
