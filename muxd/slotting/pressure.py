@@ -68,6 +68,7 @@ class Pressure:
         self._steps = steps
         idle = max(0.3, round(1 - sum(d.duration / d.interval for d in demands), 2))
         self._tables = [overrun(d.duration, d.spread, idle) for d in demands]
+        self._folded: dict[tuple[int, int], tuple[int, ...]] = {}
         wanted = sorted(set(periods)) if only is None else [only]
         self._fields = {t: _Field(t, periods) for t in wanted}
         steps.spend(sum(sum(f.suffered) for f in self._fields.values()) >> 6)
@@ -113,17 +114,16 @@ class Pressure:
     ) -> tuple[int, tuple[int, int]]:
         g = gcd(field.period, self._periods[slot])
         rate = g * _SCALE // self._intervals[slot]
-        table = self._tables[slot]
         suffered = field.suffered[g]
         at = start % g
         r = sign * rate
-        if at + len(table) <= g:
-            for s, left in enumerate(table, at):
-                suffered[s] += r * left
-        else:
-            for s, left in enumerate(table, at):
-                suffered[s % g] += r * left
-        self._steps.spend(2 + len(table) // 12)
+        table = self._table(slot, g)
+        room = g - at
+        for s, left in enumerate(table[:room], at):
+            suffered[s] += r * left
+        for s, left in enumerate(table[room:]):
+            suffered[s] += r * left
+        self._steps.left -= 2 + len(table) // 12
         victim = (at, rate * self.weights[slot])
         if sign > 0:
             field.victims[g].append(victim)
@@ -136,29 +136,45 @@ class Pressure:
         """
         field = self._fields[self._periods[slot]]
         weight = self.weights[slot]
-        table = self._tables[slot]
-        reach = len(table)
         total = 0
+        work = 4
         for g, suffered in field.suffered.items():
             at = start % g
             total += weight * suffered[at]
             victims = field.victims[g]
             if not victims:
                 continue
+            # A table is never longer than g, so no victim is met twice.
+            table = self._table(slot, g)
             k = bisect_left(victims, (at, 0))
-            lap = -at
+            end = at + len(table)
             n = len(victims)
-            while True:
-                if k == n:
-                    k = 0
-                    lap += g
-                second, cost = victims[k]
-                distance = second + lap
-                if distance >= reach:
-                    break
-                total += cost * table[distance]
+            while k < n and victims[k][0] < end:
+                total += victims[k][1] * table[victims[k][0] - at]
                 k += 1
+                work += 1
+            if end > g:
+                k = 0
+                while victims[k][0] < end - g:
+                    total += victims[k][1] * table[victims[k][0] + g - at]
+                    work += 1
+                    k += 1
+                    if k == n:
+                        break
+        self._steps.left -= work // 2
         return total
+
+    def _table(self, slot: int, g: int) -> tuple[int, ...]:
+        """The slot's overrun table, folded onto g seconds if it is longer."""
+        table = self._tables[slot]
+        if len(table) <= g:
+            return table
+        folded = self._folded.get((slot, g))
+        if folded is None:
+            folded = tuple(sum(table[s::g]) for s in range(g))
+            self._folded[slot, g] = folded
+            self._steps.left -= len(table) // 8
+        return folded
 
     def total(self, starts: Mapping[int, int]) -> float:
         """Expected weighted wait per release over all slots, seconds: the sum over all pairs."""

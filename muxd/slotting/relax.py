@@ -148,5 +148,5 @@ def best_start(
                 tried += 1
                 if price < least:
                     best, least = here, price
-    board.steps.spend(tried * 8 + len(found) * 2 + (period >> 8))
+    board.steps.spend(tried * 4 + len(found) * 2 + (period >> 8))
     return best

@@ -45,16 +45,13 @@ def squeeze(
         return layout.starts
     best: Layout | None = None
     least = 0.0
-    purse = steps.share(0.7)
-    for starts in (_shortened(problem, purse), _without_culprits(problem, purse)):
-        layout = Layout(problem, lengths, starts, None, purse)
-        layout.relax(purse, 6)
+    for starts in (_shortened(problem, steps), _without_culprits(problem, steps)):
+        layout = Layout(problem, lengths, starts, None, steps)
+        layout.relax(steps, 6)
         value = layout.pressure.total(layout.starts)
         if best is None or value < least:
             best, least = layout, value
-    steps.refund(purse)
     assert best is not None
-    best.board.steps = steps
     best.improve(steps)
     return best.starts
 

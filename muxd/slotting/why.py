@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from fractions import Fraction
 from itertools import combinations
-from math import gcd, inf
+from math import floor, gcd
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ from muxd.units import format_duration
 __all__ = ["gap_ceiling", "impossible_pairs", "reasons", "utilisation"]
 
 
-def utilisation(demands: Iterable[Demand]) -> float:
-    """Share of all time asked for."""
-    return sum(d.duration / d.interval for d in demands)
+def utilisation(demands: Iterable[Demand]) -> Fraction:
+    """Share of all time asked for, exactly."""
+    by_interval: dict[int, int] = defaultdict(int)
+    for d in demands:
+        by_interval[d.interval] += d.duration
+    return sum((Fraction(need, t) for t, need in by_interval.items()), Fraction(0))
 
 
 def impossible_pairs(demands: Sequence[Demand]) -> list[tuple[int, int]]:
@@ -66,7 +70,7 @@ def gap_ceiling(demands: Sequence[Demand]) -> int:
     """
     if not demands:
         return 0
-    best: float = min(d.interval - d.duration for d in demands)
+    best: Fraction = Fraction(min(d.interval - d.duration for d in demands))
     longest: dict[int, list[int]] = defaultdict(list)  # {interval: its two longest durations}
     for d in demands:
         longest[d.interval] = sorted([*longest[d.interval], d.duration])[-2:]
@@ -74,18 +78,18 @@ def gap_ceiling(demands: Sequence[Demand]) -> int:
     for a, b in _ordered_pairs(intervals):
         if a == b:
             if len(longest[a]) == 2:
-                best = min(best, (a - sum(longest[a])) / 2)
+                best = min(best, Fraction(a - sum(longest[a]), 2))
         else:
-            best = min(best, (gcd(a, b) - longest[a][-1] - longest[b][-1]) / 2)
+            best = min(best, Fraction(gcd(a, b) - longest[a][-1] - longest[b][-1], 2))
     for t in intervals:
         inside = [d for d in demands if t % d.interval == 0]
         beyond = [d.duration for d in demands if d.interval % t == 0 and d.interval > t]
         rate = sum(t // d.interval for d in inside) + (1 if beyond else 0)
         need = sum(t // d.interval * d.duration for d in inside) + max(beyond, default=0)
-        best = min(best, (t - need) / rate)
-    rate_of_all = sum(1 / d.interval for d in demands)
-    best = min(best, (1 - utilisation(demands)) / rate_of_all if rate_of_all else inf)
-    return int(best // 1)
+        best = min(best, Fraction(t - need, rate))
+    counts = Counter(d.interval for d in demands)
+    releases = sum((Fraction(count, t) for t, count in counts.items()), Fraction(0))
+    return floor(min(best, (1 - utilisation(demands)) / releases))
 
 
 def reasons(demands: Sequence[Demand], limit: int = 6) -> list[str]:
@@ -102,7 +106,7 @@ def reasons(demands: Sequence[Demand], limit: int = 6) -> list[str]:
         heavy = sorted(demands, key=lambda d: -d.duration / d.interval)[:3]
         names = ", ".join(f"{d.name} ({100 * d.duration / d.interval:.0f} %)" for d in heavy)
         found.append(
-            f"All jobs together ask for {100 * total:.0f} % of the time. "
+            f"All jobs together ask for {float(100 * total):.0f} % of the time. "
             f"Slow down or shorten the heaviest: {names}."
         )
     found += _pinned_clashes(demands)
