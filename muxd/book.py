@@ -1,0 +1,453 @@
+"""The life of every run: released -> started -> ended. The only writer of records."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from types import MappingProxyType
+from typing import TYPE_CHECKING, final
+
+import attrs
+import trio
+
+from muxd.errors import InternalError, UserError
+from muxd.events import RunEnded, RunReleased, RunStarted
+from muxd.ids import RunIds
+from muxd.job import Overlap
+from muxd.record import Outcome, Record
+from muxd.release import Cause, Release
+from muxd.writer import RecordWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from muxd.abc import Store
+    from muxd.bus import Bus
+    from muxd.events import Event
+    from muxd.job import Job
+
+__all__ = ["RunBook"]
+
+REMEMBERED = 256
+"""How many ended runs `RunBook.wait_ended` can tell of when the store can't be read."""
+ERROR_LENGTH, RESULT_LENGTH = 4000, 1000
+STOPPED_BEFORE_START = "muxd was stopped before it started"
+
+
+@attrs.define(eq=False)
+class _Live:
+    """A run that has not ended."""
+
+    release: Release
+    record: Record
+    ending: bool = False
+    """Its end is being written: nothing else may happen to it."""
+    ended: trio.Event = attrs.field(factory=trio.Event)
+
+
+@final
+class RunBook:
+    """Follows each run from its release to its end, keeps its record, and tells the bus.
+
+    Every release leaves one record. While the store fails, records are kept in memory and tried
+    again (`RecordWriter`); runs go on, and the bus is told all the same.
+
+    Laws:
+
+    - At most one run of a job waits at a time.
+    - A release that is given out is in the store, or waits for it in memory, as unfinished: if
+      muxd dies, the next start finds it.
+    - No method is half done when it is cancelled: they are shielded, and bounded by the writer.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus[Event],
+        *,
+        real_now: Callable[[], float],
+        new_id: Callable[[], str] | None = None,
+        speed: float = 1.0,
+    ) -> None:
+        """Begin an empty book.
+
+        Args:
+          store: where records go; to be open while the book is used.
+          bus: is told of releases, starts and ends.
+          real_now: gives Unix seconds.
+          new_id: makes ids of runs: unique, sorted by time. By default `RunIds`.
+          speed: how much faster than real time the timetable runs; noted in each record.
+        """
+        self.store = store
+        self.most_at_once = 0
+        """The most runs that were ever in progress at once. More than 1 is a mistake of muxd's."""
+        self._bus, self._real_now, self._speed = bus, real_now, speed
+        self._new_id = new_id if new_id is not None else RunIds(real_now)
+        self._writer = RecordWriter(store)
+        # {run id: run}, oldest first
+        self._live: dict[str, _Live] = {}
+        # {job name: its run that waits}, oldest first
+        self._waiting: dict[str, _Live] = {}
+        # {run id: run}; one at most, if all is well
+        self._running: dict[str, _Live] = {}
+        # {run id: its record}, oldest first
+        self._recent: OrderedDict[str, Record] = OrderedDict()
+        self._counts = dict.fromkeys(Outcome, 0)
+        self._closed = False
+
+    @property
+    def waiting(self) -> tuple[Release, ...]:
+        """The releases that wait for the browser, oldest first."""
+        return tuple(live.release for live in self._waiting.values())
+
+    @property
+    def running(self) -> Record | None:
+        """The run in progress, as it stands in the store; None if there is none."""
+        return next((live.record for live in self._running.values()), None)
+
+    @property
+    def now(self) -> int:
+        """How many runs are in progress: 0 or 1."""
+        return len(self._running)
+
+    @property
+    def counts(self) -> Mapping[Outcome, int]:
+        """How many runs ended with each outcome since the book was begun, recovered ones too."""
+        return MappingProxyType(self._counts)
+
+    @property
+    def unwritten(self) -> tuple[Record, ...]:
+        """Records that the store could not take yet, oldest first. Empty when all is well."""
+        return self._writer.pending
+
+    async def run(self) -> None:
+        """Try again to write records that the store could not take, until cancelled.
+
+        To be run beside everything else; without it they are tried with the next record only.
+        """
+        await self._writer.run()
+
+    async def recover(self) -> list[Record]:
+        """End what another daemon left unfinished as ``interrupted``; return those records.
+
+        To be called at the start, before the first release.
+
+        Raises:
+          LedgerError: the store can't be read.
+        """
+        now = self._real_now()
+        ended = [
+            attrs.evolve(
+                record,
+                outcome=Outcome.interrupted,
+                ended_at=max(now, record.released_at, record.started_at or 0.0),
+                error=STOPPED_BEFORE_START
+                if record.started_at is None
+                else "muxd ended while it ran",
+            )
+            for record in await self.store.unfinished()
+            if record.id not in self._live
+        ]
+        await self._conclude(*ended)
+        return ended
+
+    async def release(
+        self,
+        job: Job,
+        *,
+        released_at: float,
+        cause: Cause = Cause.slot,
+        attempt: int = 1,
+        first_id: str | None = None,
+    ) -> Release | None:
+        """Have a run of this job wait, unless its policy says otherwise.
+
+        What the timetable asks for is subject to the job's `Overlap` with its run that waits or is
+        in progress. What a person asks for (``Cause.manual``) always waits; if a run of the job
+        waits already, that one stands for it and is returned.
+
+        Args:
+          job: what to run.
+          released_at: the instant, real Unix seconds.
+          cause: why.
+          attempt: 1 for the first try.
+          first_id: for a retry, the id of the first try.
+
+        Returns:
+          The release, whose record is written: it now must be sent to the worker, or withdrawn.
+          None if there will be no run; the record says why.
+
+        Raises:
+          UserError: a person asks, and the book is closed.
+
+        Shielded: when cancelled, it is finished, and raises at the next checkpoint.
+        """
+        if cause is Cause.manual:
+            release, _ = await self.request(job, released_at=released_at)
+            return release
+        release = Release(
+            id=self._new_id(),
+            job=job,
+            released_at=released_at,
+            cause=cause,
+            attempt=attempt,
+            first_id=first_id,
+        )
+        refusal = self._refusal(job)
+        if refusal is None:
+            return await self._admit(release)
+        await self._conclude(self._refused(release, *refusal))
+        return None
+
+    async def request(self, job: Job, *, released_at: float) -> tuple[Release, bool]:
+        """Have a run of this job wait because a person asks for it.
+
+        Returns:
+          The release, and whether it is new, so that it must be sent to the worker. If not, it is
+          of the run that waits already and stands for this one, which is recorded as ``coalesced``.
+
+        Raises:
+          UserError: the book is closed.
+
+        Shielded, as `release`.
+        """
+        release = Release(id=self._new_id(), job=job, released_at=released_at, cause=Cause.manual)
+        twin = self._waiting.get(job.name)
+        if twin is not None:
+            reason = f"run {twin.release.id} waits already and stands for it"
+            await self._conclude(self._refused(release, Outcome.coalesced, reason))
+            return twin.release, False
+        admitted = None if self._closed else await self._admit(release)
+        if admitted is None:
+            raise UserError("muxd is stopping: no new run is taken")
+        return admitted, True
+
+    async def withdraw(self, release: Release, outcome: Outcome, reason: str) -> None:
+        """End a run that has not started, since it will not. Nothing if it has started or ended.
+
+        Shielded, as `release`.
+        """
+        live = self._waiting.get(release.job.name)
+        if live is not None and live.release.id == release.id:
+            await self._conclude(self._ended(live, outcome, error=reason))
+
+    async def miss(self, job: Job, *instants: float, reason: str) -> None:
+        """Record releases that will not be run as ``missed``, one record each.
+
+        Args:
+          job: whose they are.
+          instants: when they were, real Unix seconds.
+          reason: why, for people.
+
+        Shielded, as `release`.
+        """
+        releases = [Release(id=self._new_id(), job=job, released_at=at) for at in instants]
+        await self._conclude(*(self._refused(r, Outcome.missed, reason) for r in releases))
+
+    async def start(self, release: Release, *, generation: int) -> Record:
+        """The run has the browser.
+
+        Args:
+          release: one that waits.
+          generation: which life of the browser.
+
+        If the run was ended while the worker had it in hand, because muxd is being stopped, this
+        never returns: the worker is about to be cancelled. Else shielded, as `release`.
+
+        Raises:
+          InternalError: the run has started or ended before.
+        """
+        live = self._live.get(release.id)
+        if self._closed and self._ends_unstarted(release.id):
+            await trio.sleep_forever()
+        if live is None or live.ending or release.id in self._running:
+            raise InternalError(f"run {release.id} of job {release.job.name!r} can't start twice")
+        del self._waiting[release.job.name]
+        self._running[release.id] = live
+        self.most_at_once = max(self.most_at_once, len(self._running))
+        live.record = attrs.evolve(
+            live.record, started_at=self._real_now(), browser_generation=generation
+        )
+        await self._writer.write(live.record)
+        self._bus.publish(RunStarted(at=self._real_now(), record=live.record))
+        return live.record
+
+    async def end(
+        self,
+        record: Record,
+        outcome: Outcome,
+        *,
+        error: BaseException | None = None,
+        result: str | None = None,
+    ) -> Record:
+        """The run is over. When the store has its record, the bus is told.
+
+        Args:
+          record: what `start` gave.
+          outcome: how it ended.
+          error: what it ended with.
+          result: a short account of what the body returned.
+
+        Returns:
+          The record in its final form.
+
+        Raises:
+          InternalError: the run is not in progress.
+
+        Shielded, as `release`.
+        """
+        live = self._running.get(record.id)
+        if live is None or live.ending:
+            raise InternalError(f"run {record.id} of job {record.job!r} is not in progress")
+        error_type, text = (None, None) if error is None else _described(error)
+        final = self._ended(live, outcome, error_type=error_type, error=text, result=result)
+        await self._conclude(final)
+        return final
+
+    async def wait_ended(self, run_id: str) -> Record:
+        """Wait until a run has ended, and return its record; at once if it has ended before.
+
+        Raises:
+          KeyError: there is no such run.
+          LedgerError: it ended long ago and the store can't be read.
+
+        When cancelled, nothing has changed.
+        """
+        live = self._live.get(run_id)
+        if live is not None:
+            await live.ended.wait()
+            return live.record
+        record = self._recent.get(run_id)
+        if record is not None:
+            await trio.lowlevel.checkpoint()
+            return record
+        record = await self.store.get(run_id)
+        if record is None or record.outcome is None:
+            raise KeyError(run_id)
+        return record
+
+    async def close(self) -> None:
+        """Let nothing wait any more: runs that do end as ``interrupted``. Again does nothing.
+
+        A run in progress goes on and may end later. Shielded, as `release`.
+        """
+        self._closed = True
+        await self._conclude(
+            *(
+                self._ended(live, Outcome.interrupted, error=STOPPED_BEFORE_START)
+                for live in list(self._waiting.values())
+            )
+        )
+
+    def _ends_unstarted(self, run_id: str) -> bool:
+        live = self._live.get(run_id)
+        if live is not None:
+            return live.ending and live.record.started_at is None
+        record = self._recent.get(run_id)
+        return record is not None and record.started_at is None
+
+    def _refusal(self, job: Job) -> tuple[Outcome, str] | None:
+        """Why the timetable's release of a job is not to wait; None if it is."""
+        if self._closed:
+            return Outcome.interrupted, STOPPED_BEFORE_START
+        waits = self._waiting.get(job.name)
+        runs = next((v for v in self._running.values() if v.release.job.name == job.name), None)
+        twin = waits or runs
+        if twin is None or (waits is None and job.overlap is Overlap.queue_one):
+            return None
+        state = "waits" if waits else "is in progress"
+        if job.overlap is Overlap.skip:
+            return Outcome.missed, f"run {twin.release.id} {state} (overlap = 'skip')"
+        return Outcome.coalesced, f"run {twin.release.id} {state} and stands for it"
+
+    async def _admit(self, release: Release) -> Release | None:
+        live = _Live(release, self._record(release))
+        self._live[release.id] = self._waiting[release.job.name] = live
+        await self._writer.write(live.record)
+        if live.ending:  # `close` came in between
+            return None
+        self._bus.publish(RunReleased(at=self._real_now(), record=live.record))
+        return release
+
+    def _record(self, release: Release) -> Record:
+        return Record(
+            id=release.id,
+            job=release.job.name,
+            plugin=release.job.plugin,
+            cause=release.cause,
+            attempt=release.attempt,
+            first_id=release.first_id,
+            released_at=release.released_at,
+            session=release.job.session,
+            speed=self._speed,
+        )
+
+    def _refused(self, release: Release, outcome: Outcome, reason: str) -> Record:
+        return attrs.evolve(
+            self._record(release), outcome=outcome, ended_at=self._real_now(), error=reason
+        )
+
+    def _ended(  # from here on nothing else can happen to the run
+        self,
+        live: _Live,
+        outcome: Outcome,
+        *,
+        error_type: str | None = None,
+        error: str | None = None,
+        result: str | None = None,
+    ) -> Record:
+        record = live.record
+        live.ending = True
+        if record.started_at is None:
+            del self._waiting[record.job]
+        return attrs.evolve(
+            record,
+            # The clock may have been set back in between.
+            ended_at=max(self._real_now(), record.started_at or 0.0),
+            outcome=outcome,
+            error_type=error_type,
+            error=_cut(error, ERROR_LENGTH),
+            result=_cut(result, RESULT_LENGTH),
+        )
+
+    async def _conclude(self, *records: Record) -> None:
+        """Write records that have their outcome, then forget the runs and tell everyone."""
+        if not records:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        await self._writer.write(*records)
+        for record in records:
+            self._forget(record)
+            assert record.outcome is not None
+            self._counts[record.outcome] += 1
+            self._recent[record.id] = record
+            self._bus.publish(RunEnded(at=self._real_now(), record=record))
+        while len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def _forget(self, record: Record) -> None:
+        live = self._live.pop(record.id, None)
+        if live is None:
+            return
+        live.record = record
+        self._running.pop(record.id, None)
+        live.ended.set()
+
+
+def _described(error: BaseException) -> tuple[str, str]:
+    """The qualified name of an exception's class, and its message. Never raises."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__}.{name}"
+    try:
+        return name, str(error)
+    except Exception:
+        return name, "<its message can't be shown>"
+
+
+def _cut(text: str | None, length: int) -> str | None:
+    if text is None or len(text) <= length:
+        return text
+    return text[: length - 3] + "..."

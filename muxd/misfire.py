@@ -1,0 +1,118 @@
+"""What becomes of releases whose time passed while nobody could release them. Pure."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+import attrs
+
+from muxd.job import Misfire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from muxd.job import Job
+
+__all__ = ["Backlog", "Overdue", "Verdict", "sort_out"]
+
+MOST_CATCH_UPS = 24
+"""How many releases of one job are caught up with at most, where it wants all."""
+MOST_RECORDS = 100
+"""How many missed releases of one job get a record each; one more record counts the others."""
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What becomes of a row of releases of one job. Instants are Unix seconds, oldest first."""
+
+    newest: int
+    """The last of them all."""
+    on_time: int | None
+    """The newest, if its time has only just come: it is an ordinary release."""
+    catch_up: tuple[int, ...]
+    """To be run late."""
+    missed: tuple[int, ...]
+    """Not to be run; each gets a record."""
+    unlisted: range | None
+    """Older ones that are not to be run either: the first of them (``start``) and, as its length,
+    how many there are. They share one record."""
+
+
+def sort_out(misfire: Misfire, passed: Sequence[range], *, on_time_from: float) -> Verdict:
+    """Sort releases whose time has come, by the job's policy.
+
+    Args:
+      misfire: the policy.
+      passed: the releases, ascending, as `Calendar.passed` gives them; at least one.
+      on_time_from: Unix seconds. The newest release is on time if it is not older than this.
+    """
+    total = sum(map(len, passed))
+    newest = passed[-1][-1]
+    on_time = newest if newest >= on_time_from else None
+    late = 1 if on_time is None else 0
+    wanted = {Misfire.run_once: late, Misfire.skip: 0, Misfire.all: MOST_CATCH_UPS}[misfire]
+    newest_first = islice(chain.from_iterable(map(reversed, reversed(passed))), 1 - late, None)
+    catch_up = tuple(islice(newest_first, wanted))
+    missed = tuple(islice(newest_first, MOST_RECORDS))
+    others = total - (1 - late) - len(catch_up) - len(missed)
+    oldest = passed[0][0]
+    return Verdict(
+        newest=newest,
+        on_time=on_time,
+        catch_up=catch_up[::-1],
+        missed=missed[::-1],
+        unlisted=range(oldest, oldest + others) if others else None,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Overdue:
+    """A release that is to be run late."""
+
+    job: Job
+    instant: float
+    """When its time was, in timetable time, Unix seconds."""
+    since: float
+    """Since when the job has been waiting for a run: the first release that it did not get."""
+
+
+class Backlog:
+    """Overdue releases, handed out one at a time, the most overdue for its interval first."""
+
+    def __init__(self) -> None:
+        """Make an empty one."""
+        self._items: list[Overdue] = []
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, *items: Overdue) -> None:
+        """Put in."""
+        self._items += items
+
+    def take(self, now: float) -> Overdue:
+        """Take out the next. IndexError if there is none.
+
+        Most intervals overdue first, then the higher priority, then the name; of one job's the
+        oldest.
+        """
+        if not self._items:
+            raise IndexError("the backlog is empty")
+        chosen = min(
+            self._items,
+            key=lambda item: (
+                (item.since - now) / item.job.interval,
+                -item.job.priority,
+                item.job.name,
+                item.instant,
+            ),
+        )
+        self._items.remove(chosen)
+        return chosen
+
+    def withdraw(self, job: str) -> tuple[Overdue, ...]:
+        """Take out all of one job."""
+        gone = tuple(item for item in self._items if item.job.name == job)
+        self._items = [item for item in self._items if item.job.name != job]
+        return gone

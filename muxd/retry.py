@@ -1,0 +1,56 @@
+"""Whether a run is to be tried again, and after how long. Pure."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from muxd.record import Outcome
+
+if TYPE_CHECKING:
+    from muxd.job import Job
+    from muxd.record import Record
+
+__all__ = ["FIRST_DELAY", "LONGEST_DELAY", "delay", "wants_retry"]
+
+FIRST_DELAY = 30.0
+"""The middle of the delays before the second try, real seconds; it doubles with each further."""
+LONGEST_DELAY = 3600.0
+"""No delay is longer, real seconds."""
+
+_BAD = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.empty})
+
+
+def wants_retry(job: Job, record: Record) -> bool:
+    """Whether this run of the job should be tried again.
+
+    Yes where it did not end well and the job has retries left; and where muxd's own end cut it off,
+    if the job is idempotent or its body had not begun: such a run gets one more try even if the job
+    has no retries, but not for ever, since it may be what ends muxd.
+    """
+    if record.outcome in _BAD:
+        return record.attempt <= job.retries
+    if record.outcome is Outcome.interrupted:
+        harmless = job.idempotent or record.started_at is None
+        return harmless and record.attempt <= max(job.retries, 1)
+    return False
+
+
+def delay(
+    attempt: int, *, seed: str, first: float = FIRST_DELAY, longest: float = LONGEST_DELAY
+) -> float:
+    """How long to wait after try number `attempt`, in seconds.
+
+    Doubles with each try, give or take a quarter, so that runs which failed together are not
+    tried again together. The same arguments give the same delay.
+
+    Args:
+      attempt: which try it was that did not end well, 1 or more.
+      seed: what the deviation comes from: the id of the first try.
+      first: the middle of the first delay, seconds.
+      longest: no delay is longer, seconds.
+    """
+    middle = first * 2.0 ** min(attempt - 1, 60)
+    digest = sha256(f"{seed}/{attempt}".encode()).digest()
+    fraction = int.from_bytes(digest[:6]) / 2**48
+    return min(middle * (0.75 + fraction / 2), longest)
