@@ -101,6 +101,7 @@ class Daemon:
         self._sinks = [*sinks, *plugins.sinks()]
         self._launch = launch
         self._send, self._receive = open_priority_channel[Release](math.inf)
+        self._recovered: list[Record] = []
         self._stop = trio.Event()
         self._stop_at_once = trio.Event()
 
@@ -167,7 +168,7 @@ class Daemon:
 
     async def _serve(self) -> None:
         """Everything between the first sink and the last."""
-        await self.book.recover()
+        self._recovered = await self.book.recover()
         async with trio.open_nursery() as beside:
             await start_services(self.plugins.services(), beside, self._leave_out)
             await self._plan()
@@ -255,6 +256,8 @@ class Daemon:
         """The scheduler, from the moment on that there is a browser."""
         await self.supervisor.up.wait()
         self.scheduler = await self._make_scheduler()
+        for record in self._recovered:
+            self.scheduler.ended(record)  # what a dead daemon cut off may be tried again
         self.started_at, self.phase = time.time(), "running"
         self.bus.publish(
             Started(at=self.started_at, jobs=len(self.timetable.slots), speed=self.speed)
