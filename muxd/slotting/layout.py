@@ -81,7 +81,7 @@ class Layout:
     def value(self, starts: Mapping[int, int]) -> float:
         """What starts are worth, lower is better.
 
-        The mean wait under uneven durations, twice as much (at the usual pull) if every
+        The mean wait under uneven durations, half as much again (at the usual pull) if every
         preference were as far missed as can be.
         """
         if self.rehearsal is None:
@@ -92,4 +92,4 @@ class Layout:
             return wait
         missed = sum(self.wishes.cost(i, starts[i]) for i in self._wishing)
         share = missed / (len(self._wishing) * self.wishes.strength * UNIT)
-        return (wait + _LEAST_WAIT) * (1 + self._pull * share)
+        return (wait + _LEAST_WAIT) * (1 + self._pull * share / 2)

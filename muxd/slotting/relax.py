@@ -28,6 +28,7 @@ WISH_SECONDS = 10.0
 
 _POINTS = 5
 _HOLES = 48
+_PROMISING = 6
 _QUARTER = 900
 
 
@@ -126,9 +127,15 @@ def best_start(
             price = cost(here)
             if best < 0 or price < least:
                 best, least = here, price
-    if len(found) > _HOLES:
-        found = sorted(found, key=lambda hole: (-hole[1], hole[0]))[:_HOLES]
     tried = 3
+    if len(found) > _PROMISING:
+        # Where there are many holes, look at all their middles, then closely at the best.
+        found = sorted(found, key=lambda hole: (-hole[1], hole[0]))[:_HOLES]
+        middles = [
+            (cost((start + length // 2) % period), start, length) for start, length in found
+        ]
+        tried += len(found)
+        found = [(start, length) for _, start, length in sorted(middles)[:_PROMISING]]
     for start, length in found:
         step = max(1, (length - 1) // (_POINTS - 1))
         for offset in range(0, length, step):

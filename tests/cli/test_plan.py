@@ -1,0 +1,172 @@
+"""``muxd plan``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+
+import pytest
+import trio
+
+from muxd.builtin.ledger import Ledger
+
+JOBS = {
+    "jobs": [
+        {"name": "feed", "interval": 600, "duration": 20, "preferred_phase": 180},
+        {"name": "post", "interval": 300, "duration": 10, "priority": 5},
+        {"name": "daily", "interval": 86400, "duration": 60, "preferred_phase": 0, "pinned": True},
+    ]
+}
+FILE = """
+    import muxd
+
+    @muxd.job(interval="10m", duration="20s")
+    async def alpha(run): ...
+
+    @muxd.job(interval="30m", duration="45s", preferred_phase="7m")
+    async def beta(run): ...
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_jobs_only(write):
+    """Plugins that happen to be installed are none of these tests' business."""
+    points = importlib.metadata.entry_points(group="muxd")
+    write("muxd.toml", f"[plugins]\ndisable = {[p.name for p in points]}")
+
+
+@pytest.fixture
+def jobs_file(write):
+    def with_jobs(document=JOBS):
+        write("jobs.json", json.dumps(document))
+        return "jobs.json"
+
+    return with_jobs
+
+
+def test_a_jobs_file_as_json(muxd, jobs_file):
+    """The document has the promised keys; pins are kept; nothing collides."""
+    result = muxd("plan", "--jobs-file", jobs_file(), "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert list(document)[:6] == [
+        "phases", "feasible", "min_gap", "collisions", "utilisation", "warnings"
+    ]  # fmt: skip
+    assert set(document["phases"]) == {"feed", "post", "daily"}
+    assert document["phases"]["daily"] == 0
+    assert document["feasible"] is True
+    assert document["collisions"] == 0
+    assert document["min_gap"] > 0
+    assert document["utilisation"] == pytest.approx(20 / 600 + 10 / 300 + 60 / 86400, abs=1e-5)
+    assert document["warnings"] == []
+
+
+def test_a_jobs_file_for_people(muxd, jobs_file):
+    """A table of jobs, a bar of the hour, the proof, and the old way beside it."""
+    result = muxd("plan", "--jobs-file", jobs_file())
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["job", "every", "phase", "next", "takes", "moved", "by"]
+    assert lines[1].split()[:3] == ["A", "feed", "10m"]
+    assert lines[3].split()[-1] == "pinned"
+    assert any(line.startswith(":00") and ":50" in line for line in lines)
+    bar = next(line for line in lines if set(line) <= set("ABC·") and "A" in line)
+    assert len(bar) == 120
+    assert bar.count("B") == 12
+    assert "no collision, ever (checked for all 3 pairs of jobs)" in result.stdout
+    old = next(line for line in lines if line.startswith("setInterval"))
+    assert old.split()[3] == "3"
+    assert next(line for line in lines if line.startswith("this timetable")).split()[2:4] == [
+        "1",
+        "0%",
+    ]
+
+
+def test_a_set_that_cannot_fit_says_why(muxd, jobs_file):
+    """The plan is made all the same; the reason and a remedy are under it."""
+    path = jobs_file(
+        [
+            {"name": "seven", "interval": 420, "duration": 50},
+            {"name": "ten", "interval": 600, "duration": 20},
+        ]
+    )
+    result = muxd("plan", "--jobs-file", path)
+    assert result.exit_code == 0
+    assert "1 pairs of jobs collide" in result.stdout
+    assert (
+        "! seven (every 7m, 50s) and ten (every 10m, 20s) can't avoid each other" in result.stdout
+    )
+    assert "! Checked: with seven every 7m30s instead of 7m" in result.stdout
+    document = json.loads(muxd("plan", "--jobs-file", path, "--json").stdout)
+    assert (document["feasible"], document["collisions"]) == (False, 1)
+    assert len(document["warnings"]) == 2
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_wrong_file_is_one_clear_message(muxd, jobs_file, form):
+    """File, job, key, value and what is allowed, on stderr, with exit code 2."""
+    path = jobs_file({"jobs": [{"name": "feed", "interval": "10m", "duration": 20}]})
+    result = muxd("plan", "--jobs-file", path, *form)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "jobs.json: jobs[0] (feed).interval: give a whole number" in result.stderr
+    assert 'not "10m"' in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_missing_file(muxd):
+    """A file that is not there is the user's mistake."""
+    result = muxd("plan", "--jobs-file", "none.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "none.json: can't be read: No such file or directory" in result.stderr
+
+
+def test_jobs_of_plugins(muxd, write):
+    """Without a file, the jobs of all plugins are planned; brackets and colours do no harm."""
+    write("jobs/some.py", FILE)
+    result = muxd("plan", "--jobs-dir", "jobs", "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["phases"]["beta"] == 420
+    assert [job["name"] for job in document["jobs"]] == ["alpha", "beta"]
+
+
+def test_phases_in_force_stay(muxd, write, place):
+    """What the daemon has in force is what is shown, unless it is asked to plan anew."""
+    write("jobs/some.py", FILE)
+    state = place / "state"
+    state.mkdir(mode=0o700)
+
+    async def remember():
+        with trio.fail_after(10):
+            async with Ledger(state).open() as opened:
+                await opened.set_phases({"alpha": (600, 111), "beta": (1800, 777)})
+
+    trio.run(remember)
+    shown = json.loads(muxd("plan", "--jobs-dir", "jobs", "--state-dir", "state", "--json").stdout)
+    assert shown["phases"] == {"alpha": 111, "beta": 777}
+    anew = json.loads(
+        muxd("plan", "--jobs-dir", "jobs", "--state-dir", "state", "--anew", "--json").stdout
+    )
+    assert anew["phases"]["beta"] == 420
+
+
+def test_no_jobs(muxd):
+    """Nothing to plan is no mistake: it says where jobs come from."""
+    result = muxd("plan")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "install a plugin" in result.stderr
+    assert json.loads(muxd("plan", "--json").stdout)["phases"] == {}
+
+
+def test_headroom_can_be_chosen(muxd, jobs_file):
+    """Less headroom comes nearer to the wishes; a share that is none is refused."""
+    path = jobs_file(
+        [{"name": f"j{i}", "interval": 600, "duration": 5, "preferred_phase": i} for i in range(4)]
+    )
+
+    def moved(share):
+        result = muxd("plan", "--jobs-file", path, "--headroom", share, "--json")
+        return sum(job["moved_by"] for job in json.loads(result.stdout)["jobs"])
+
+    assert moved("0") < moved("1")
+    assert muxd("plan", "--jobs-file", path, "--headroom", "7").exit_code == 2
