@@ -13,6 +13,7 @@ from muxd.errors import InternalError, UserError
 from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
 from muxd.job import Overlap
+from muxd.live import LiveRun, new_record
 from muxd.record import Outcome, Record
 from muxd.release import Cause, Release
 from muxd.writer import RecordWriter
@@ -29,19 +30,7 @@ __all__ = ["RunBook"]
 
 REMEMBERED = 256
 """How many ended runs `RunBook.wait_ended` can tell of when the store can't be read."""
-ERROR_LENGTH, RESULT_LENGTH = 4000, 1000
 STOPPED_BEFORE_START = "muxd was stopped before it started"
-
-
-@attrs.define(eq=False)
-class _Live:
-    """A run that has not ended."""
-
-    release: Release
-    record: Record
-    ending: bool = False
-    """Its end is being written: nothing else may happen to it."""
-    ended: trio.Event = attrs.field(factory=trio.Event)
 
 
 @final
@@ -84,11 +73,11 @@ class RunBook:
         self._new_id = new_id if new_id is not None else RunIds(real_now)
         self._writer = RecordWriter(store)
         # {run id: run}, oldest first
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, LiveRun] = {}
         # {job name: its run that waits}, oldest first
-        self._waiting: dict[str, _Live] = {}
+        self._waiting: dict[str, LiveRun] = {}
         # {run id: run}; one at most, if all is well
-        self._running: dict[str, _Live] = {}
+        self._running: dict[str, LiveRun] = {}
         # {run id: its record}, oldest first
         self._recent: OrderedDict[str, Record] = OrderedDict()
         self._counts = dict.fromkeys(Outcome, 0)
@@ -228,7 +217,7 @@ class RunBook:
         """
         live = self._waiting.get(release.job.name)
         if live is not None and live.release.id == release.id:
-            await self._conclude(self._ended(live, outcome, error=reason))
+            await self._conclude(self._ended(live, outcome, reason))
 
     async def miss(self, job: Job, *instants: float, reason: str) -> None:
         """Record releases that will not be run as ``missed``, one record each.
@@ -264,10 +253,7 @@ class RunBook:
         del self._waiting[release.job.name]
         self._running[release.id] = live
         self.most_at_once = max(self.most_at_once, len(self._running))
-        live.record = attrs.evolve(
-            live.record, started_at=self._real_now(), browser_generation=generation
-        )
-        await self._writer.write(live.record)
+        await self._writer.write(live.start(self._real_now(), generation))
         self._bus.publish(RunStarted(at=self._real_now(), record=live.record))
         return live.record
 
@@ -298,8 +284,7 @@ class RunBook:
         live = self._running.get(record.id)
         if live is None or live.ending:
             raise InternalError(f"run {record.id} of job {record.job!r} is not in progress")
-        error_type, text = (None, None) if error is None else _described(error)
-        final = self._ended(live, outcome, error_type=error_type, error=text, result=result)
+        final = self._ended(live, outcome, error, result)
         await self._conclude(final)
         return final
 
@@ -333,7 +318,7 @@ class RunBook:
         self._closed = True
         await self._conclude(
             *(
-                self._ended(live, Outcome.interrupted, error=STOPPED_BEFORE_START)
+                self._ended(live, Outcome.interrupted, STOPPED_BEFORE_START)
                 for live in list(self._waiting.values())
             )
         )
@@ -360,7 +345,7 @@ class RunBook:
         return Outcome.coalesced, f"run {twin.release.id} {state} and stands for it"
 
     async def _admit(self, release: Release) -> Release | None:
-        live = _Live(release, self._record(release))
+        live = LiveRun(release, new_record(release, speed=self._speed))
         self._live[release.id] = self._waiting[release.job.name] = live
         await self._writer.write(live.record)
         if live.ending:  # `close` came in between
@@ -368,46 +353,25 @@ class RunBook:
         self._bus.publish(RunReleased(at=self._real_now(), record=live.record))
         return release
 
-    def _record(self, release: Release) -> Record:
-        return Record(
-            id=release.id,
-            job=release.job.name,
-            plugin=release.job.plugin,
-            cause=release.cause,
-            attempt=release.attempt,
-            first_id=release.first_id,
-            released_at=release.released_at,
-            session=release.job.session,
-            speed=self._speed,
-        )
-
     def _refused(self, release: Release, outcome: Outcome, reason: str) -> Record:
         return attrs.evolve(
-            self._record(release), outcome=outcome, ended_at=self._real_now(), error=reason
+            new_record(release, speed=self._speed),
+            outcome=outcome,
+            ended_at=self._real_now(),
+            error=reason,
         )
 
-    def _ended(  # from here on nothing else can happen to the run
+    def _ended(
         self,
-        live: _Live,
+        live: LiveRun,
         outcome: Outcome,
-        *,
-        error_type: str | None = None,
-        error: str | None = None,
+        error: BaseException | str | None,
         result: str | None = None,
     ) -> Record:
-        record = live.record
-        live.ending = True
-        if record.started_at is None:
-            del self._waiting[record.job]
-        return attrs.evolve(
-            record,
-            # The clock may have been set back in between.
-            ended_at=max(self._real_now(), record.started_at or 0.0),
-            outcome=outcome,
-            error_type=error_type,
-            error=_cut(error, ERROR_LENGTH),
-            result=_cut(result, RESULT_LENGTH),
-        )
+        """The final record; from here on nothing else can happen to the run."""
+        if live.record.started_at is None:
+            del self._waiting[live.record.job]
+        return live.end(self._real_now(), outcome, error=error, result=result)
 
     async def _conclude(self, *records: Record) -> None:
         """Write records that have their outcome, then forget the runs and tell everyone."""
@@ -431,23 +395,3 @@ class RunBook:
         live.record = record
         self._running.pop(record.id, None)
         live.ended.set()
-
-
-def _described(error: BaseException) -> tuple[str, str]:
-    """The qualified name of an exception's class, and its message. Never raises."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    kind = type(error)
-    name = kind.__qualname__
-    if kind.__module__ != "builtins":
-        name = f"{kind.__module__}.{name}"
-    try:
-        return name, str(error)
-    except Exception:
-        return name, "<its message can't be shown>"
-
-
-def _cut(text: str | None, length: int) -> str | None:
-    if text is None or len(text) <= length:
-        return text
-    return text[: length - 3] + "..."

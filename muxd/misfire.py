@@ -10,7 +10,7 @@ import attrs
 from muxd.job import Misfire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from muxd.job import Job
 
@@ -86,6 +86,10 @@ class Backlog:
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __iter__(self) -> Iterator[Overdue]:
+        """Go through all, in no order."""
+        return iter(self._items)
 
     def add(self, *items: Overdue) -> None:
         """Put in."""

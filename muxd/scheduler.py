@@ -16,8 +16,11 @@ import attrs
 import structlog
 import trio
 
+from muxd.agenda import Agenda, Due
+from muxd.course import Course
 from muxd.errors import UnknownJob, UserError
 from muxd.events import ClockJumped
+from muxd.gaps import first_gap
 from muxd.job import Misfire
 from muxd.misfire import Backlog, Overdue, sort_out
 from muxd.record import Outcome, utc_text
@@ -25,7 +28,7 @@ from muxd.release import Cause, Release
 from muxd.retry import delay, wants_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from muxd.book import RunBook
     from muxd.bus import Bus
@@ -35,42 +38,13 @@ if TYPE_CHECKING:
     from muxd.events import Event
     from muxd.job import Job
     from muxd.record import Record
-    from muxd.slotting import Slot, Timetable
+    from muxd.slotting import Timetable
 
 __all__ = ["Scheduler"]
 
 ON_TIME = 5.0
 """A release that is later than this, in real seconds, when its turn comes is overdue: the machine
 slept, muxd was stopped, or the clock was set forwards."""
-
-
-@attrs.define(eq=False)
-class _Due:
-    """Something that comes due. Instants are in timetable time, Unix seconds."""
-
-    job: Job
-    instant: float
-    cause: Cause = Cause.slot
-    attempt: int = 1
-    first_id: str | None = None
-    wanted_at: float = 0.0
-    """For ``catch_up``: when its own time was."""
-    valid: bool = True
-    """False: something else has taken its place; it is only still in the heap."""
-
-
-@attrs.define(eq=False)
-class _Course:
-    """One job on its slot. Instants are in timetable time, Unix seconds."""
-
-    job: Job
-    slot: Slot
-    newest: float | None
-    """What the wall clock showed at the newest release; None if there was none."""
-    elapsed: float | None
-    """`newest`, moved back with each step back of the clock: when that was by today's clock."""
-    due: _Due
-    """Its next release by the slot."""
 
 
 @final
@@ -114,21 +88,19 @@ class Scheduler:
         self._clock, self._calendar, self._timetable = clock, calendar, timetable
         self._jobs = dict(jobs)
         self._channel, self._book, self._bus = channel, book, bus
-        # (instant, -priority, number, what): the number makes it first in, first out
-        self._heap: list[tuple[float, int, int, _Due]] = []
-        self._pushed = 0
-        self._nap: trio.CancelScope | None = None
-        # {job name: its try to come}
-        self._retries: dict[str, _Due] = {}
+        self._agenda = Agenda()
         self._backlog = Backlog()
-        # The one that is being caught up with: placed in a gap, or (its run's id) released.
-        self._catching: _Due | str | None = None
+        # What is being caught up with: placed in a gap, or released and not ended.
+        self._catching: Due | Release | None = None
+        self._nap: trio.CancelScope | None = None
         past = last_releases if clock.speed == 1 else {}
+        now = clock.now()
         # {job name: its course}
-        self._courses: dict[str, _Course] = {}
+        self._courses: dict[str, Course] = {}
         for slot in timetable.slots:
-            if slot.name in self._jobs:
-                self._enter(self._jobs[slot.name], slot, past.get(slot.name))
+            job = self._jobs.get(slot.name)
+            if job is not None:
+                self._enter(Course(calendar, job, slot, now=now, newest=past.get(slot.name)))
 
     @property
     def jobs(self) -> Mapping[str, Job]:
@@ -138,12 +110,21 @@ class Scheduler:
     async def run(self) -> None:
         """Release what comes due, until cancelled.
 
-        When cancelled, a release under way is either in the channel and in the book, or in neither.
+        When cancelled, a release under way is either in the channel and in the book, or in neither;
+        and what was still to be caught up with is either recorded as ``missed``, or the next
+        scheduler finds it overdue again.
         """
+        try:
+            await self._run()
+        finally:
+            with trio.CancelScope(shield=True):  # bounded by the book
+                await self._leave_late()
+
+    async def _run(self) -> None:
         while True:
             await self._release_due()
             await self._place_catch_up()
-            instant = self._next_instant()
+            instant = self._agenda.next_instant
             if instant <= self._clock.now():
                 continue
             jump = None
@@ -175,28 +156,29 @@ class Scheduler:
 
     def ended(self, record: Record) -> None:
         """A run is over: to be told of every one. Never blocks."""
-        if record.id == self._catching:
+        if isinstance(self._catching, Release) and self._catching.id == record.id:
             self._catching = None
             self._wake()
         job = self._jobs.get(record.job)
-        if job is not None and wants_retry(job, record):
+        if job is None or record.speed != self._clock.speed:  # left over from another time
+            return
+        if wants_retry(job, record):
             self._plan_retry(job, record)
 
     def upcoming(self, count: int) -> list[tuple[float, str]]:
         """The next releases as they stand: when (real Unix seconds), and of which job."""
-        rows = [(due.instant, number, due, None) for _, _, number, due in self._heap if due.valid]
-        heap: list[tuple[float, int, _Due, float | None]] = list(rows)
-        heapq.heapify(heap)
+        coming = [
+            (due.instant, number, due) for number, due in enumerate(self._agenda.in_order())
+        ]  # sorted, so a heap
         found: list[tuple[float, str]] = []
-        while heap and len(found) < count:
-            instant, number, due, _ = heap[0]
+        while coming and len(found) < count:
+            instant, number, due = coming[0]
             found.append((self._clock.real(instant), due.job.name))
-            course = self._courses.get(due.job.name)
-            if due.cause is Cause.slot and course is not None:
-                following = self._after(course.slot, instant)
-                heapq.heapreplace(heap, (following, number, due, instant))
+            if due.cause is Cause.slot:
+                following = self._courses[due.job.name].following(instant)
+                heapq.heapreplace(coming, (following, number, due))
             else:
-                heapq.heappop(heap)
+                heapq.heappop(coming)
         return found
 
     def next_release_of(self, name: str) -> float | None:
@@ -204,7 +186,7 @@ class Scheduler:
 
         None: it has no slot and nothing is planned for it.
         """
-        instants = [due.instant for *_, due in self._heap if due.valid and due.job.name == name]
+        instants = [due.instant for due in self._agenda if due.job.name == name]
         return self._clock.real(min(instants)) if instants else None
 
     def replace(self, timetable: Timetable, jobs: Mapping[str, Job]) -> None:
@@ -213,84 +195,49 @@ class Scheduler:
         A job that stays is released next at its first new place more than half an interval after
         its newest release. What was planned for jobs that are gone is dropped.
         """
-        before = self._courses
+        now, before = self._clock.now(), self._courses
         self._timetable, self._jobs, self._courses = timetable, dict(jobs), {}
-        for course in before.values():
-            course.due.valid = False
         for slot in timetable.slots:
-            if slot.name not in self._jobs:
-                continue
-            course = self._enter(self._jobs[slot.name], slot, None)
-            old = before.get(slot.name)
-            if old is not None and old.newest is not None:
-                course.newest, course.elapsed = old.newest, old.elapsed
-                self._renew(course)
-        for name in [name for name in self._retries if name not in self._jobs]:
-            self._retries.pop(name).valid = False
+            job = self._jobs.get(slot.name)
+            if job is not None:
+                course = before.get(slot.name)
+                self._enter(
+                    Course(self._calendar, job, slot, now=now)
+                    if course is None
+                    else course.move(job, slot, now)
+                )
         for name in before.keys() - self._courses.keys():
             self._backlog.withdraw(name)
-            if isinstance(self._catching, _Due) and self._catching.job.name == name:
-                self._catching.valid = False
-                self._catching = None
+            for cause in (Cause.slot, Cause.catch_up, Cause.retry):
+                if self._agenda.drop(name, cause) is self._catching:
+                    self._catching = None
         self._wake()
 
     # The timetable's own releases
 
-    def _enter(self, job: Job, slot: Slot, newest: float | None) -> _Course:
-        now = self._clock.now()
-        first = self._calendar.next_release(slot.interval, slot.phase, now)
-        course = _Course(job, slot, newest, newest, _Due(job, first))
-        self._courses[job.name] = course
-        if newest is None:
-            self._push(course.due)
-        elif newest <= now:
-            self._renew(course)
-        else:
-            # The clock was wrong, then or now. What really was since then nobody knows.
-            following = self._after(slot, newest)
-            if following <= now + slot.interval:
-                course.due.instant = following
-            self._push(course.due)
-        return course
-
-    def _renew(self, course: _Course) -> None:
-        """Find the job's next release after its newest."""
-        slot = course.slot
-        assert course.newest is not None
-        assert course.elapsed is not None
-        instant = self._after(slot, course.newest)
-        if instant > course.elapsed + 1.5 * slot.interval:
-            # The clock was set back by too much to wait until it has caught up.
-            instant = self._after(slot, course.elapsed)
-        course.due.valid = False
-        course.due = _Due(course.job, instant)
-        self._push(course.due)
-
-    def _after(self, slot: Slot, previous: float) -> float:
-        return self._calendar.next_release(slot.interval, slot.phase, previous, previous)
+    def _enter(self, course: Course) -> None:
+        self._courses[course.job.name] = course
+        self._agenda.put(_slot_due(course.job, course.next))
 
     async def _release_due(self) -> None:
-        while self._heap and self._heap[0][0] <= self._clock.now():
-            due = heapq.heappop(self._heap)[-1]
-            if not due.valid:
-                continue
+        while (due := self._agenda.pop(self._clock.now())) is not None:
             if due.cause is Cause.slot:
-                await self._release_slot(self._courses[due.job.name], due.instant)
-            elif due.cause is Cause.catch_up:
-                release = await self._release(due, self._clock.real(due.wanted_at))
-                self._catching = None if release is None else release.id
-            else:
-                del self._retries[due.job.name]
-                await self._release(due, self._clock.real(due.instant))
+                await self._release_slot(self._courses[due.job.name])
+                continue
+            if due.instant < self._clock.now() - ON_TIME * self._clock.speed:
+                self._replan(due, self._clock.now())  # its gap is over
+                continue
+            release = await self._release(due)
+            if due is self._catching:
+                self._catching = release
 
-    async def _release_slot(self, course: _Course, instant: float) -> None:
-        job, slot, due = course.job, course.slot, course.due
-        now = self._clock.now()
+    async def _release_slot(self, course: Course) -> None:
+        job, slot, instant, now = course.job, course.slot, course.next, self._clock.now()
         on_time_from = now - ON_TIME * self._clock.speed
         if instant >= on_time_from:
             self._advance(course, instant)
             await self._make_way(job)
-            await self._release(due, self._clock.real(instant))
+            await self._release(_slot_due(job, instant))
             return
         passed = self._calendar.passed(slot.interval, slot.phase, instant, now)
         verdict = sort_out(job.misfire, passed, on_time_from=on_time_from)
@@ -310,23 +257,21 @@ class Scheduler:
                 f"from {utc_text(self._clock.real(first))} on, share this record",
             )
         if verdict.on_time is not None:
-            await self._release(due, self._clock.real(verdict.on_time))
+            await self._release(_slot_due(job, verdict.on_time))
 
-    def _advance(self, course: _Course, newest: float) -> None:
-        course.newest = course.elapsed = newest
-        self._renew(course)
+    def _advance(self, course: Course, newest: float) -> None:
+        course.advance(newest)
+        self._enter(course)
 
     async def _make_way(self, job: Job) -> None:
         """A job's own slot has come: it stands for what was to be tried again or caught up with."""
-        retry = self._retries.pop(job.name, None)
-        if retry is not None:
-            retry.valid = False
+        self._agenda.drop(job.name, Cause.retry)
         if job.misfire is Misfire.all:
             return
         late = [item.instant for item in self._backlog.withdraw(job.name)]
-        if isinstance(self._catching, _Due) and self._catching.job.name == job.name:
-            late.append(self._catching.wanted_at)
-            self._catching.valid = False
+        placed = self._agenda.drop(job.name, Cause.catch_up)
+        if placed is not None:
+            late.append(placed.wanted_at)
             self._catching = None
         await self._miss(job, *late, reason="its next release came before there was a free gap")
 
@@ -336,7 +281,7 @@ class Scheduler:
         first_id = record.first_id or record.id
         seconds = delay(record.attempt, seed=first_id)
         earliest = self._clock.now() + seconds * self._clock.speed
-        instant = self._gap(job, earliest)
+        instant = self._retry_gap(job, earliest)
         if instant is None:
             structlog.get_logger().info(
                 "not tried again: there is no free gap before its next release",
@@ -344,12 +289,15 @@ class Scheduler:
                 run=record.id,
             )
             return
-        earlier = self._retries.get(job.name)
-        if earlier is not None:
-            earlier.valid = False
-        due = _Due(job, instant, Cause.retry, record.attempt + 1, first_id)
-        self._retries[job.name] = due
-        self._push(due)
+        self._agenda.put(
+            Due(
+                job=job,
+                instant=instant,
+                cause=Cause.retry,
+                attempt=record.attempt + 1,
+                first_id=first_id,
+            )
+        )
         self._wake()
 
     async def _place_catch_up(self) -> None:
@@ -357,58 +305,79 @@ class Scheduler:
         while self._catching is None and self._backlog:
             now = self._clock.now()
             item = self._backlog.take(now)
-            instant = self._gap(item.job, now)
+            course = self._courses[item.job.name]
+            last = math.inf if item.job.misfire is Misfire.all else course.next
+            instant = self._gap(course, now, before=last)
             if instant is None:
                 await self._miss(
                     item.job, item.instant, reason="there is no free gap before its next release"
                 )
             else:
-                due = _Due(item.job, instant, Cause.catch_up, wanted_at=item.instant)
-                self._catching = due
-                self._push(due)
+                self._catching = Due(
+                    job=item.job,
+                    instant=instant,
+                    cause=Cause.catch_up,
+                    wanted_at=item.instant,
+                )
+                self._agenda.put(self._catching)
 
-    def _gap(self, job: Job, earliest: float) -> float | None:
-        """The first time from `earliest` on at which the job fits between all slots.
+    def _replan(self, due: Due, earliest: float) -> None:
+        """Something that was placed in a gap needs another one, not before this instant."""
+        if due.cause is Cause.catch_up:
+            self._agenda.drop(due.job.name, Cause.catch_up)
+            self._backlog.add(Overdue(job=due.job, instant=due.released_at, since=due.released_at))
+            self._catching = None
+            return
+        self._agenda.drop(due.job.name, Cause.retry)
+        instant = self._retry_gap(due.job, earliest)
+        if instant is not None:
+            self._agenda.put(attrs.evolve(due, instant=instant))
 
-        None if there is none before its own next release; a job that catches up with all it has
-        missed may go beyond that.
-        """
+    def _retry_gap(self, job: Job, earliest: float) -> float | None:
+        """Where a further try fits; None if its own slot comes first, and so stands for it."""
         course = self._courses.get(job.name)
-        if course is None:
-            return earliest
-        length = course.slot.duration
-        end = math.inf if job.misfire is Misfire.all else course.due.instant
-        instant = earliest
-        while True:
-            found = self._timetable.next_free(
-                self._calendar.to_timetable(instant), length, ignore=job.name
-            )
-            if found is None:
-                return None
-            instant = max(instant, self._calendar.to_unix(found, not_before=instant))
-            if instant >= end:
-                return None
-            taken = [until for start, until in self._placed() if start < instant + length]
-            if not taken or max(taken) <= instant:
-                return instant
-            instant = max(taken)
+        return earliest if course is None else self._gap(course, earliest, before=course.next)
 
-    def _placed(self) -> Iterator[tuple[float, float]]:
-        """From when to when gaps are taken by what was placed in them."""
-        placed = list(self._retries.values())
-        if isinstance(self._catching, _Due):
-            placed.append(self._catching)
-        for due in placed:
-            course = self._courses.get(due.job.name)
-            if course is not None:
-                yield due.instant, due.instant + course.slot.duration
+    def _gap(self, course: Course, earliest: float, *, before: float) -> float | None:
+        return first_gap(
+            self._timetable,
+            self._calendar,
+            course.slot,
+            earliest=earliest,
+            before=before,
+            taken=[
+                (due.instant, due.instant + self._courses[due.job.name].slot.duration)
+                for due in self._agenda
+                if due.cause is not Cause.slot and due.job.name in self._courses
+            ],
+        )
+
+    async def _leave_late(self) -> None:
+        """Record what will not be caught up with, where the next scheduler could not tell.
+
+        It goes by the newest release that has a record. Of a job with none newer than what is
+        late, it finds all of that again.
+        """
+        late: dict[str, list[float]] = {}
+        placed = [self._catching] if isinstance(self._catching, Due) else []
+        for name, instant in [
+            *((due.job.name, due.released_at) for due in placed),
+            *((item.job.name, item.instant) for item in self._backlog),
+        ]:
+            late.setdefault(name, []).append(instant)
+        for name, instants in late.items():
+            course = self._courses[name]
+            if course.newest is not None and course.newest > max(instants):
+                await self._miss(
+                    course.job, *instants, reason="muxd was stopped before there was a free gap"
+                )
 
     # Common to all
 
-    async def _release(self, due: _Due, released_at: float) -> Release | None:
+    async def _release(self, due: Due) -> Release | None:
         release = await self._book.release(
             due.job,
-            released_at=released_at,
+            released_at=self._clock.real(due.released_at),
             cause=due.cause,
             attempt=due.attempt,
             first_id=due.first_id,
@@ -441,35 +410,15 @@ class Scheduler:
         if jump.seconds > 0:
             return  # what is overdue now shows by itself
         for course in self._courses.values():
-            if course.elapsed is None or course.newest is None:
-                course.due.valid = False
-                course.due = _Due(
-                    course.job,
-                    self._calendar.next_release(course.slot.interval, course.slot.phase, now),
-                )
-                self._push(course.due)
-            else:
-                course.elapsed += jump.seconds
-                self._renew(course)
-        placed = [*self._retries.values()]
-        if isinstance(self._catching, _Due):
-            placed.append(self._catching)
-        for due in placed:
-            due.instant += jump.seconds
-        self._heap = [
-            (due.instant, rank, number, due) for _, rank, number, due in self._heap if due.valid
-        ]
-        heapq.heapify(self._heap)
-
-    def _push(self, due: _Due) -> None:
-        self._pushed += 1
-        heapq.heappush(self._heap, (due.instant, -due.job.priority, self._pushed, due))
-
-    def _next_instant(self) -> float:
-        while self._heap and not self._heap[0][-1].valid:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else math.inf
+            course.step_back(-jump.seconds, now)
+            self._enter(course)
+        for due in [due for due in self._agenda if due.cause is not Cause.slot]:
+            self._replan(due, due.instant + jump.seconds)
 
     def _wake(self) -> None:
         if self._nap is not None:
             self._nap.cancel()
+
+
+def _slot_due(job: Job, instant: float) -> Due:
+    return Due(job=job, instant=instant, cause=Cause.slot)

@@ -1,0 +1,100 @@
+"""What comes due, in order. Pure."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING, final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from muxd.job import Job
+    from muxd.release import Cause
+
+__all__ = ["Agenda", "Due"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Due:
+    """Something that comes due. Instants are in timetable time, Unix seconds."""
+
+    job: Job
+    instant: float
+    """When it comes due."""
+    cause: Cause
+    attempt: int = 1
+    first_id: str | None = None
+    """For a retry: the id of the first try."""
+    wanted_at: float | None = None
+    """For what is caught up with: when its own time was."""
+
+    @property
+    def released_at(self) -> float:
+        """The instant that goes into its record."""
+        return self.instant if self.wanted_at is None else self.wanted_at
+
+
+@final
+class Agenda:
+    """The next of each kind for each job, earliest first.
+
+    Of one instant the higher priority comes first, then what was put in first. Putting in and
+    taking out cost O(log n).
+    """
+
+    def __init__(self) -> None:
+        """Make an empty one."""
+        # {(job name, cause): what is in force}
+        self._entries: dict[tuple[str, Cause], Due] = {}
+        # (instant, -priority, number, what). What is no longer in force is passed over.
+        self._heap: list[tuple[float, int, int, Due]] = []
+        self._count = 0
+
+    def __iter__(self) -> Iterator[Due]:
+        """Go through all, in no order."""
+        return iter(self._entries.values())
+
+    @property
+    def next_instant(self) -> float:
+        """When the first comes due; infinity if there is none."""
+        self._clear()
+        return self._heap[0][0] if self._heap else math.inf
+
+    def put(self, due: Due) -> None:
+        """Put in, in place of what is there for the same job and cause."""
+        self._entries[due.job.name, due.cause] = due
+        self._count += 1
+        heapq.heappush(self._heap, (due.instant, -due.job.priority, self._count, due))
+        if len(self._heap) > 2 * len(self._entries) + 16:
+            self._heap = [row for row in self._heap if self._in_force(row[-1])]
+            heapq.heapify(self._heap)
+
+    def get(self, job: str, cause: Cause) -> Due | None:
+        """What is there for this job and cause."""
+        return self._entries.get((job, cause))
+
+    def drop(self, job: str, cause: Cause) -> Due | None:
+        """Take out what is there for this job and cause, and return it."""
+        return self._entries.pop((job, cause), None)
+
+    def pop(self, now: float) -> Due | None:
+        """Take out the first whose instant has come; None if there is none."""
+        if self.next_instant > now:
+            return None
+        due = heapq.heappop(self._heap)[-1]
+        del self._entries[due.job.name, due.cause]
+        return due
+
+    def in_order(self) -> list[Due]:
+        """All, earliest first."""
+        return [row[-1] for row in sorted(self._heap) if self._in_force(row[-1])]
+
+    def _in_force(self, due: Due) -> bool:
+        return self._entries.get((due.job.name, due.cause)) is due
+
+    def _clear(self) -> None:
+        while self._heap and not self._in_force(self._heap[0][-1]):
+            heapq.heappop(self._heap)
