@@ -41,6 +41,8 @@ class ControlClient:
           DaemonNotRunning: nobody answers on the socket.
           UserError: the daemon refused, with its reason.
         """
+        if not self._state.socket.exists():
+            raise DaemonNotRunning(str(self._state.root))
         import httpx  # a tenth of a second, which commands that don't talk needn't pay
 
         with short_path(self._state.socket) as socket:

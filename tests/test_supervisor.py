@@ -1,0 +1,144 @@
+"""One browser after another, never two, with back-off where launching fails."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+
+import pytest
+import trio
+
+from muxd.book import RunBook
+from muxd.bus import Bus
+from muxd.channel import open_priority_channel
+from muxd.errors import BrowserLost, ProfileInUse
+from muxd.events import BrowserDown, BrowserUp
+from muxd.job import Job
+from muxd.record import Outcome
+from muxd.runner import Runner
+from muxd.supervisor import LONGEST_WAIT, Supervisor
+from muxd.testing import FakePages, MemoryStore
+from muxd.worker import Worker
+
+
+class Browsers:
+    """Launches fake browsers, or fails to."""
+
+    def __init__(self, *failures):
+        self.failures = list(failures)
+        self.launches = []
+        self.up = self.most_up = 0
+        self.lives = []
+
+    @contextlib.asynccontextmanager
+    async def open(self, number):
+        self.launches.append(trio.current_time())
+        await trio.sleep(1)
+        if self.failures and (failure := self.failures.pop(0)) is not None:
+            raise failure
+        life = FakePages(number)
+        life.pid, life.version = 1000 + number, "fake"
+        self.lives.append(life)
+        self.up += 1
+        self.most_up = max(self.up, self.most_up)
+        try:
+            yield life
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1)
+            self.up -= 1
+
+
+@contextlib.asynccontextmanager
+async def supervised(browsers, **options):
+    bus = Bus()
+    store = MemoryStore()
+    async with store.open(), trio.open_nursery() as nursery:
+        book = RunBook(store, bus, real_now=trio.current_time)
+        runner = Runner(book, nursery, real_now=trio.current_time)
+        send, receive = open_priority_channel(100)
+        worker = Worker(receive, runner, lambda record: None)
+        supervisor = Supervisor(browsers.open, worker, bus, real_now=trio.current_time, **options)
+        with bus.subscribe("test") as events:
+            yield supervisor, book, send, events, nursery
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_lost_browser_is_followed_by_another(autojump_clock):
+    """Each loss brings a new generation; there are never two at once, and the bus is told."""
+    browsers = Browsers()
+    async with supervised(browsers) as (supervisor, _book, _send, events, nursery):
+        nursery.start_soon(supervisor.run)
+        for number in (1, 2, 3):
+            event = await events.receive()
+            assert isinstance(event, BrowserUp)
+            assert event.generation == number
+            await trio.sleep(100)
+            browsers.lives[-1].kill("died")
+            event = await events.receive()
+            assert isinstance(event, BrowserDown)
+            assert (event.generation, event.reason) == (number, "died")
+        assert browsers.most_up == supervisor.most_at_once == 1
+
+
+async def test_launches_that_fail_are_tried_again_ever_more_slowly(autojump_clock):
+    """The wait doubles up to a minute; it starts anew once a browser has lived for a while."""
+    browsers = Browsers(*[BrowserLost("no") for _ in range(12)])
+    async with supervised(browsers) as (supervisor, _book, _send, _events, nursery):
+        nursery.start_soon(supervisor.run)
+        with trio.fail_after(1000):
+            await supervisor.up.wait()
+        starts = browsers.launches
+        waits = [round(b - a - 1, 1) for a, b in itertools.pairwise(starts)]
+        assert waits[:6] == [0, 0.5, 1, 2, 4, 8]
+        assert max(waits) == LONGEST_WAIT
+        await trio.sleep(60)
+        browsers.lives[-1].kill("died")
+        lost = trio.current_time()
+        await trio.sleep(3)
+        assert browsers.launches[-1] - lost < 2
+
+
+async def test_a_profile_in_use_at_the_start_is_told_at_once(autojump_clock):
+    """What only a person can mend ends the first start; later it is tried again."""
+    async with supervised(Browsers(ProfileInUse("held"))) as (supervisor, *_):
+        with pytest.raises(ProfileInUse):
+            await supervisor.run()
+    browsers = Browsers(None, ProfileInUse("held"))
+    async with supervised(browsers) as (supervisor, _book, _send, _events, nursery):
+        nursery.start_soon(supervisor.run)
+        await supervisor.up.wait()
+        browsers.lives[-1].kill("died")
+        await trio.sleep(10)
+        assert len(browsers.lives) == 2
+
+
+async def test_without_patience_the_first_failure_is_the_last(autojump_clock):
+    """`muxd run` alone does not wait for a browser that can't be launched."""
+    async with supervised(Browsers(BrowserLost("no")), patience=0) as (supervisor, *_):
+        with pytest.raises(BrowserLost):
+            await supervisor.run()
+
+
+async def test_what_waits_survives_the_browser(autojump_clock):
+    """Releases in the channel when a browser dies run on the next one, each once."""
+    browsers = Browsers()
+
+    async def body(run):
+        await trio.sleep(5)
+
+    async with supervised(browsers) as (supervisor, book, send, _events, nursery):
+        nursery.start_soon(supervisor.run)
+        await supervisor.up.wait()
+        releases = []
+        for name in ("a", "b", "c"):
+            job = Job(name, body, interval="1h")
+            releases.append(await book.release(job, released_at=trio.current_time()))
+            send.send_nowait(releases[-1])
+        await trio.sleep(1)
+        browsers.lives[-1].kill("died")
+        with trio.fail_after(100):
+            records = [await book.wait_ended(release.id) for release in releases]
+        assert [r.outcome for r in records] == [Outcome.crashed, Outcome.ok, Outcome.ok]
+        assert [r.browser_generation for r in records] == [1, 2, 2]
+        assert book.most_at_once == 1
