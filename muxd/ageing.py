@@ -17,9 +17,10 @@ younger overtook the older too. So while the oldest item is below the limit, all
 taking raises each by at most one, to the limit at most. Once the oldest has reached the limit, it
 is what is taken, which overtakes nobody; this goes on until the oldest is below the limit again.
 
-It is a bounded-bypass rule ("no more than k others may enter before me", Lamport's and Dijkstra's
-critical sections' kind) put over a strict-priority queue: unlike ageing by elapsed time it needs no
-clock, no weights, and no range of priorities, and it does not touch the order until a limit is hit.
+It is what the literature on mutual exclusion calls bounded bypass, or bounded overtaking, put over
+a strict-priority queue. Unlike ageing by elapsed time, and unlike ranks that grow with the number
+of arrivals (sequence number less weight times priority), it needs no clock, no weights and no range
+of priorities, and it leaves the order alone until a limit is hit.
 
 The count
 ---------
@@ -67,7 +68,8 @@ class AgeingQueue(Generic[T]):
     """A priority queue in which no item is overtaken more than `overtakes` times.
 
     Every operation but `in_order` costs at most a binary search over the distinct priorities that
-    are queued. It is a plain data structure: it calls no foreign code and waits for nothing.
+    are queued, and an insertion into the list of these. It is a plain data structure: it calls no
+    foreign code and waits for nothing.
     """
 
     overtakes: int | float

@@ -277,6 +277,16 @@ async def test_a_virtual_step_back_makes_a_sleeper_wait_longer(autojump_clock):
         clock.step(-600)
 
 
+async def test_virtual_alarms_do_not_pile_up(autojump_clock):
+    """A sleep that ended, at its instant or by cancellation, leaves no alarm in the virtual clock."""
+    clock = VirtualClock()
+    for _ in range(3):
+        await clock.sleep_until(clock.now() + 1)
+        with trio.move_on_after(1):
+            await clock.sleep_until(math.inf)
+    assert not clock._alarms
+
+
 async def test_a_machine_can_not_sleep_backwards():
     """A virtual sleep of negative length is refused."""
     with pytest.raises(ValueError, match="-1"):
