@@ -10,6 +10,7 @@ from rich.text import Text
 
 from muxd.cli.output import clock_text, console
 from muxd.slotting.baselines import all_at_zero
+from muxd.slotting.compare import OURS, compare_ways
 from muxd.slotting.drawing import bar
 from muxd.slotting.simulate import simulate
 from muxd.units import format_duration
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from muxd.civil import Calendar
     from muxd.slotting import Demand, Timetable
+    from muxd.slotting.whatif import Difference
 
-__all__ = ["COLOURS", "show_plan"]
+__all__ = ["COLOURS", "show_comparison", "show_difference", "show_plan"]
 
 COLOURS = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
@@ -31,6 +33,7 @@ COLOURS = (
 """One for each job in turn; told apart on dark and on light terminals."""
 
 _HOUR = 3600
+_BAR = 30
 _SHOWN = 200
 """More jobs than this are not listed one by one."""
 _SIMULATED = 400
@@ -165,3 +168,45 @@ def _print_old_way(screen: Console, table: Timetable, demands: Sequence[Demand])
         screen.print(rows)
     else:
         screen.print(f"setInterval would start up to {count} jobs at once.")
+
+
+def show_difference(change: Difference) -> None:
+    """Print what another plan would change."""
+    screen = console()
+    screen.print()
+    for word, names in (("added", change.added), ("removed", change.removed)):
+        if names:
+            screen.print(Text(f"{word}: ", "bold") + Text(", ".join(names)))
+    if change.moved:
+        screen.print(Text("moves:", "bold"))
+        for name, was, now in change.moved:
+            screen.print(Text(f"  {name} from {format_duration(was)} to {format_duration(now)}"))
+    else:
+        screen.print("No other job moves.")
+    before, after = map(format_duration, change.min_gap)
+    screen.print(
+        f"smallest gap {before} before, {after} after; utilisation {change.utilisation[0]:.0%} before, "
+        f"{change.utilisation[1]:.0%} after"
+    )
+
+
+def show_comparison(demands: Sequence[Demand], table: Timetable) -> None:
+    """Print how long runs wait as other schedulers place the same jobs."""
+    screen = console()
+    screen.print()
+    rows = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("phases by", "starts at once", "mean wait", "p95", "longest"):
+        rows.add_column(column, justify="left" if column == "phases by" else "right")
+    rows.add_column("runs that wait")
+    for way, found in compare_ways(demands, table.phases):
+        filled = round(found.waited * _BAR)
+        bar_text = Text("█" * filled, "red" if found.waited else "green")
+        bar_text.append("░" * (_BAR - filled), "dim")
+        bar_text.append(f" {found.waited:.0%}", "default")
+        rows.add_row(
+            Text(way, "bold" if way == OURS else ""),
+            str(found.peak),
+            *(format_duration(round(t)) for t in (found.mean, found.p95, found.worst)),
+            bar_text,
+        )
+    screen.print(rows)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from muxd.cli.options import config_options, epilog, json_option
+from muxd.slotting.compare import compare_ways
+from muxd.slotting.whatif import difference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from muxd.abc import Learned
     from muxd.config import Config
     from muxd.slotting import Demand, Timetable
+    from muxd.slotting.whatif import Difference
 
 __all__ = ["plan"]
 
@@ -24,6 +27,8 @@ __all__ = ["plan"]
     epilog=epilog(
         ("muxd plan", "the timetable of the jobs of all plugins"),
         ("muxd plan --jobs-file jobs.json", "of the jobs in a file, without any plugin"),
+        ("muxd plan --what-if 'job=feed interval=20m'", "the plan that would be, and what moves"),
+        ("muxd plan --compare", "beside how other schedulers choose phases"),
         ("muxd plan --headroom 0.2", "nearer to the preferred phases, with smaller gaps"),
         ("muxd plan --json", "for programs"),
     )
@@ -46,15 +51,44 @@ __all__ = ["plan"]
 @click.option(
     "--anew", is_flag=True, help="Plan from scratch, whatever phases the daemon has in force."
 )
+@click.option(
+    "--what-if",
+    "changes",
+    multiple=True,
+    metavar="CHANGE",
+    help="Try a change: 'job=NAME interval=20m duration=40s phase=5m pinned=yes priority=3'.",
+)
+@click.option(
+    "--add",
+    "additions",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Try the jobs of a JSON file beside the others.",
+)
+@click.option("--without", "removals", multiple=True, metavar="NAME", help="Try without a job.")
+@click.option(
+    "--compare", is_flag=True, help="Play the same jobs through as other schedulers place them."
+)
 @config_options(headroom="slotting.headroom")
 @json_option
-def plan(config: Config, jobs_file: Path | None, anew: bool, as_json: bool) -> None:
+def plan(
+    config: Config,
+    jobs_file: Path | None,
+    anew: bool,
+    changes: tuple[str, ...],
+    additions: tuple[Path, ...],
+    removals: tuple[str, ...],
+    compare: bool,
+    as_json: bool,
+) -> None:
     """Show the timetable: each job's phase and next start, and what is proved about them all.
 
     Without --jobs-file it is the timetable that the daemon has, or would have if it were started
     now: phases in force stay, durations are those learned from past runs.
     """
     from muxd.civil import Calendar
+    from muxd.cli import picture
     from muxd.cli.output import print_json
     from muxd.zone import zone
 
@@ -67,19 +101,63 @@ def plan(config: Config, jobs_file: Path | None, anew: bool, as_json: bool) -> N
         table = solve(demands, headroom=config.slotting.headroom)
     else:
         demands, declared, table = _of_plugins(config, anew=anew)
+    change: Difference | None = None
+    if changes or additions or removals:
+        before = table
+        demands, table = _tried(config, demands, before, changes, additions, removals)
+        change = difference(before, table)
     if as_json:
-        print_json(as_dict(table))
-        return
-    if not demands:
+        print_json(as_dict(table, demands if compare else (), change))
+    elif not demands:
         click.echo(
             "There are no jobs to plan: install a plugin, or name a directory with --jobs-dir or "
             "a file with --jobs-file.",
             err=True,
         )
-        return
-    from muxd.cli.picture import show_plan
+    else:
+        calendar = Calendar(zone(config))
+        picture.show_plan(table, demands, calendar, time.time(), declared=declared)
+        if change is not None:
+            picture.show_difference(change)
+        if compare:
+            picture.show_comparison(demands, table)
 
-    show_plan(table, demands, Calendar(zone(config)), time.time(), declared=declared)
+
+def _tried(
+    config: Config,
+    demands: list[Demand],
+    before: Timetable,
+    changes: tuple[str, ...],
+    additions: tuple[Path, ...],
+    removals: tuple[str, ...],
+) -> tuple[list[Demand], Timetable]:
+    """The jobs as they would be, and their timetable with as little moved as possible.
+
+    Raises:
+      UserError: a change that can't be made; a file that can't be used.
+    """
+    from muxd.errors import UserError
+    from muxd.slotting import solve
+    from muxd.slotting.jobsfile import read_jobs_file
+    from muxd.slotting.whatif import changed, without
+
+    for path in additions:
+        names = {demand.name for demand in demands}
+        for demand in read_jobs_file(path):
+            if demand.name in names:
+                raise UserError(f"{path}: there is a job {demand.name!r} already")
+            demands = [*demands, demand]
+    for name in removals:
+        demands = without(demands, name)
+    for change in changes:
+        demands = changed(demands, change)
+    interval = {slot.name: slot.interval for slot in before.slots}
+    fixed = {
+        demand.name: before.phases[demand.name]
+        for demand in demands
+        if interval.get(demand.name) == demand.interval
+    }
+    return demands, solve(demands, fixed=fixed, headroom=config.slotting.headroom)
 
 
 def _of_plugins(config: Config, *, anew: bool) -> tuple[list[Demand], dict[str, float], Timetable]:
@@ -110,9 +188,17 @@ def _of_plugins(config: Config, *, anew: bool) -> tuple[list[Demand], dict[str, 
     return demands, {job.name: job.duration for job in ordered}, table
 
 
-def as_dict(table: Timetable) -> dict[str, Any]:
-    """For JSON: stable keys, times in seconds."""
-    return {
+def as_dict(
+    table: Timetable, compared: Sequence[Demand] = (), change: Difference | None = None
+) -> dict[str, Any]:
+    """For JSON: stable keys, times in seconds.
+
+    Args:
+      table: the timetable.
+      compared: the demands it was made from, if other ways to place them are to be told too.
+      change: what it changes, if that was asked for.
+    """
+    document: dict[str, Any] = {
         "phases": table.phases,
         "feasible": table.feasible,
         "min_gap": table.min_gap,
@@ -122,6 +208,28 @@ def as_dict(table: Timetable) -> dict[str, Any]:
         "moved": list(table.moved),
         "jobs": [_slot_dict(table, i) for i in range(len(table.slots))],
     }
+    if change is not None:
+        document["change"] = {
+            "added": list(change.added),
+            "removed": list(change.removed),
+            "moved": {name: [was, now] for name, was, now in change.moved},
+            "min_gap_before": change.min_gap[0],
+            "utilisation_before": round(change.utilisation[0], 6),
+        }
+    if compared:
+        document["compared"] = [
+            {
+                "way": way,
+                "share_waiting": round(found.waited, 6),
+                "mean_wait": round(found.mean, 3),
+                "p95_wait": round(found.p95, 3),
+                "longest_wait": round(found.worst, 3),
+                "missed": found.missed,
+                "peak_starts": found.peak,
+            }
+            for way, found in compare_ways(compared, table.phases)
+        ]
+    return document
 
 
 def _slot_dict(table: Timetable, number: int) -> dict[str, Any]:

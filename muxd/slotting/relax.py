@@ -131,9 +131,7 @@ def best_start(
     if len(found) > _PROMISING:
         # Where there are many holes, look at all their middles, then closely at the best.
         found = sorted(found, key=lambda hole: (-hole[1], hole[0]))[:_HOLES]
-        middles = [
-            (cost((start + length // 2) % period), start, length) for start, length in found
-        ]
+        middles = [(cost((start + length // 2) % period), start, length) for start, length in found]
         tried += len(found)
         found = [(start, length) for _, start, length in sorted(middles)[:_PROMISING]]
     for start, length in found:

@@ -44,18 +44,36 @@ def keep(problem: Problem, in_force: Mapping[str, int], steps: Steps) -> Kept | 
         in_force: {name: phase in seconds} of the timetable in force. Pins override it.
         steps: the budget.
     """
-    upkeep = _Upkeep(problem, in_force, steps)
-    slots = upkeep.slots()
+    slots = _Upkeep(problem, in_force, steps).slots()
     gap = Timetable(slots=slots).min_gap if slots else 0
-    # Newcomers respect the gap in force first, then half of it, then none at all.
-    for margin in dict.fromkeys((max(0, gap), max(0, gap) // 2, 0)):
-        upkeep = _Upkeep(problem, in_force, steps, margin if gap >= 0 else 0)
-        moved = upkeep.settle(may_move=margin == 0)
-        if moved is not None:
-            slots = upkeep.slots()
-            if Timetable(slots=slots).feasible:
-                return Kept(slots, tuple(sorted(moved)))
-    return None
+    margins = list(dict.fromkeys(max(0, gap // share) for share in (1, 2, 4, 1_000_000)))
+    # Newcomers respect the gap in force if they can, then half of it, and so on down to none.
+    for margin in margins:
+        kept = _settled(problem, in_force, steps, margin, may_move=False)
+        if kept is not None:
+            return kept
+    # Where others must make room, as few as possible do, with as much of the gap as that leaves.
+    fewest = _settled(problem, in_force, steps, 0, may_move=True)
+    if fewest is None:
+        return None
+    for margin in margins[:-1]:
+        kept = _settled(problem, in_force, steps, margin, may_move=True)
+        if kept is not None and len(kept.moved) <= len(fewest.moved):
+            return kept
+    return fewest
+
+
+def _settled(
+    problem: Problem, in_force: Mapping[str, int], steps: Steps, margin: int, *, may_move: bool
+) -> Kept | None:
+    upkeep = _Upkeep(problem, in_force, steps, margin)
+    moved = upkeep.settle(may_move=may_move)
+    if moved is None:
+        return None
+    slots = upkeep.slots()
+    if not Timetable(slots=slots).feasible:
+        return None
+    return Kept(slots, tuple(sorted(moved)))
 
 
 class _Upkeep:

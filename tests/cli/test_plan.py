@@ -170,3 +170,65 @@ def test_headroom_can_be_chosen(muxd, jobs_file):
 
     assert moved("0") < moved("1")
     assert muxd("plan", "--jobs-file", path, "--headroom", "7").exit_code == 2
+
+
+def test_what_would_be(muxd, jobs_file):
+    """A change is tried beside the plan there is: what moves, and what becomes of the gap."""
+    path = jobs_file()
+    now = json.loads(muxd("plan", "--jobs-file", path, "--json").stdout)
+    tried = muxd("plan", "--jobs-file", path, "--what-if", "job=post duration=40s", "--json")
+    document = json.loads(tried.stdout)
+    assert document["phases"] == now["phases"]
+    assert document["change"]["moved"] == {}
+    assert document["change"]["min_gap_before"] == now["min_gap"]
+    assert document["min_gap"] < now["min_gap"]
+    people = muxd("plan", "--jobs-file", path, "--what-if", "job=feed interval=20m").stdout
+    assert "No other job moves." in people
+
+
+def test_jobs_added_and_left_out(muxd, write, jobs_file):
+    """Jobs of a file can be tried beside the others, and the plan without one."""
+    path = jobs_file()
+    write("more.json", json.dumps([{"name": "more", "interval": 900, "duration": 5}]))
+    result = muxd("plan", "--jobs-file", path, "--add", "more.json", "--without", "feed", "--json")
+    change = json.loads(result.stdout)["change"]
+    assert (change["added"], change["removed"], change["moved"]) == (["more"], ["feed"], {})
+    again = muxd("plan", "--jobs-file", path, "--add", path)
+    assert again.exit_code == 2
+    assert "there is a job 'feed' already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("interval=20m", "name the job, as in 'job=NAME interval=20m'"),
+        ("job=fed interval=20m", "did you mean 'feed'?"),
+        ("job=feed intervall=20m", "did you mean 'interval'?"),
+        ("job=feed interval=soon", "interval must be a duration such as"),
+        ("job=feed interval=0s", "above 0 and at most 366 days"),
+        ("job=feed interval=1.5s", "whole seconds"),
+        ("job=feed pinned=maybe", "pinned must be yes or no, not 'maybe'"),
+        ("job=post pinned=yes", "a pinned job needs a phase"),
+        ("job=feed priority=high", "priority must be a whole number"),
+        ("job=feed interval", "not of the form FIELD=VALUE"),
+    ],
+)
+def test_a_change_that_cannot_be(muxd, jobs_file, change, words):
+    """A change that can't be made is the user's mistake, and says what would be right."""
+    result = muxd("plan", "--jobs-file", jobs_file(), "--what-if", change)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
+def test_other_ways_beside(muxd, jobs_file):
+    """The same jobs under other schedulers' phases: all ways, and muxd without any waiting."""
+    path = jobs_file()
+    ways = json.loads(muxd("plan", "--jobs-file", path, "--compare", "--json").stdout)["compared"]
+    by_way = {entry["way"]: entry for entry in ways}
+    assert len(by_way) == 6
+    assert by_way["muxd"]["share_waiting"] == 0
+    assert by_way["muxd"]["peak_starts"] == 1
+    assert by_way["setInterval, cron"]["peak_starts"] == 3
+    assert by_way["setInterval, cron"]["share_waiting"] > 0.3
+    text = muxd("plan", "--jobs-file", path, "--compare").stdout
+    assert all(way in text for way in by_way)

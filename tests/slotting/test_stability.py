@@ -8,7 +8,7 @@ import attrs
 import pytest
 from sets import demand, planted, statement
 
-from muxd.slotting import solve
+from muxd.slotting import Slot, Timetable, solve
 
 
 def phases_of(table, names):
@@ -67,7 +67,9 @@ def test_a_longer_run_moves_as_little_as_makes_it_safe():
     """When a job has become longer than its gap allows, few slots move, not all."""
     jobs = statement()
     first = solve(jobs)
-    longer = [attrs.evolve(d, duration=d.duration + 60) if d.name == "data" else d for d in jobs]
+    longer = [attrs.evolve(d, duration=d.duration + 60) if d.name == "plan" else d for d in jobs]
+    stale = Timetable(slots=tuple(Slot.of(d, first.phases[d.name]) for d in longer))
+    assert not stale.feasible
     after = solve(longer, fixed=first.phases)
     assert after.feasible
     assert 1 <= len(after.moved) <= 3
