@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from muxd.learned import Learned
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
@@ -19,18 +21,6 @@ if TYPE_CHECKING:
     from muxd.record import Outcome, Record
 
 __all__ = ["Learned", "Lease", "PageSource", "Service", "Sink", "Store"]
-
-
-@attrs.frozen(kw_only=True)
-class Learned:
-    """What the ledger knows of a job's durations: its last good runs, newest 50 at most."""
-
-    runs: int
-    """How many runs it is learned from, 1 or more."""
-    p50: float
-    """Median duration, seconds."""
-    p95: float
-    """95th percentile, seconds: what the timetable reserves."""
 
 
 class Store(ABC):

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from muxd.slotting import Demand, Timetable, solve
+from muxd.slotting.demand import DEFAULT_SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,15 +20,22 @@ ENOUGH_RUNS = 5
 """How many good runs make a learned duration better than the declared one."""
 
 
+WIDEST_SPREAD = 3.0
+"""A wider spread of durations says that the runs are of several kinds; it isn't believed."""
+
+
 def demand_of(job: Job, learned: Learned | None = None) -> Demand:
     """What the job asks of the timetable.
 
     Its duration is the 95th percentile of its good runs once there are `ENOUGH_RUNS`, before
-    that the declared one; in whole seconds, rounded up.
+    that the declared one; in whole seconds, rounded up. Its spread is the learned one, once it is
+    known.
     """
-    duration = job.duration
+    duration, spread = job.duration, DEFAULT_SPREAD
     if learned is not None and learned.runs >= ENOUGH_RUNS:
         duration = learned.p95
+        if learned.spread is not None:
+            spread = min(learned.spread, WIDEST_SPREAD)
     return Demand(
         name=job.name,
         interval=job.interval,
@@ -35,6 +43,7 @@ def demand_of(job: Job, learned: Learned | None = None) -> Demand:
         priority=job.priority,
         preferred_phase=job.preferred_phase,
         pinned=job.pinned,
+        spread=spread,
     )
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # for itself and all that is in it.
 LAYERS = {
     "words": """
-        muxd.units muxd.errors muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record
+        muxd.units muxd.errors muxd.learned muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record
         muxd.events
     """,
     "contracts": "muxd.abc muxd.hookspecs",

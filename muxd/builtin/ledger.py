@@ -17,7 +17,6 @@ import trio
 from muxd import hookimpl
 from muxd.abc import Learned, Store
 from muxd.builtin import _ledger_rows as rows
-from muxd.builtin._learning import NEWEST, learned_from
 from muxd.builtin._ledger_errors import explained, newer, not_a_ledger
 from muxd.builtin._ledger_schema import VERSION, migrate, version_of
 from muxd.errors import LedgerError
@@ -146,9 +145,9 @@ class Ledger(Store):
         def read(connection: sqlite3.Connection) -> dict[str, Learned]:
             known = {}
             for (job,) in connection.execute(rows.LEARNT_JOBS).fetchall():
-                taken = connection.execute(rows.GOOD_DURATIONS, (job, NEWEST)).fetchall()
+                taken = connection.execute(rows.GOOD_DURATIONS, (job, Learned.NEWEST)).fetchall()
                 if taken:
-                    known[job] = learned_from([microseconds / 1e6 for (microseconds,) in taken])
+                    known[job] = Learned.of([microseconds / 1e6 for (microseconds,) in taken])
             return known
 
         return await self._call(read)

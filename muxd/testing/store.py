@@ -11,7 +11,6 @@ import attrs
 import trio
 
 from muxd.abc import Learned, Store
-from muxd.builtin._learning import NEWEST, learned_from
 from muxd.errors import LedgerError
 from muxd.record import Outcome, Record
 from muxd.release import Cause
@@ -114,7 +113,7 @@ class MemoryStore(Store):
             good = record.outcome is Outcome.ok and record.speed == 1
             if good and (seconds := _seconds(record)) is not None:
                 taken.setdefault(record.job, []).append(seconds)
-        return {job: learned_from(seconds[:NEWEST]) for job, seconds in taken.items()}
+        return {job: Learned.of(seconds[: Learned.NEWEST]) for job, seconds in taken.items()}
 
     async def phases(self) -> Mapping[str, tuple[int, int]]:
         """The phases in force: job to (interval, phase), seconds."""

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from muxd.abc import Learned
 from muxd.builtin import _ledger_rows as rows
-from muxd.builtin._learning import learned_from
 from muxd.builtin._ledger_schema import APPLICATION_ID, MIGRATIONS, VERSION
 from muxd.builtin.ledger import Ledger, muxd_store
 from muxd.errors import LedgerError
@@ -491,5 +491,5 @@ async def test_a_missing_directory_says_so(tmp_path):
 )
 def test_percentiles_are_by_nearest_rank(durations, p50, p95):
     """One run far longer than any other is set aside; two are taken for what they are."""
-    learned = learned_from(durations[::-1])
+    learned = Learned.of(durations[::-1])
     assert (learned.runs, learned.p50, learned.p95) == (len(durations), p50, p95)
