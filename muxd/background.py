@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
@@ -63,7 +64,8 @@ class BackgroundErrors:
     def __exit__(self, *exc_info: object) -> None:
         self.active = False
         if self._token is not None:
-            _owner.reset(self._token)
+            with contextlib.suppress(ValueError):  # closed elsewhere, as garbage is
+                _owner.reset(self._token)
         if self._source is not None:
             self._source.collectors.remove(self)
             self._source.set_exception_handler(self._handler)  # a body may have set another

@@ -180,7 +180,6 @@ class Leash:
         """True once it has been let go."""
         self.drivers: set[CoroutineDriver] = set()
         """The drivers of the body and of its bridged children. Not yours to change."""
-        self._kept: list[object] = []
 
     async def run(self, async_fn: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) -> T:
         """Run `async_fn`, bridged, in a task of its own; return or raise what it does.
@@ -223,12 +222,6 @@ class Leash:
         self.gone = True
         for driver in tuple(self.drivers):
             driver.let_go()
-
-    def keep(self, coro: object) -> None:
-        """Keep a coroutine that was left in the middle: to collect it would resume it."""
-        loop = asyncio._get_running_loop()
-        kept = loop.kept if isinstance(loop, _Loop) else self._kept
-        kept.append(coro)
 
 
 _leash: contextvars.ContextVar[Leash | None] = contextvars.ContextVar("muxd leash", default=None)
@@ -345,7 +338,6 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.collectors: list[BackgroundErrors] = []  # innermost last
-        self.kept: list[object] = []  # coroutines that must not even be collected as garbage
         self._processes: weakref.WeakSet[Any] = weakref.WeakSet()  # transports
         self._owners: weakref.WeakKeyDictionary[Any, BackgroundErrors] = (
             weakref.WeakKeyDictionary()
@@ -356,6 +348,8 @@ class _Loop(asyncio.SelectorEventLoop):
         """Charge an error to whose it is; log it if it is nobody's."""
         message = context.get("message") or "an error in asyncio's background"
         error = context.get("exception")
+        if isinstance(error, asyncio.CancelledError):
+            return  # that of a gather() which nobody awaits any more, for example: no error
         if error is None:
             error = RuntimeError(message)
         else:
@@ -388,7 +382,9 @@ class _Loop(asyncio.SelectorEventLoop):
     def abandon(self, future: asyncio.Future[Any], callback: Any) -> None:
         """Cancel a future that is waited for no more; an error it ends with is not lost."""
         future.remove_done_callback(callback)
-        if not future.done():
+        if future.done():
+            self._report_late_error(future)
+        else:
             future.add_done_callback(self._report_late_error)
             future.cancel()
 
@@ -396,9 +392,8 @@ class _Loop(asyncio.SelectorEventLoop):
         if future.cancelled():
             return
         error = future.exception()  # now asyncio sees it as retrieved
-        # A cancelled gather() ends with CancelledError as its exception, and that is no news.
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            message = "what was awaited failed after the await had been cancelled"
+        if error is not None:
+            message = "what was awaited failed when the await had been cancelled"
             self.call_exception_handler({"message": message, "exception": error, "future": future})
 
     async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:

@@ -11,8 +11,10 @@ trio, which waits for its own events in a thread, would cost more than many a ca
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any, Protocol
 
+import attrs
 import outcome
 import sniffio
 import trio
@@ -54,7 +56,7 @@ class Host(Protocol):
         """asyncio.CancelledError."""
 
     def abandon(self, future: Any, callback: Any) -> None:
-        """Cancel a future that is waited for no more, and take back the callback."""
+        """Cancel a future that is waited for no more and take back the callback."""
 
     def call_soon(self, fn: Callable[..., object], *args: Any, context: Any = None) -> Any:
         """As asyncio's."""
@@ -70,9 +72,6 @@ class Drivers(Protocol):
     """True once they have been let go."""
     drivers: set[CoroutineDriver]
     """Those that have not ended."""
-
-    def keep(self, coro: object) -> None:
-        """Keep a coroutine that was left in the middle."""
 
 
 @trio.lowlevel.disable_ki_protection
@@ -110,7 +109,6 @@ class CoroutineDriver:
         "_running",
         "_sleep",
         "_stand_in",
-        "_told",
         "_trap",
         "callbacks",
         "cancel_message",
@@ -148,7 +146,6 @@ class CoroutineDriver:
         self._ending: BaseException | None = None  # of the coroutine, until trio knows
         self._message: Any = None  # one for trio, until trio takes it
         self._patience: int | None = None  # steps left to a coroutine that was let go
-        self._told = False  # GeneratorExit
         sleep: Any = trio.lowlevel.wait_task_rescheduled(self._abort)  # noqa: ASYNC105
         self._sleep = sleep.send(None)  # trio's message for "until somebody reschedules me"
         sleep.close()
@@ -276,7 +273,10 @@ class CoroutineDriver:
         future.add_done_callback(self._on_done, context=self.task.context)
 
     def _after_future(self) -> tuple[Callable[[Any], Any], Any]:
-        self._for_future, self._future = False, None
+        self._for_future, future, self._future = False, self._future, None
+        gone = self._leash is not None and self._leash.gone
+        if future is not None and (self.must_cancel or gone):
+            self.host.abandon(future, self._on_done)
         if self.must_cancel:
             # As in asyncio, a cancellation wins over a result that came in the same moment.
             return self.coro.throw, self._cancelled_error()
@@ -375,7 +375,7 @@ class CoroutineDriver:
 
     def let_go(self) -> None:
         """Wake the trio task, so that it can leave the coroutine alone. See `Leash.let_go`."""
-        for nursery in self.task.child_nurseries[self._nurseries :]:
+        for nursery in self._open_nurseries():
             nursery.cancel_scope.cancel()  # which may well abort us
         self._interrupt_trap()
         if self._future is not None and not self._future.done():
@@ -385,40 +385,65 @@ class CoroutineDriver:
     def _leave(self, step: Callable[[Any], Any], argument: Any) -> Any:
         """End the coroutine if it lets us, or leave it alone for ever.
 
-        GeneratorExit is thrown in, once. Then it gets as many steps as it takes to close the
-        nurseries that are open in it; none of them waits for anything but their children.
+        It gets one step, in which asyncio's CancelledError is raised. (Not GeneratorExit: then
+        Python would drop what inner coroutines yield, and trio would resume a task that is gone.)
+        While nurseries are open in it, it gets the steps that closing them takes.
         """
         if self._patience is None:
-            opened = len(self.task.child_nurseries) - self._nurseries
-            self._patience = 1 + opened + self._due
+            self._patience = 1 + 2 * len(self._open_nurseries())
         while self._patience > 0:
             self._patience -= 1
-            if not (self._told or self._due):
-                self._told = True
-                step, argument = self.coro.throw, GeneratorExit()
+            # An outcome may be for a nursery's end, which must get it.
+            if not (self._open_nurseries() and isinstance(argument, outcome.Outcome)):
+                step, argument = self.coro.throw, self._cancelled_error()
             try:
                 item = self._step(step, argument)
-            except (StopIteration, GeneratorExit):
+            except StopIteration:
                 raise Abandoned("the body was let go, and has ended") from None
             except BaseException as error:
                 raise Abandoned("the body was let go, and has ended") from error
+            step, argument = self.coro.send, outcome.Value(None)
             self._trap = getattr(item, "abort_func", None)
             if self._trap is not None:
                 if not self._end_trap():
                     return self._sleep  # for a nursery's children, or a thread
-                step, argument = self.coro.send, outcome.Error(self._cancelled_error())
-            elif item is None or getattr(item, "_asyncio_future_blocking", None):
-                if item is not None:
-                    item._asyncio_future_blocking = False
-                    self.host.abandon(item, self._on_done)
-                step, argument = self.coro.throw, self._cancelled_error()
-            else:
-                step, argument = self.coro.send, outcome.Value(None)
+                argument = outcome.Error(self._cancelled_error())
+            elif hasattr(item, "_asyncio_future_blocking"):
+                item._asyncio_future_blocking = False
+                self.host.abandon(item, self._on_done)
+                argument = None
+            if not self._open_nurseries():
+                break
+        self._patience = 0
         self._trap, self._aborted = None, True
-        if any(nursery.child_tasks for nursery in self.task.child_nurseries[self._nurseries :]):
-            # Their end may resume this task, so it can't end before them: it sleeps.
+        if self.has_children():
+            # trio would not bear it if the task ended before them.
+            trio.lowlevel.add_instrument(_WakeWhenChildless(self))
             return self._sleep
         self._end()
-        assert self._leash is not None
-        self._leash.keep(self.coro)
+        _make_immortal(self.coro)
         raise Abandoned("the body was let go, and is never resumed")
+
+    def _open_nurseries(self) -> list[trio.Nursery]:
+        return self.task.child_nurseries[self._nurseries :]
+
+    def has_children(self) -> bool:
+        """Whether a task lives in a nursery that is open in the coroutine."""
+        return any(nursery.child_tasks for nursery in self._open_nurseries())
+
+
+def _make_immortal(thing: object) -> None:
+    """Never collect it as garbage, not even when Python ends: that would resume a coroutine."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+@attrs.frozen(eq=False)
+class _WakeWhenChildless(trio.abc.Instrument):
+    """Wakes a driver that has been let go when the last child of its task has ended."""
+
+    driver: CoroutineDriver
+
+    def task_exited(self, task: trio.lowlevel.Task) -> None:
+        if not self.driver.has_children():
+            trio.lowlevel.remove_instrument(self)
+            trio.lowlevel.reschedule(self.driver.task)
