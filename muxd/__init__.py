@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from muxd.bridge import bridged as bridged
     from muxd.bridge import open_nursery as open_nursery
     from muxd.bridge import run as run
+    from muxd.browser.find import find_browser as find_browser
     from muxd.channel import open_priority_channel as open_priority_channel
     from muxd.errors import JobError as JobError
     from muxd.errors import MuxdError as MuxdError
@@ -43,6 +44,7 @@ _HOMES = {
     "Run": "muxd.running",
     "UnbridgedAwait": "muxd.bridge",
     "bridged": "muxd.bridge",
+    "find_browser": "muxd.browser.find",
     "hookimpl": "muxd.hookspecs",
     "open_nursery": "muxd.bridge",
     "open_priority_channel": "muxd.channel",

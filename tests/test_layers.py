@@ -77,9 +77,7 @@ NOT_PURE = [
 PUBLIC = ("muxd", "muxd.abc", "muxd.testing", *LAYERS["words"])
 
 # {(importer, imported): why a plugin of ours may for now}. One that is needed no more has to go.
-EXEMPT = {
-    ("muxd_demo.cli", "muxd.browser.find"): "`stampede` wants muxd's browser; no public name yet",
-}
+EXEMPT: dict[tuple[str, str], str] = {}
 
 
 @attrs.frozen

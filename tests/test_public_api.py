@@ -18,6 +18,7 @@ SIGNATURES = {
     "*outcome *error_type *error *result *session *browser_generation *speed",
     "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log",
     "bridged": "async_fn",
+    "find_browser": "configured *configured_by *environ",
     "job": "*interval *name **fields",
     "open_nursery": "strict_exception_groups",
     "open_priority_channel": "capacity key *overtakes",

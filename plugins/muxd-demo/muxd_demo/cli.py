@@ -82,7 +82,7 @@ def stampede(browsers: int, timeout: float, as_json: bool) -> None:
     from rich.console import Console
 
     import muxd
-    from muxd.browser.find import find_browser
+    from muxd import find_browser
     from muxd_demo.report import side_by_side
     from muxd_demo.stampede import compare
 

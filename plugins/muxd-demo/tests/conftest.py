@@ -14,7 +14,7 @@ from muxd_demo.studio import Studio
 from playwright.async_api import async_playwright
 
 import muxd
-from muxd.browser.find import find_browser
+from muxd import find_browser
 
 
 @pytest.fixture

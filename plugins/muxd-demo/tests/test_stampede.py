@@ -17,7 +17,7 @@ from muxd_demo.stampede import Attempt, Tally, compare
 from rich.console import Console
 
 import muxd
-from muxd.browser.find import find_browser
+from muxd import find_browser
 
 ONE_BY_ONE = Tally(
     attempts=tuple(Attempt(job=name, seconds=0.5) for name in ("plan", "reply")),
