@@ -13,6 +13,7 @@ from muxd.slotting.baselines import all_at_zero
 from muxd.slotting.compare import OURS, compare_ways
 from muxd.slotting.drawing import bar
 from muxd.slotting.simulate import simulate
+from muxd.slotting.svg import PALETTE
 from muxd.units import format_duration
 
 if TYPE_CHECKING:
@@ -24,13 +25,7 @@ if TYPE_CHECKING:
     from muxd.slotting import Demand, Timetable
     from muxd.slotting.whatif import Difference
 
-__all__ = ["COLOURS", "show_comparison", "show_difference", "show_plan"]
-
-COLOURS = (
-    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
-    "#9c755f", "#86bcb6", "#d37295", "#a0cbe8", "#8cd17d", "#b6992d", "#d4a6c8", "#79706e",
-)  # fmt: skip
-"""One for each job in turn; told apart on dark and on light terminals."""
+__all__ = ["show_comparison", "show_difference", "show_plan"]
 
 _HOUR = 3600
 _BAR = 30
@@ -73,7 +68,7 @@ def show_plan(
 
 def _mark(number: int) -> Text:
     letter = _LETTERS[number % len(_LETTERS)]
-    return Text(letter, f"bold {COLOURS[number % len(COLOURS)]}")
+    return Text(letter, f"bold {PALETTE[number % len(PALETTE)]}")
 
 
 def _jobs(table: Timetable, calendar: Calendar, now: float, declared: Mapping[str, float]) -> Table:
@@ -122,7 +117,7 @@ def _print_hour(screen: Console, table: Timetable, calendar: Calendar, now: floa
         if cell is None:
             line.append("·", "dim")
         else:
-            line.append(_LETTERS[cell % len(_LETTERS)], f"black on {COLOURS[cell % len(COLOURS)]}")
+            line.append(_LETTERS[cell % len(_LETTERS)], f"black on {PALETTE[cell % len(PALETTE)]}")
     screen.print(Text(ruler.rstrip(), "dim"))
     screen.print(line, soft_wrap=True)
 

@@ -29,6 +29,7 @@ __all__ = ["plan"]
         ("muxd plan --jobs-file jobs.json", "of the jobs in a file, without any plugin"),
         ("muxd plan --what-if 'job=feed interval=20m'", "the plan that would be, and what moves"),
         ("muxd plan --compare", "beside how other schedulers choose phases"),
+        ("muxd plan --svg plan.svg --hours 2", "a picture of two hours"),
         ("muxd plan --headroom 0.2", "nearer to the preferred phases, with smaller gaps"),
         ("muxd plan --json", "for programs"),
     )
@@ -70,6 +71,19 @@ __all__ = ["plan"]
 @click.option(
     "--compare", is_flag=True, help="Play the same jobs through as other schedulers place them."
 )
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the timetable into a picture, beside the same jobs unslotted.",
+)
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0.1, max=168),
+    default=24,
+    show_default=True,
+    help="How much of the timetable the picture shows.",
+)
 @config_options(headroom="slotting.headroom")
 @json_option
 def plan(
@@ -80,6 +94,8 @@ def plan(
     additions: tuple[Path, ...],
     removals: tuple[str, ...],
     compare: bool,
+    svg: Path | None,
+    hours: float,
     as_json: bool,
 ) -> None:
     """Show the timetable: each job's phase and next start, and what is proved about them all.
@@ -106,6 +122,8 @@ def plan(
         before = table
         demands, table = _tried(config, demands, before, changes, additions, removals)
         change = difference(before, table)
+    if svg is not None:
+        _draw(svg, table, demands, hours)
     if as_json:
         print_json(as_dict(table, demands if compare else (), change))
     elif not demands:
@@ -121,6 +139,16 @@ def plan(
             picture.show_difference(change)
         if compare:
             picture.show_comparison(demands, table)
+
+
+def _draw(path: Path, table: Timetable, demands: Sequence[Demand], hours: float) -> None:
+    from muxd.errors import UserError
+    from muxd.slotting.svg import draw
+
+    try:
+        path.write_text(draw(table, demands, start=0, hours=hours), "utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: can't be written: {error.strerror}") from None
 
 
 def _tried(

@@ -9,7 +9,7 @@ from sets import any_set, demand, oracle_fits, oracle_gap, planted, statement
 
 from muxd.slotting import Demand, Timetable, solve
 
-QUICK = 60_000
+QUICK = 30_000
 """Steps enough for sets this small."""
 
 
