@@ -168,6 +168,9 @@ class SlottingConfig:
     headroom: float = _setting(0.5, _number(0, 1))
     """Which share of the best possible gap between slots is kept where preferred phases ask for
     less, 0 to 1: 0 follows the preferences, 1 the gap."""
+    max_utilisation: float = _setting(0.95, _number(0, 10, above=True))
+    """How much of the browser's time the jobs may ask for, above 0; beyond that `muxd start`
+    refuses and names whom to slow down. 1 is all of it."""
 
 
 SECTIONS: Mapping[str, type] = {

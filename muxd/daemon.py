@@ -33,13 +33,12 @@ from muxd.clock import ScaledClock, WallClock
 from muxd.companions import start_services, start_sinks
 from muxd.control.server import serve_control
 from muxd.errors import RunError, UnknownJob, UserError
-from muxd.events import Draining, PlanMade, Started
-from muxd.planning import make_timetable
+from muxd.events import Draining, Started
+from muxd.planner import Planner
 from muxd.record import Outcome
 from muxd.release import Release
 from muxd.runner import Runner
 from muxd.scheduler import Scheduler
-from muxd.slotting import Timetable
 from muxd.state import StateDir
 from muxd.status import status_of
 from muxd.supervisor import Supervisor
@@ -89,12 +88,12 @@ class Daemon:
         self.started_at: float | None = None
         self.phase = "starting"
         """``starting``, ``running`` or ``draining``."""
-        self.timetable = Timetable(slots=())
         self.speed = config.daemon.speed
         self.bus: Bus[Event] = Bus()
         self.book = RunBook(
             plugins.store(self.state.root), self.bus, real_now=time.time, speed=self.speed
         )
+        self.planner = Planner(plugins, self.book.store, self.bus, config.slotting)
         self.supervisor: Supervisor
         self.scheduler: Scheduler | None = None
         """From the moment on that there is a browser."""
@@ -171,7 +170,7 @@ class Daemon:
         self._recovered = await self.book.recover()
         async with trio.open_nursery() as beside:
             await start_services(self.plugins.services(), beside, self._leave_out)
-            await self._plan()
+            await self.planner.begin()
             async with trio.open_nursery() as bodies:
                 runner = Runner(self.book, bodies, real_now=time.time)
                 self.supervisor = self._make_supervisor(runner)
@@ -184,28 +183,6 @@ class Daemon:
         problem = self.plugins.leave_out(plugin, "muxd_services", cause)
         structlog.get_logger().error(str(problem))
 
-    async def _plan(self) -> None:
-        """Make the timetable, and keep its phases for the next start."""
-        store = self.book.store
-        self.timetable = make_timetable(
-            self.plugins.jobs,
-            # A rehearsal's timetable is that of real time: what it learns would spoil it.
-            learned=await store.learned(),
-            phases=await store.phases(),
-            headroom=self.config.slotting.headroom,
-        )
-        slots = self.timetable.slots
-        await store.set_phases({slot.name: (slot.interval, slot.phase) for slot in slots})
-        self.bus.publish(
-            PlanMade(
-                at=time.time(),
-                feasible=self.timetable.feasible,
-                min_gap=self.timetable.min_gap,
-                utilisation=self.timetable.utilisation,
-                warnings=self.timetable.warnings,
-            )
-        )
-
     def _make_supervisor(self, runner: Runner) -> Supervisor:
         return Supervisor(
             partial(open_generation, plan=self._launch, sessions=SessionFiles(self.state.sessions)),
@@ -215,6 +192,7 @@ class Daemon:
         )
 
     def _ended(self, record: Record) -> None:
+        self.planner.ended(record)
         if self.scheduler is not None:
             self.scheduler.ended(record)
 
@@ -228,7 +206,7 @@ class Daemon:
         return Scheduler(
             clock=clock,
             calendar=calendar,
-            timetable=self.timetable,
+            timetable=self.planner.timetable,
             jobs={job.name: job for job in self.plugins.jobs},
             channel=self._send,
             book=self.book,
@@ -260,9 +238,13 @@ class Daemon:
             self.scheduler.ended(record)  # what a dead daemon cut off may be tried again
         self.started_at, self.phase = time.time(), "running"
         self.bus.publish(
-            Started(at=self.started_at, jobs=len(self.timetable.slots), speed=self.speed)
+            Started(at=self.started_at, jobs=len(self.planner.timetable.slots), speed=self.speed)
         )
-        await self.scheduler.run()
+        async with trio.open_nursery() as nursery:
+            if self.speed == 1:  # a rehearsal learns nothing
+                jobs = {job.name: job for job in self.plugins.jobs}
+                nursery.start_soon(self.planner.run, partial(self.scheduler.replace, jobs=jobs))
+            await self.scheduler.run()
 
     async def _drain(self, runner: Runner, grace: float) -> None:
         """Let the run in progress end, for as long as its grace; then end it."""

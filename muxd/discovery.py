@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BUILTINS", "ENTRY_POINT_GROUP", "Source", "discover"]
 
 ENTRY_POINT_GROUP = "muxd"
-BUILTINS = ("muxd.builtin.ledger",)
+BUILTINS = ("muxd.builtin.ledger", "muxd.builtin.slotter")
 """Modules of muxd's own that are plugins like anyone's; ``muxd.builtin.x`` is named ``muxd.x``."""
 
 

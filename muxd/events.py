@@ -52,6 +52,8 @@ class PlanMade(Event):
     utilisation: float
     """The share of the browser's time that the slots ask for, 0 to 1 or more."""
     warnings: tuple[str, ...]
+    moved: tuple[str, ...] = ()
+    """The jobs whose phases are others than before."""
 
 
 @attrs.frozen(kw_only=True)

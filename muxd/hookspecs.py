@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from muxd.abc import Service, Sink, Store
+    from muxd.abc import Service, Sink, Slotter, Store
     from muxd.job import Job
 
 __all__ = ["PROJECT", "hookimpl"]
@@ -48,6 +48,16 @@ def muxd_store(state_dir: Path) -> Store | None:
 
     Args:
       state_dir: the state directory; it exists, mode 0700.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def muxd_slotter() -> Slotter | None:
+    """Who makes the timetable: the first plugin that returns a slotter wins.
+
+    Called once, before the first timetable is made, by the daemon and by `muxd plan`. Without one
+    of your own muxd's is used.
     """
     raise NotImplementedError
 

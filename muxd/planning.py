@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from muxd.errors import InternalError
 from muxd.slotting import Demand, Timetable, solve
 from muxd.slotting.demand import DEFAULT_SPREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from muxd.abc import Learned
+    from muxd.abc import Learned, Slotter
     from muxd.job import Job
 
-__all__ = ["demand_of", "make_timetable"]
+__all__ = ["check", "demand_of", "demands_of", "make_timetable", "slot_with", "too_much"]
+
+
+class Slot(Protocol):
+    """Makes a timetable; see `muxd.abc.Slotter.solve`."""
+
+    def __call__(
+        self, demands: Sequence[Demand], *, fixed: Mapping[str, int], headroom: float
+    ) -> Timetable:
+        """A timetable for the demands."""
+
 
 ENOUGH_RUNS = 5
 """How many good runs make a learned duration better than the declared one."""
@@ -47,12 +58,19 @@ def demand_of(job: Job, learned: Learned | None = None) -> Demand:
     )
 
 
+def demands_of(jobs: Iterable[Job], learned: Mapping[str, Learned]) -> list[Demand]:
+    """What all jobs ask for, by name."""
+    ordered = sorted(jobs, key=lambda job: job.name)
+    return [demand_of(job, learned.get(job.name)) for job in ordered]
+
+
 def make_timetable(
     jobs: Iterable[Job],
     *,
     learned: Mapping[str, Learned] | None = None,
     phases: Mapping[str, tuple[int, int]] | None = None,
     headroom: float = 0.5,
+    slot: Slot = solve,
 ) -> Timetable:
     """The timetable for these jobs.
 
@@ -62,14 +80,74 @@ def make_timetable(
       phases: (interval, phase) in force by name: a job that still has its interval is moved only
         where it must be.
       headroom: the share of the best gap that preferred phases may not use up, 0 to 1.
+      slot: makes it; by default muxd's own solver.
     """
-    ordered = sorted(jobs, key=lambda job: job.name)
-    intervals = {job.name: job.interval for job in ordered}
+    demands = demands_of(jobs, learned or {})
+    intervals = {demand.name: demand.interval for demand in demands}
     fixed = {
         name: phase
         for name, (interval, phase) in (phases or {}).items()
         if intervals.get(name) == interval
     }
-    known = learned or {}
-    demands = [demand_of(job, known.get(job.name)) for job in ordered]
-    return solve(demands, fixed=fixed, headroom=headroom)
+    return slot(demands, fixed=fixed, headroom=headroom)
+
+
+def slot_with(
+    slotters: Iterable[tuple[str, Slotter]], failed: Callable[[str, Exception], object]
+) -> Slot:
+    """A function that has the first slotter make a timetable that keeps its first law.
+
+    Args:
+      slotters: each with its plugin's name, best first.
+      failed: is told of each plugin whose slotter raised or broke the law, and how.
+    """
+    offers = list(slotters)
+
+    def slot(demands: Sequence[Demand], *, fixed: Mapping[str, int], headroom: float) -> Timetable:
+        while offers:
+            plugin, slotter = offers[0]
+            try:
+                table = slotter.solve(demands, fixed=fixed, headroom=headroom)
+                check(table, demands)
+            except Exception as error:
+                del offers[0]
+                failed(plugin, error)
+            else:
+                return table
+        raise InternalError("no slotter made a timetable that can be used")
+
+    return slot
+
+
+def check(table: Timetable, demands: Sequence[Demand]) -> None:
+    """Refuse a timetable that isn't one for these demands.
+
+    Raises:
+      ValueError: a slot is missing, too many, or not what its job asks for; or a pin is broken.
+        (That no two slots collide is looked at elsewhere: `Timetable.certificate` shares nothing
+        with any solver.)
+    """
+    slots = table.slots
+    if [slot.name for slot in slots] != [demand.name for demand in demands]:
+        raise ValueError("its timetable has other slots than there are jobs")
+    for slot, demand in zip(slots, demands, strict=True):
+        if (slot.interval, slot.duration) != (demand.interval, demand.duration):
+            raise ValueError(f"job {slot.name!r} has another interval or duration than it asks for")
+        if not 0 <= slot.phase < slot.interval:
+            raise ValueError(f"job {slot.name!r} has phase {slot.phase}, outside its interval")
+        if demand.pinned and slot.phase != demand.wish:
+            raise ValueError(f"job {slot.name!r} is pinned to {demand.wish} and not there")
+
+
+def too_much(table: Timetable, limit: float) -> str | None:
+    """Why a timetable asks for more of the browser than the limit, and whom to slow down."""
+    if table.utilisation <= limit:
+        return None
+    shares = sorted(
+        ((slot.duration / slot.interval, slot.name) for slot in table.slots), reverse=True
+    )
+    worst = ", ".join(f"{name} ({share:.0%})" for share, name in shares[:5])
+    return (
+        f"the jobs ask for {table.utilisation:.0%} of the browser's time, more than the limit of "
+        f"{limit:.0%}: slow down {worst}, or raise [slotting] max_utilisation"
+    )

@@ -9,7 +9,7 @@ import attrs
 import pluggy
 
 from muxd import hookspecs
-from muxd.abc import Service, Sink, Store
+from muxd.abc import Service, Sink, Slotter, Store
 from muxd.blame import Wrong, blaming, problem_of, where
 from muxd.discovery import BUILTINS, Source, discover
 from muxd.errors import ConfigError, LedgerError, MuxdError, PluginError
@@ -132,23 +132,20 @@ class Plugins:
           LedgerError: there is none.
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        for member, impl in self._store_order():
-            if not member.active:
-                continue
-            try:
-                with blaming(member.name, "muxd_store"):
-                    store = _call(impl, {"state_dir": state_dir})
-                    if store is not None and not isinstance(store, Store):
-                        given = f"returned {shown(store)}, not a muxd.abc.Store"
-                        raise Wrong(given + where(impl.function))
-            except PluginError as problem:
-                self._leave_out(member, problem)
-            else:
-                if store is not None:
-                    return store
+        offers = self._offers("muxd_store", Store, "a muxd.abc.Store", state_dir=state_dir)  # type: ignore[type-abstract]
+        for _plugin, store in offers:
+            return store
         raise LedgerError(
             "no plugin keeps records: enable or mend the plugin 'muxd.ledger' (see `muxd plugins`)"
         )
+
+    def slotters(self) -> list[tuple[str, Slotter]]:
+        """Who can make the timetable, each with its plugin's name, best first; muxd's own is last.
+
+        Raises:
+          BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
+        """
+        return list(self._offers("muxd_slotter", Slotter, "a muxd.abc.Slotter"))  # type: ignore[type-abstract]
 
     def sinks(self) -> list[tuple[str, Sink]]:
         """The sinks of the active plugins, each with its plugin's name.
@@ -193,10 +190,26 @@ class Plugins:
     def _enabled(self, job: Job) -> bool:
         return bool(self._config.jobs.get(job.name, {}).get("enabled", True))
 
-    def _store_order(self) -> list[tuple[_Member, pluggy.HookImpl]]:
-        found = [(m, impl) for m in self._members for impl in m.hooks.get("muxd_store", ())]
+    def _offers(
+        self, hook: str, kind: type[_T], name: str, **arguments: object
+    ) -> Iterator[tuple[str, _T]]:
+        """What the implementations of a first-result hook give, one after another as asked for."""
+        found = [(m, impl) for m in self._members for impl in m.hooks.get(hook, ())]
         found.sort(key=lambda p: (p[1].trylast - p[1].tryfirst, p[0].source.builtin))
-        return found
+        for member, impl in found:
+            if not member.active:
+                continue
+            try:
+                with blaming(member.name, hook):
+                    offer = _call(impl, arguments)
+                    if offer is not None and not isinstance(offer, kind):
+                        given = f"returned {shown(offer)}, not {name}"
+                        raise Wrong(given + where(impl.function))
+            except PluginError as problem:
+                self._leave_out(member, problem)
+            else:
+                if offer is not None:
+                    yield member.name, offer
 
     def _collect(self, hook: str, kind: type[_T], name: str) -> list[tuple[str, _T]]:
         found: list[tuple[str, _T]] = []

@@ -18,7 +18,7 @@ UPCOMING = 10
 
 def status_of(daemon: Daemon) -> dict[str, Any]:
     """The daemon's state as one JSON object with stable keys; instants in ISO 8601 UTC."""
-    book, supervisor, timetable = daemon.book, daemon.supervisor, daemon.timetable
+    book, supervisor, timetable = daemon.book, daemon.supervisor, daemon.planner.timetable
     generation = supervisor.current
     return {
         "pid": daemon.pid,

@@ -36,7 +36,7 @@ LAYERS = {
     "the public face": "muxd",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.blame muxd.discovery muxd.plugins
-        muxd.planning muxd.companions muxd.logs muxd.state muxd.control muxd.status muxd.alone
+        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.state muxd.control muxd.status muxd.alone
         muxd.daemon
     """,
     "surface": "muxd.cli muxd.__main__",
@@ -74,7 +74,7 @@ NOT_PURE = [
 
 # All that plugins may import of muxd, ours and other people's alike, and in annotations too: the
 # face, the contracts, the fakes, and the words that these speak in.
-PUBLIC = ("muxd", "muxd.abc", "muxd.testing", *LAYERS["words"])
+PUBLIC = ("muxd", "muxd.abc", "muxd.slotting", "muxd.testing", *LAYERS["words"])
 
 # {(importer, imported): why a plugin of ours may for now}. One that is needed no more has to go.
 EXEMPT: dict[tuple[str, str], str] = {}

@@ -1,10 +1,15 @@
-"""From jobs to the timetable in force: learned durations, phases that are kept."""
+"""From jobs to the timetable in force: learned durations, phases that are kept, laws."""
 
 from __future__ import annotations
 
-from muxd.abc import Learned
+import attrs
+import pytest
+
+from muxd.abc import Learned, Slotter
+from muxd.errors import InternalError
 from muxd.job import Job
-from muxd.planning import demand_of, make_timetable
+from muxd.planning import demand_of, make_timetable, slot_with, too_much
+from muxd.slotting import solve
 
 
 async def body(run):
@@ -46,3 +51,66 @@ def test_a_phase_of_another_interval_does_not_count():
     (job,) = jobs(1)
     table = make_timetable([job.replace(interval="5m")], phases={"job0": (1800, 1700)})
     assert 0 <= table.phases["job0"] < 300
+
+
+@attrs.define
+class Scripted(Slotter):
+    """A slotter that does as it is told."""
+
+    answer: object
+    name: str = "scripted"
+
+    def solve(self, demands, *, fixed, headroom):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer(demands)
+
+
+def solved(demands):
+    return solve(demands)
+
+
+def one_missing(demands):
+    return solve(demands[:-1])
+
+
+def too_short(demands):
+    return solve([attrs.evolve(demand, duration=1) for demand in demands])
+
+
+def off_its_pin(demands):
+    return solve([attrs.evolve(demand, pinned=False, preferred_phase=5) for demand in demands])
+
+
+@pytest.mark.parametrize(
+    "bad", [one_missing, too_short, off_its_pin, lambda _: None, RuntimeError("no idea")]
+)
+def test_a_slotter_that_breaks_its_law_is_passed_over(bad):
+    """A timetable that lacks a job, reserves less, or moves a pin is refused; the next is asked."""
+    failed = {}
+    pinned = Job("pin", body, interval="30m", preferred_phase="10m", pinned=True)
+    slot = slot_with([("bad", Scripted(bad)), ("good", Scripted(solved))], failed.__setitem__)
+    table = make_timetable([*jobs(3), pinned], slot=slot)
+    assert table.feasible
+    assert set(failed) == {"bad"}
+    assert isinstance(failed["bad"], Exception)
+
+
+def test_without_any_slotter_there_is_no_plan():
+    """When the last one fails, it's an error of muxd's, and not a timetable of nothing."""
+    slot = slot_with([("bad", Scripted(RuntimeError("no")))], lambda plugin, error: None)
+    with pytest.raises(InternalError):
+        make_timetable(jobs(1), slot=slot)
+
+
+def test_too_much_names_whom_to_slow_down():
+    """Beyond the limit the message has the sum, the limit, and the greediest jobs first."""
+    table = make_timetable(
+        [*jobs(2), Job("greedy", body, interval="10m", duration="9m"), *jobs(5)[2:]]
+    )
+    assert too_much(table, 2.0) is None
+    told = too_much(table, 0.95)
+    assert "101%" in told
+    assert "95%" in told
+    assert "slow down greedy (90%), job" in told
+    assert "max_utilisation" in told

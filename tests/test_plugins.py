@@ -497,7 +497,7 @@ def muxd_store(state_dir):
 def test_muxds_own_ledger_keeps_records_unless_a_plugin_does(modules, tmp_path):
     """The built-in ledger is asked last; any plugin's store goes before it."""
     plugins = load_plugins(Config(), entry_points=())
-    assert [plugin.name for plugin in plugins.found] == ["muxd.ledger"]
+    assert [plugin.name for plugin in plugins.found] == ["muxd.ledger", "muxd.slotter"]
     assert type(plugins.store(tmp_path)).__module__ == "muxd.builtin.ledger"
     plugins = load_plugins(Config(), entry_points=modules(zoo=fake_store("zoo")))
     assert plugins.store(tmp_path).tag == "zoo"

@@ -1,0 +1,132 @@
+"""Keeps the timetable in force: makes it at the start, and another when durations call for it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from muxd.errors import UserError
+from muxd.events import PlanMade
+from muxd.planning import demands_of, make_timetable, slot_with, too_much
+from muxd.record import Outcome
+from muxd.replan import replan
+from muxd.slotting import Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from muxd.abc import Store
+    from muxd.bus import Bus
+    from muxd.config import SlottingConfig
+    from muxd.events import Event
+    from muxd.plugins import Plugins
+    from muxd.record import Record
+    from muxd.slotting import Demand
+
+__all__ = ["Planner"]
+
+REST = 600.0
+"""How long the timetable is left alone after a look at it, seconds."""
+EVERY = 20
+"""After how many good runs the durations are looked at, if none overran its slot."""
+
+
+class Planner:
+    """Owns the timetable in force."""
+
+    def __init__(
+        self, plugins: Plugins, store: Store, bus: Bus[Event], config: SlottingConfig
+    ) -> None:
+        """Make one; there is no timetable before `begin`.
+
+        Args:
+          plugins: whose jobs and slotters count.
+          store: open; knows phases and durations, and keeps the phases.
+          bus: is told of each timetable.
+          config: how the timetable is made.
+        """
+        self.timetable = Timetable(slots=())
+        """The one in force."""
+        self._plugins, self._store, self._bus, self._config = plugins, store, bus, config
+        self._slot = slot_with(plugins.slotters(), self._leave_out)
+        self._news = trio.Event()
+        self._good_runs = 0
+
+    async def begin(self) -> None:
+        """Make the first timetable; phases that were in force stay where that is safe.
+
+        Raises:
+          UserError: the jobs ask for more of the browser's time than is allowed; they are named.
+          LedgerError: the store can't be used.
+        """
+        table = await self._in_thread(
+            partial(
+                make_timetable,
+                self._plugins.jobs,
+                learned=await self._store.learned(),
+                phases=await self._store.phases(),
+                headroom=self._config.headroom,
+                slot=self._slot,
+            )
+        )
+        refusal = too_much(table, self._config.max_utilisation)
+        if refusal is not None:
+            raise UserError(refusal)
+        await self._adopt(table)
+
+    def ended(self, record: Record) -> None:
+        """A run is over: its duration may call for another look. Never blocks."""
+        if record.outcome is not Outcome.ok or record.duration is None:
+            return
+        self._good_runs += 1
+        reserved = {slot.name: slot.duration for slot in self.timetable.slots}.get(record.job)
+        if self._good_runs % EVERY == 0 or (reserved is not None and record.duration > reserved):
+            self._news.set()
+
+    async def run(self, adopt: Callable[[Timetable], object]) -> None:
+        """Look at the timetable whenever durations have changed, until cancelled.
+
+        Args:
+          adopt: is given each new timetable, once its phases are in the store.
+        """
+        while True:
+            await self._news.wait()
+            demands = demands_of(self._plugins.jobs, await self._store.learned())
+            table = await self._in_thread(partial(replan, self.timetable, demands, self._solve))
+            if table.slots != self.timetable.slots:
+                await self._adopt(table)
+                adopt(table)
+            await trio.sleep(REST)
+            self._news = trio.Event()
+
+    def _solve(self, demands: Sequence[Demand], fixed: Mapping[str, int]) -> Timetable:
+        return self._slot(demands, fixed=fixed, headroom=self._config.headroom)
+
+    async def _in_thread(self, work: Callable[[], Timetable]) -> Timetable:
+        # A thousand jobs take seconds, in which a run must not be held up.
+        return await trio.to_thread.run_sync(work, thread_name="muxd planner")
+
+    async def _adopt(self, table: Timetable) -> None:
+        await self._store.set_phases(
+            {slot.name: (slot.interval, slot.phase) for slot in table.slots}
+        )
+        self.timetable = table
+        self._bus.publish(
+            PlanMade(
+                at=time.time(),
+                feasible=table.feasible,
+                min_gap=table.min_gap,
+                utilisation=table.utilisation,
+                warnings=table.warnings,
+                moved=table.moved,
+            )
+        )
+
+    def _leave_out(self, plugin: str, cause: Exception) -> None:
+        structlog.get_logger().error(
+            str(self._plugins.leave_out(plugin, "muxd_slotter", cause)), exc_info=cause
+        )
