@@ -66,11 +66,11 @@ def run(
     """
     if trio.lowlevel.in_trio_run() or asyncio._get_running_loop() is not None:
         raise RuntimeError("muxd.run() called from inside a trio run or an asyncio loop")
-    scope = trio.CancelScope()
+    scope, entry = trio.CancelScope(), bridged(async_fn)
 
     async def main() -> T:
         with scope:
-            return await bridged(async_fn)(*args)
+            return await entry(*args)
         raise AssertionError("only cancelled when the host gives up")  # pragma: no cover
 
     with asyncio.Runner(loop_factory=_Loop) as runner:
@@ -211,13 +211,14 @@ class Leash:
     def let_go(self) -> None:
         """Give the body up. Never blocks. Not to be called by the body itself.
 
-        What it waits for is cancelled and `GeneratorExit` thrown in, once. If it ends then, or
-        ignores that, its task ends, and its coroutine is never resumed; the same holds for its
-        children that are bridged. `run` raises `Abandoned`.
+        `asyncio.CancelledError` is raised at the await that it is in, once more. Whether it ends
+        then or ignores that, its task ends and its coroutine is never resumed; `run` raises
+        `Abandoned`. The same holds for its bridged children. If nurseries are open in it, it gets
+        a few steps to leave them, two for each at most.
 
-        Two things can keep a task from ending, because trio would resume it later: a wait that
-        trio can't abort (a thread) and an open nursery with children that are not bridged and do
-        not end. Then the task sleeps on at no cost, its body not resumed, until those have ended.
+        Two things can keep its task from ending, because trio would resume it later: a wait that
+        trio can't abort (a thread), and an open nursery with children that are not bridged and do
+        not end. Then the task sleeps, at no cost and without a step for its body, until they have.
         """
         self.gone = True
         for driver in tuple(self.drivers):
@@ -295,7 +296,8 @@ class open_nursery:
             return await self._manager.__aexit__(exc_type, exc, tb)
         except BaseExceptionGroup as group:
             cancelled, others = group.split(asyncio.CancelledError)
-            if others is not None or cancelled is None:
+            task = asyncio.current_task() if asyncio._get_running_loop() else None
+            if others is not None or cancelled is None or task is None or not task.cancelling():
                 raise
         raise _first_leaf(cancelled)
 
@@ -339,9 +341,6 @@ class _Loop(asyncio.SelectorEventLoop):
         super().__init__()
         self.collectors: list[BackgroundErrors] = []  # innermost last
         self._processes: weakref.WeakSet[Any] = weakref.WeakSet()  # transports
-        self._owners: weakref.WeakKeyDictionary[Any, BackgroundErrors] = (
-            weakref.WeakKeyDictionary()
-        )  # {asyncio task: in whose block it was started}
         self.swap_current_task = _swap_current_task
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
@@ -366,16 +365,18 @@ class _Loop(asyncio.SelectorEventLoop):
     def _find_owner(self, context: dict[str, Any]) -> BackgroundErrors | None:
         task = context.get("task") or context.get("future")
         if isinstance(task, asyncio.Task):
-            return self._owners.get(task)
+            return getattr(task, "_muxd_owner", None)
         handle = context.get("handle")
         return owner(getattr(handle, "_context", None)) if handle is not None else None
 
     def create_task(self, coro: Any, **options: Any) -> Any:
         """Start a task, and remember in whose block."""
-        task = super().create_task(coro, **options)
+        task: Any = super().create_task(coro, **options)
         culprit = owner(options.get("context"))
         if culprit is not None:
-            self._owners[task] = culprit
+            # Not in a table of weak references: those go before a task that is found to be
+            # garbage tells of its error.
+            task._muxd_owner = culprit
             culprit.own(task)
         return task
 
