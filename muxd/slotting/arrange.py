@@ -53,7 +53,7 @@ def arrange(problem: Problem, headroom: float, steps: Steps) -> dict[int, int] |
     if ceiling < 0:
         return None
     durations = problem.durations
-    purse = steps.share(0.45)
+    purse = steps.share(0.4)
     packing = widest(Packer(problem.periods, problem.pinned), durations, ceiling, purse)
     steps.refund(purse)
     if packing is None:
@@ -87,7 +87,7 @@ def _better(
     }
     packer = Packer(problem.periods, problem.pinned, wishes)
     least = best.value(best.starts)
-    reserve = steps.left // 2
+    reserve = steps.left * 3 // 10
     number = 0
     while steps.left > reserve:
         starts = packer.attempt(lengths, steps, number)

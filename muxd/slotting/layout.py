@@ -8,6 +8,7 @@ from .board import Board
 from .improve import Improver
 from .pressure import UNIT, Pressure
 from .relax import WISH_SECONDS, Wishes, relax
+from .rotate import turned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,8 @@ class Layout:
     Args:
         problem: what is asked for.
         lengths: seconds each slot takes, headroom included.
-        starts: {slot: start} of all of them, legal for these lengths.
+        starts: {slot: start} of all of them, legal for these lengths. If all may move, they are
+            turned together towards the preferences.
         rehearsal: the judge of uneven durations; None: trust the pressure field.
         movable: slots that may move; by default all that are not pinned.
         pull: how strongly preferences count; 1 is usual.
@@ -47,15 +49,17 @@ class Layout:
         pull: float = 1.0,
     ) -> None:
         self.problem = problem
+        scale = sum(problem.weights) / len(problem.weights)
+        self.wishes = Wishes(problem.demands, problem.periods, WISH_SECONDS * scale * pull)
+        self._pull = pull
         self.board = Board(problem.periods, lengths, steps)
+        if movable is None:
+            starts = turned(starts, self.wishes, steps)
         for slot, start in starts.items():
             self.board.place(slot, start)
         self.pressure = Pressure(
             problem.demands, problem.periods, problem.weights, self.board.starts, steps
         )
-        scale = sum(problem.weights) / len(problem.weights)
-        self.wishes = Wishes(problem.demands, problem.periods, WISH_SECONDS * scale * pull)
-        self._pull = pull
         self.rehearsal = rehearsal
         self.movable = problem.movable if movable is None else list(movable)
         self._wishing = [i for i in range(len(problem.demands)) if self.wishes.wish(i) is not None]
@@ -81,7 +85,7 @@ class Layout:
     def value(self, starts: Mapping[int, int]) -> float:
         """What starts are worth, lower is better.
 
-        The mean wait under uneven durations, half as much again (at the usual pull) if every
+        The mean wait under uneven durations, twice as much (at the usual pull) if every
         preference were as far missed as can be.
         """
         if self.rehearsal is None:
@@ -92,4 +96,4 @@ class Layout:
             return wait
         missed = sum(self.wishes.cost(i, starts[i]) for i in self._wishing)
         share = missed / (len(self._wishing) * self.wishes.strength * UNIT)
-        return (wait + _LEAST_WAIT) * (1 + self._pull * share / 2)
+        return (wait + _LEAST_WAIT) * (1 + self._pull * share)
