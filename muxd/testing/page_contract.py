@@ -1,0 +1,135 @@
+"""The laws of `muxd.abc.PageSource`, for the real browser and for the fake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+from muxd.errors import BrowserLost
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from muxd.abc import PageSource
+
+__all__ = ["PageSourceContract"]
+
+
+class PageSourceContract:
+    """Subclass it and override `with_pages`.
+
+    ::
+
+        class TestMine(PageSourceContract):
+            def with_pages(self, tmp_path, test):
+                async def main():
+                    async with open_mine() as pages:
+                        await test(pages)
+
+                trio.run(main)
+    """
+
+    bound = 30.0
+    """How long each test may take, seconds."""
+
+    def with_pages(self, tmp_path: Any, test: Callable[[PageSource], Awaitable[None]]) -> None:
+        """Run `test` with a page source that is up."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def run(self, tmp_path: Any) -> Callable[[Callable[[PageSource], Awaitable[None]]], None]:
+        """Run an async test with a page source, bounded."""
+
+        def run(test: Callable[[PageSource], Awaitable[None]]) -> None:
+            async def bounded(pages: PageSource) -> None:
+                with trio.fail_after(self.bound):
+                    await test(pages)
+
+            self.with_pages(tmp_path, bounded)
+
+        return run
+
+    @pytest.mark.parametrize("session", ["main", "named", "fresh"])
+    def test_a_lease_belongs_to_its_generation(self, run: Any, session: str) -> None:
+        """Every kind of session gives a page of this browser, one after another."""
+
+        async def test(pages: PageSource) -> None:
+            for _ in range(2):
+                async with pages.lease(session) as lease:
+                    assert lease.generation == pages.generation
+                    assert lease.page is not None
+                assert lease.errors == []
+
+        run(test)
+
+    def test_leaving_is_possible_however_it_is_left(self, run: Any) -> None:
+        """An exception and a cancellation pass through, and the next lease works."""
+
+        async def test(pages: PageSource) -> None:
+            with pytest.raises(ZeroDivisionError):
+                async with pages.lease("main"):
+                    raise ZeroDivisionError
+            with trio.CancelScope() as scope:
+                async with pages.lease("main"):
+                    scope.cancel()
+                    await trio.sleep_forever()
+            assert scope.cancelled_caught
+            async with pages.lease("main"):
+                pass
+
+        run(test)
+
+    def test_revoking_is_repeatable_and_never_raises(self, run: Any) -> None:
+        """A revoked lease can be revoked again, and left."""
+
+        async def test(pages: PageSource) -> None:
+            async with pages.lease("main") as lease:
+                await pages.revoke(lease)
+                await pages.revoke(lease)
+            async with pages.lease("main"):
+                pass
+
+        run(test)
+
+    def test_killing_ends_it_for_good(self, run: Any) -> None:
+        """kill: who waits is told why, at once; no page is given after that."""
+
+        async def test(pages: PageSource) -> None:
+            async with pages.lease("main") as lease:
+                pages.kill("the test wants it so")
+                with trio.fail_after(2):
+                    loss = await pages.wait_lost(lease)
+                assert isinstance(loss, BrowserLost)
+                assert "the test wants it so" in str(loss)
+                pages.kill("again")
+                await pages.revoke(lease)
+            with pytest.raises(BrowserLost):
+                async with pages.lease("main"):
+                    pytest.fail("a page of a dead browser")
+
+        run(test)
+
+    def test_waiting_for_a_loss_can_be_cancelled(self, run: Any) -> None:
+        """Nothing is lost by it: the lease goes on."""
+
+        async def test(pages: PageSource) -> None:
+            async with pages.lease("main") as lease:
+                with trio.move_on_after(0.05) as scope:
+                    await pages.wait_lost(lease)
+                assert scope.cancelled_caught
+            async with pages.lease("main"):
+                pass
+
+        run(test)
+
+    def test_sessions_can_be_kept(self, run: Any) -> None:
+        """keep_session takes every kind of session."""
+
+        async def test(pages: PageSource) -> None:
+            for session in ("main", "named", "fresh"):
+                async with pages.lease(session) as lease:
+                    await pages.keep_session(lease, session)
+
+        run(test)
