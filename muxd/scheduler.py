@@ -271,7 +271,7 @@ class Scheduler:
         late = [item.instant for item in self._backlog.withdraw(job.name)]
         placed = self._agenda.drop(job.name, Cause.catch_up)
         if placed is not None:
-            late.append(placed.wanted_at)
+            late.append(placed.released_at)
             self._catching = None
         await self._miss(job, *late, reason="its next release came before there was a free gap")
 

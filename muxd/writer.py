@@ -83,6 +83,8 @@ class RecordWriter:
             async with self._turn:
                 if self._pending:
                     await self._attempt(self.pending)
+                else:  # another's turn has written it
+                    self._recovered()
 
     async def _attempt(self, batch: tuple[Record, ...]) -> None:
         error: LedgerError | None = None
