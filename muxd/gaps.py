@@ -20,7 +20,7 @@ def first_gap(
     slot: Slot,
     *,
     earliest: float,
-    before: float = math.inf,
+    until: float = math.inf,
     taken: Collection[tuple[float, float]] = (),
 ) -> float | None:
     """The first instant from which a run of this slot's length meets no other slot.
@@ -30,7 +30,7 @@ def first_gap(
       calendar: where the timetable is in time.
       slot: the job's own.
       earliest: Unix seconds.
-      before: Unix seconds; the instant must be earlier than this.
+      until: Unix seconds; the run must be over by then.
       taken: stretches of time that are promised to others, each from when to when, Unix seconds.
 
     Returns:
@@ -42,7 +42,7 @@ def first_gap(
         if free is None:
             return None
         instant = max(instant, calendar.to_unix(free, not_before=instant))
-        if instant >= before:
+        if instant + slot.duration > until:
             return None
         ends = [end for start, end in taken if start < instant + slot.duration and end > instant]
         if not ends:

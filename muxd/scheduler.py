@@ -94,7 +94,7 @@ class Scheduler:
         self._catching: Due | Release | None = None
         self._nap: trio.CancelScope | None = None
         past = last_releases if clock.speed == 1 else {}
-        now = clock.now()
+        self._made_at = now = clock.now()
         # {job name: its course}
         self._courses: dict[str, Course] = {}
         for slot in timetable.slots:
@@ -114,6 +114,9 @@ class Scheduler:
         and what was still to be caught up with is either recorded as ``missed``, or the next
         scheduler finds it overdue again.
         """
+        now = self._clock.now()
+        if now < self._made_at:  # nobody was asleep there to be told of that step
+            self._step_back(self._made_at - now)
         try:
             await self._run()
         finally:
@@ -307,7 +310,7 @@ class Scheduler:
             item = self._backlog.take(now)
             course = self._courses[item.job.name]
             last = math.inf if item.job.misfire is Misfire.all else course.next
-            instant = self._gap(course, now, before=last)
+            instant = self._gap(course, now, until=last)
             if instant is None:
                 await self._miss(
                     item.job, item.instant, reason="there is no free gap before its next release"
@@ -336,15 +339,15 @@ class Scheduler:
     def _retry_gap(self, job: Job, earliest: float) -> float | None:
         """Where a further try fits; None if its own slot comes first, and so stands for it."""
         course = self._courses.get(job.name)
-        return earliest if course is None else self._gap(course, earliest, before=course.next)
+        return earliest if course is None else self._gap(course, earliest, until=course.next)
 
-    def _gap(self, course: Course, earliest: float, *, before: float) -> float | None:
+    def _gap(self, course: Course, earliest: float, *, until: float) -> float | None:
         return first_gap(
             self._timetable,
             self._calendar,
             course.slot,
             earliest=earliest,
-            before=before,
+            until=until,
             taken=[
                 (due.instant, due.instant + self._courses[due.job.name].slot.duration)
                 for due in self._agenda
@@ -407,13 +410,16 @@ class Scheduler:
         self._bus.publish(
             ClockJumped(at=self._clock.real(now), seconds=jump.seconds, kind=jump.kind)
         )
-        if jump.seconds > 0:
-            return  # what is overdue now shows by itself
+        if jump.seconds < 0:  # after one forwards, what is overdue shows by itself
+            self._step_back(-jump.seconds)
+
+    def _step_back(self, seconds: float) -> None:
+        now = self._clock.now()
         for course in self._courses.values():
-            course.step_back(-jump.seconds, now)
+            course.step_back(seconds, now)
             self._enter(course)
         for due in [due for due in self._agenda if due.cause is not Cause.slot]:
-            self._replan(due, due.instant + jump.seconds)
+            self._replan(due, due.instant - seconds)
 
     def _wake(self) -> None:
         if self._nap is not None:
