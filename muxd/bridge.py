@@ -296,6 +296,8 @@ class open_nursery:
             return await self._manager.__aexit__(exc_type, exc, tb)
         except BaseExceptionGroup as group:
             cancelled, others = group.split(asyncio.CancelledError)
+            if others is not None:  # trio's cancellation in the same moment will come again
+                others = others.split(trio.Cancelled)[1]
             task = asyncio.current_task() if asyncio._get_running_loop() else None
             if others is not None or cancelled is None or task is None or not task.cancelling():
                 raise
