@@ -20,13 +20,14 @@ import trio
 from muxd.errors import LedgerError
 from muxd.record import Outcome, Record
 from muxd.release import Cause
+from muxd.testing.slotter_contract import SlotterContract as SlotterContract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from muxd.abc import Store
 
-__all__ = ["StoreContract"]
+__all__ = ["SlotterContract", "StoreContract"]
 
 _NOON = 1_795_521_600.0
 """Some noon, Unix seconds."""
