@@ -13,6 +13,9 @@ from math import erf, log, sqrt
 
 __all__ = ["overrun"]
 
+_LONGEST = 14_400
+"""Seconds after which a run is not followed any more: four hours bound the work."""
+
 
 def _below(x: float) -> float:
     return 0.5 * (1 + erf(x / sqrt(2)))
@@ -23,7 +26,7 @@ def overrun(duration: int, spread: float, idle: float = 1.0) -> tuple[int, ...]:
     """Expected delay that a run leaves behind, by whole seconds since its start, in milliseconds.
 
     The first entry is the mean duration itself; the table ends where less than a hundredth of it
-    is left. Integers, so that every machine compares them alike.
+    is left, or after four hours. Integers, so that every machine compares them alike.
 
     Args:
         duration: mean, seconds, >= 1.
@@ -32,10 +35,10 @@ def overrun(duration: int, spread: float, idle: float = 1.0) -> tuple[int, ...]:
     """
     mean = 1000 * duration
     if spread < 0.01:
-        return tuple(range(mean, 0, -1000))
+        return tuple(range(mean, max(0, mean - 1000 * _LONGEST), -1000))
     sigma = sqrt(log(1 + spread * spread))
     table = [mean]
-    for second in range(1, int(6 * duration / idle) + 1):
+    for second in range(1, min(_LONGEST, int(6 * duration / idle) + 1)):
         s = second if second <= duration else duration + (second - duration) * idle
         d1 = log(duration / s) / sigma + sigma / 2
         left = round(mean * _below(d1) - 1000 * s * _below(d1 - sigma))

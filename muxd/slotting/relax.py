@@ -6,6 +6,7 @@ centre is that of the pressure field, so long and uneven jobs get more room behi
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 import attrs
@@ -128,9 +129,10 @@ def best_start(
             if best < 0 or price < least:
                 best, least = here, price
     tried = 3
+    board.steps.spend(2 + len(found))
     if len(found) > _PROMISING:
         # Where there are many holes, look at all their middles, then closely at the best.
-        found = sorted(found, key=lambda hole: (-hole[1], hole[0]))[:_HOLES]
+        found = nsmallest(_HOLES, found, key=lambda hole: (-hole[1], hole[0]))
         middles = [(cost((start + length // 2) % period), start, length) for start, length in found]
         tried += len(found)
         found = [(start, length) for _, start, length in sorted(middles)[:_PROMISING]]
@@ -153,5 +155,5 @@ def best_start(
                 tried += 1
                 if price < least:
                     best, least = here, price
-    board.steps.spend(tried * 4 + len(found) * 2 + (period >> 8))
+    board.steps.spend(tried * 4 + (period >> 8))
     return best
