@@ -25,7 +25,7 @@ __all__ = ["default_budget", "solve"]
 
 def default_budget(count: int) -> int:
     """Steps for a full plan of ``count`` jobs: 0.25 s for 16, below 1 s for 100, 3 s for 1,000."""
-    return 200_000 + 8_000 * min(count, 100) + 2_400 * max(0, min(count, 1_000) - 100)
+    return 175_000 + 8_000 * min(count, 100) + 2_400 * max(0, min(count, 1_000) - 100)
 
 
 def solve(
