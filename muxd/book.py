@@ -115,6 +115,13 @@ class RunBook:
         """
         await self._writer.run()
 
+    async def finish(self) -> None:
+        """Write what the store could not take until now; what it still can't goes into the log.
+
+        To be called last, with the store open. Shielded, and bounded by the writer.
+        """
+        await self._writer.finish()
+
     async def recover(self) -> list[Record]:
         """End what another daemon left unfinished as ``interrupted``; return those records.
 

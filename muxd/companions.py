@@ -51,7 +51,7 @@ async def _feed(
                 continue
             try:
                 await sink.handle(event)
-            except Exception:
+            except (Exception, SystemExit):
                 structlog.get_logger().exception(
                     "a sink raised and is left out", sink=sink.name, plugin=plugin
                 )
@@ -106,7 +106,7 @@ async def _serve(service: Service, plugin: str, *, task_status: trio.TaskStatus[
         if not started:
             raise RuntimeError("it returned without calling task_status.started()")
         log.warning("a service has ended")
-    except Exception:
+    except (Exception, SystemExit) as error:
         if not started:
-            raise
+            raise RuntimeError(f"it raised {error!r}") from error
         log.exception("a service raised and is gone")

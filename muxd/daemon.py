@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,6 +38,7 @@ from muxd.record import Outcome
 from muxd.release import Release
 from muxd.runner import Runner
 from muxd.scheduler import Scheduler
+from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.status import status_of
 from muxd.supervisor import Supervisor
@@ -46,7 +46,7 @@ from muxd.worker import Worker
 from muxd.zone import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from muxd.abc import Sink
     from muxd.browser.launch import LaunchPlan
@@ -60,6 +60,10 @@ __all__ = ["Daemon"]
 
 SINK_BOUND = 5.0
 """How long sinks may take to handle what they have been told when the daemon stops, seconds."""
+
+
+LAST_BOUND = 10.0
+"""How much longer services and bodies that were left behind may take to end, seconds."""
 
 
 class Daemon:
@@ -89,6 +93,8 @@ class Daemon:
         self.phase = "starting"
         """``starting``, ``running`` or ``draining``."""
         self.speed = config.daemon.speed
+        self.grace = config.daemon.grace
+        """How long the run in progress may go on once the daemon is told to stop, seconds."""
         self.bus: Bus[Event] = Bus()
         self.book = RunBook(
             plugins.store(self.state.root), self.bus, real_now=time.time, speed=self.speed
@@ -101,23 +107,27 @@ class Daemon:
         self._launch = launch
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._recovered: list[Record] = []
+        self._drained = trio.Event()
         self._stop = trio.Event()
         self._stop_at_once = trio.Event()
 
     async def run(self) -> None:
-        """Run until `stop` is called or a signal comes (SIGTERM or SIGINT: drain; again: at once).
+        """Run until `stop` is called or one of `stop_signals` comes (drain; again: at once).
 
         Raises:
           AlreadyRunning: another daemon holds the state directory.
           LedgerError: the ledger can't be opened.
           ProfileInUse: somebody else's browser holds the profile.
 
-        When cancelled, it stops at once, in order; the run in progress is recorded.
+        When cancelled, it stops at once, in order; the run in progress becomes ``interrupted`` at
+        the next start.
         """
-        with self.state.hold():
+        # Signals from the lock to its end: one that comes early or late leaves nothing behind.
+        with trio.open_signal_receiver(*stop_signals()) as signals, self.state.hold():
             async with self.book.store.open(), trio.open_nursery() as outer:
-                outer.start_soon(self._heed_signals)
+                outer.start_soon(self._heed, signals)
                 outer.start_soon(self.book.run)
+                outer.start_soon(self._last_rung)
                 async with trio.open_nursery() as told:
                     await start_sinks(self._sinks, self.bus, told)
                     try:
@@ -125,6 +135,7 @@ class Daemon:
                     finally:
                         self.bus.close()
                         told.cancel_scope.deadline = trio.current_time() + SINK_BOUND
+                await self.book.finish()
                 outer.cancel_scope.cancel()
 
     def stop(self, *, at_once: bool = False) -> None:
@@ -160,24 +171,44 @@ class Daemon:
         """The record of a run, once it has ended."""
         return await self.book.wait_ended(run_id)
 
-    async def _heed_signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                self.stop(at_once=self._stop.is_set())
+    async def _heed(self, signals: AsyncIterator[int]) -> None:
+        async for _ in signals:
+            self.stop(at_once=self._stop.is_set())
+
+    async def _last_rung(self) -> None:
+        """End the process where something of a plugin's or a body's would keep it for ever."""
+        await self._drained.wait()
+        await trio.sleep(SINK_BOUND + LAST_BOUND)
+        await self.book.finish()
+        culprits = sorted({task.name for task in _leaves(trio.lowlevel.current_root_task())})
+        structlog.get_logger().critical(
+            "something ignores that muxd stops: the process is ended", tasks=culprits
+        )
+        self.state.socket.unlink(missing_ok=True)
+        self.state.lock_file.unlink(missing_ok=True)
+        os._exit(1)
 
     async def _serve(self) -> None:
         """Everything between the first sink and the last."""
         self._recovered = await self.book.recover()
         async with trio.open_nursery() as beside:
-            await start_services(self.plugins.services(), beside, self._leave_out)
-            await self.planner.begin()
-            async with trio.open_nursery() as bodies:
-                runner = Runner(self.book, bodies, real_now=time.time)
-                self.supervisor = self._make_supervisor(runner)
-                await beside.start(serve_control, self, self.state.socket)
-                await self._work(runner)
-                bodies.cancel_scope.cancel()
+            with trio.CancelScope() as starting:
+                beside.start_soon(self._cut_short, starting)
+                await start_services(self.plugins.services(), beside, self._leave_out)
+                await self.planner.begin()
+            if not starting.cancelled_caught:
+                async with trio.open_nursery() as bodies:
+                    runner = Runner(self.book, bodies, real_now=time.time)
+                    self.supervisor = self._make_supervisor(runner)
+                    await beside.start(serve_control, self, self.state.socket)
+                    await self._work(runner)
+                    bodies.cancel_scope.cancel()
             beside.cancel_scope.cancel()
+
+    async def _cut_short(self, starting: trio.CancelScope) -> None:
+        """Told to stop while it starts, the daemon does not start first."""
+        await self._stop.wait()
+        starting.cancel()
 
     def _leave_out(self, plugin: str, cause: Exception) -> None:
         problem = self.plugins.leave_out(plugin, "muxd_services", cause)
@@ -222,13 +253,17 @@ class Daemon:
                 releasing.start_soon(self._release)
                 await self._stop.wait()
                 self.phase = "draining"
-                grace = self.config.daemon.grace
-                self.bus.publish(Draining(at=time.time(), grace=grace))
+                grace = self.grace
+                running = self.book.running
+                self.bus.publish(
+                    Draining(at=time.time(), grace=grace, job=running.job if running else None)
+                )
                 releasing.cancel_scope.cancel()
             await self._send.aclose()
             await self.book.close()
             await self._drain(runner, grace)
             inner.cancel_scope.cancel()
+        self._drained.set()
 
     async def _release(self) -> None:
         """The scheduler, from the moment on that there is a browser."""
@@ -264,3 +299,13 @@ class Daemon:
         if self.book.running is not None:
             runner.end_current(Outcome.interrupted, RunError("muxd was stopped"))
             await self.book.wait_ended(running.id)
+
+
+def _leaves(task: trio.lowlevel.Task | None) -> Iterator[trio.lowlevel.Task]:
+    """The tasks below this one that wait for no others: where a nursery is kept open."""
+    for nursery in task.child_nurseries if task else ():
+        for child in nursery.child_tasks:
+            if child.child_nurseries:
+                yield from _leaves(child)
+            else:
+                yield child

@@ -7,17 +7,20 @@
     │   ├── ConfigError        muxd.toml, an option or an environment variable
     │   ├── JobError           a job that is declared wrongly
     │   ├── UnknownJob         no job of that name
-    │   └── AlreadyRunning     a daemon holds this state directory
+    │   └── AlreadyRunning     another muxd holds this state directory
     ├── DaemonNotRunning     a command that needs the daemon finds none, exit code 3
+    ├── DaemonSilent         the daemon does not answer, or ended before it had answered
     ├── PluginError          a plugin's: it is left out, the others run
     ├── WorldError           the world's: retried, recorded, announced
     │   ├── BrowserNotFound    no browser on this machine
+    │   ├── BrowserUnusable    it can't run here before somebody does something
     │   ├── BrowserLost        the browser or its driver died or hangs
     │   ├── PageCrashed        the page's renderer died
     │   ├── ProfileInUse       another live browser holds the profile
     │   └── LedgerError        the ledger can't be read or written
     ├── RunError             what a run's own body did
     │   ├── DeadlineExceeded   it ran longer than its timeout
+    │   ├── SessionError       its session could not be loaded or saved
     │   └── BackgroundError    a listener, route handler or callback of it raised
     └── InternalError        ours: please report it
 """
@@ -31,9 +34,11 @@ __all__ = [
     "BackgroundError",
     "BrowserLost",
     "BrowserNotFound",
+    "BrowserUnusable",
     "ConfigError",
     "ConfigProblem",
     "DaemonNotRunning",
+    "DaemonSilent",
     "DeadlineExceeded",
     "InternalError",
     "JobError",
@@ -43,6 +48,7 @@ __all__ = [
     "PluginError",
     "ProfileInUse",
     "RunError",
+    "SessionError",
     "UnknownJob",
     "UserError",
     "WorldError",
@@ -114,7 +120,7 @@ class UnknownJob(UserError):
     """No job has this name."""
 
     def __init__(self, name: str, known: tuple[str, ...] = ()) -> None:
-        self.name = name
+        self.name, self.known = name, known
         import difflib
 
         near = difflib.get_close_matches(name, known, n=1)
@@ -123,15 +129,29 @@ class UnknownJob(UserError):
 
 
 class AlreadyRunning(UserError):
-    """Another daemon holds the state directory."""
+    """Another muxd holds the state directory."""
 
-    def __init__(self, state_dir: str, pid: int | None) -> None:
+    def __init__(self, state_dir: str, pid: int | None, *, alone: bool = False) -> None:
+        """Say who.
+
+        Args:
+          state_dir: which directory.
+          pid: whose it is; None if that can't be known.
+          alone: True if that is no daemon, but a `muxd run` on its own.
+        """
         self.pid = pid
-        who = f"process {pid}" if pid else "another process"
-        super().__init__(
-            f"muxd is already running in {state_dir} ({who}): "
-            "stop it with `muxd stop`, or choose another --state-dir"
-        )
+        who = _process(pid)
+        if alone:
+            text = (
+                f"{who} is running a job alone in {state_dir}: wait until it has ended, "
+                "end it with Ctrl-C, or choose another --state-dir"
+            )
+        else:
+            text = (
+                f"muxd is already running in {state_dir} ({who}): "
+                "stop it with `muxd stop`, or choose another --state-dir"
+            )
+        super().__init__(text)
 
 
 class DaemonNotRunning(MuxdError):
@@ -139,8 +159,29 @@ class DaemonNotRunning(MuxdError):
 
     exit_code = 3
 
-    def __init__(self, state_dir: str) -> None:
-        super().__init__(f"no muxd is running in {state_dir}: start one with `muxd start`")
+    def __init__(self, state_dir: str, *, alone: int | None = None) -> None:
+        """Say so.
+
+        Args:
+          state_dir: where there is none.
+          alone: the process of a `muxd run` that holds the directory, if one does.
+        """
+        what = f"no muxd is running in {state_dir}"
+        if alone is None:
+            super().__init__(f"{what}: start one with `muxd start`")
+        else:
+            super().__init__(
+                f"{what}, but {_process(alone)} is running a job alone there: "
+                "wait until it has ended, or end it with Ctrl-C"
+            )
+
+
+class DaemonSilent(MuxdError):
+    """The daemon does not answer, or ended before it had answered. The message says which."""
+
+
+def _process(pid: int | None) -> str:
+    return f"process {pid}" if pid else "another process"
 
 
 class PluginError(MuxdError):
@@ -160,6 +201,10 @@ class WorldError(MuxdError):
 
 class BrowserNotFound(WorldError):
     """There is no browser that muxd could use. The message says how to get one."""
+
+
+class BrowserUnusable(WorldError):
+    """The browser can't run here: no screen, no sandbox. The message says what to do."""
 
 
 class BrowserLost(WorldError):
@@ -186,6 +231,10 @@ class RunError(MuxdError):
 
 class DeadlineExceeded(RunError):
     """The run was longer than its job's timeout and was ended."""
+
+
+class SessionError(RunError):
+    """The run's session could not be loaded or saved. What was saved before is still there."""
 
 
 class BackgroundError(RunError):

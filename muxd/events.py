@@ -114,3 +114,5 @@ class Draining(Event):
 
     grace: float
     """For how long, seconds."""
+    job: str | None = None
+    """The job of the run in progress; None if there is none."""

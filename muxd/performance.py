@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from muxd.bridge import Abandoned, Leash
+from muxd.bridge import Leash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Performance:
             with self._scope:
                 try:
                     self.result = await self._leash.run(self._body, self._run)
-                except (trio.Cancelled, Abandoned):
+                except trio.Cancelled:
                     raise
                 except BaseException as error:
                     # SystemExit, too, ends the run and nothing else. What a group has beside our
@@ -43,8 +43,6 @@ class Performance:
                     self.error, cancelled = _split(error)
                     if cancelled is not None:
                         raise cancelled from None
-        except Abandoned:
-            pass
         finally:
             self.ended.set()
 

@@ -111,9 +111,10 @@ class Planner:
         return await trio.to_thread.run_sync(work, thread_name="muxd planner")
 
     async def _adopt(self, table: Timetable) -> None:
-        await self._store.set_phases(
-            {slot.name: (slot.interval, slot.phase) for slot in table.slots}
-        )
+        # Those of jobs that are not here now are kept: a plugin may be back tomorrow.
+        phases = dict(await self._store.phases())
+        phases |= {slot.name: (slot.interval, slot.phase) for slot in table.slots}
+        await self._store.set_phases(phases)
         self.timetable = table
         self._bus.publish(
             PlanMade(

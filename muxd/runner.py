@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from muxd.bridge import background_errors
-from muxd.errors import BackgroundError, DeadlineExceeded, WorldError
+from muxd.errors import BackgroundError, DeadlineExceeded, RunError, WorldError
 from muxd.performance import Performance
 from muxd.record import Outcome
 from muxd.running import Run
@@ -82,19 +82,26 @@ class Runner:
                 async with pages.lease(job.session) as lease:
                     record = await self._book.start(release, generation=pages.generation)
                     performance = Performance(job.body, self._make_run(release, lease))
-                    verdict = await self._perform(performance, release, lease, pages)
+                    try:
+                        verdict = await self._perform(performance, release, lease, pages)
+                    finally:
+                        background.cancel_tasks()
                     if verdict.outcome.good:
                         await pages.keep_session(lease, job.session)
             except WorldError as error:
                 if record is None:
                     raise
                 verdict = _Verdict(Outcome.crashed, error)
-            except (OSError, ValueError) as error:  # the session's file
+            except RunError as error:  # its session
+                verdict = _Verdict(Outcome.failed, error)
+            except Exception as error:
+                # Whatever it is, it must not cost anybody else a run.
+                structlog.get_logger().exception("a run failed in muxd's own code", job=job.name)
                 verdict = _Verdict(Outcome.failed, error)
         if record is None:
             record = await self._book.start(release, generation=pages.generation)
         stray = [*background.errors, *(lease.errors if lease else ())]
-        if stray and (verdict is None or verdict.outcome.good):
+        if stray and (verdict is None or verdict.outcome in (Outcome.ok, Outcome.empty)):
             verdict = _Verdict(Outcome.failed, _stray(stray[0]))
         assert verdict is not None
         return await self._book.end(
@@ -117,17 +124,21 @@ class Runner:
             loss = await pages.wait_lost(lease)
 
         self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
+        begun = trio.current_time()
         with trio.move_on_after(job.timeout):
             await _first_of(performance.ended.wait, lost, self._told_to_end.wait)
-        if performance.ended.is_set():
+        # A body that blocks the whole process can't be ended; it is late all the same.
+        late = trio.current_time() - begun > job.timeout + UNWIND
+        if performance.ended.is_set() and not late:
             return await self._judge(performance, release, lost)
-        await self._end(performance, lease, pages, gone=loss is not None)
+        if not performance.ended.is_set():
+            await self._end(performance, lease, pages, gone=loss is not None)
         if loss is not None:
             return _Verdict(Outcome.crashed, loss)
         if self._ending is not None:
             return _Verdict(*self._ending)
-        late = f"it ran longer than its timeout, {format_duration(job.timeout)}"
-        return _Verdict(Outcome.timed_out, DeadlineExceeded(late))
+        reason = f"it ran longer than its timeout, {format_duration(job.timeout)}"
+        return _Verdict(Outcome.timed_out, DeadlineExceeded(reason))
 
     async def _judge(
         self, performance: Performance, release: Release, lost: Callable[[], Awaitable[None]]
@@ -194,7 +205,10 @@ async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
 
 
 def _is_nothing(result: object) -> bool:
-    return result is None or (isinstance(result, Sized) and len(result) == 0)
+    try:
+        return result is None or (isinstance(result, Sized) and len(result) == 0)
+    except (Exception, SystemExit, KeyboardInterrupt):
+        return False  # it can't say how long it is; it is something
 
 
 def summary(result: object) -> str | None:
@@ -208,6 +222,7 @@ def summary(result: object) -> str | None:
         text = result if isinstance(result, str) else short.repr(result)
         if isinstance(result, Sized) and not isinstance(result, (str, bytes)):
             text = f"{len(result)} items: {text}"
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         text = f"<{type(result).__name__} that can't be shown: {type(error).__name__}>"
+    text = text.encode("utf-8", "backslashreplace").decode()  # half an emoji is no text
     return text if len(text) <= 1000 else text[:997] + "..."

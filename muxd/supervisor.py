@@ -24,6 +24,8 @@ __all__ = ["Supervisor"]
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 """Seconds before the next launch: the first after a launch that failed, and the most."""
+FIRST_TRIES = 5
+"""How many launches may fail before the first that succeeds: then it's not a passing trouble."""
 HEALTHY_AFTER = 10.0
 """A browser that lived for so long, seconds, starts the back-off anew."""
 
@@ -47,7 +49,8 @@ class Supervisor:
           worker: works on each.
           bus: is told of each browser's coming and going.
           real_now: Unix seconds.
-          patience: how many launches in a row may fail before `run` raises, 0 or more.
+          patience: how many launches in a row may fail before `run` raises, 0 or more. Before the
+            first that succeeds, `FIRST_TRIES` at most.
         """
         self._open, self._worker = open_generation, worker
         self._bus, self._real_now, self._patience = bus, real_now, patience
@@ -73,8 +76,8 @@ class Supervisor:
         its bounds.
 
         Raises:
-          WorldError: the first launch can't succeed before somebody does something (profile in
-            use), or patience is at its end.
+          WorldError: no browser ever came up, and none will before somebody does something (the
+            profile is in use, there is no screen), or patience is at its end.
         """
         wait, failures = 0.0, 0
         while True:
@@ -85,8 +88,9 @@ class Supervisor:
                 failures = 0
             except WorldError as error:
                 failures += 1
-                hopeless = self.launched == 1 and not isinstance(error, BrowserLost)
-                if hopeless or failures > self._patience:
+                hopeless = not isinstance(error, BrowserLost)
+                limit = self._patience if self.up.is_set() else min(self._patience, FIRST_TRIES)
+                if (hopeless and not self.up.is_set()) or failures > limit:
                     raise
                 self.last_loss = str(error)
             if trio.current_time() - born >= HEALTHY_AFTER:

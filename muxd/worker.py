@@ -73,7 +73,8 @@ class Worker:
                 with idle:
                     over = not await self._take()
                 if self._taken is not None and not gone:
-                    gone = not await self._run(self._taken, pages)
+                    # `watch` may have found out meanwhile: that must not be forgotten.
+                    gone = not await self._run(self._taken, pages) or gone
             nursery.cancel_scope.cancel()
         return over
 

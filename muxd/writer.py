@@ -78,6 +78,15 @@ class RecordWriter:
             await trio.sleep_until(self._not_before)
             await self._flush()
 
+    async def finish(self) -> None:
+        """Write what waits, now, for the last time; what can't be written goes into the log whole.
+
+        Shielded and bounded, as `write`.
+        """
+        await self._flush()
+        for record in self.pending:
+            self._give_up(record)
+
     async def _flush(self) -> None:
         with trio.CancelScope(shield=True):
             async with self._turn:
@@ -154,9 +163,12 @@ class RecordWriter:
 
     def _keep_to_capacity(self) -> None:
         while len(self._pending) > CAPACITY:
-            oldest = self._pending.pop(next(iter(self._pending)))
-            self.lost += 1
-            structlog.get_logger().critical(
-                "too many records wait for the ledger: this one is in the log only",
-                record=oldest.as_dict(),
-            )
+            self._give_up(next(iter(self._pending.values())))
+
+    def _give_up(self, record: Record) -> None:
+        del self._pending[record.id]
+        self.lost += 1
+        structlog.get_logger().critical(
+            "the ledger could not take this record: it is in the log only",
+            record=record.as_dict(),
+        )

@@ -83,14 +83,18 @@ async def test_a_lost_browser_is_followed_by_another(autojump_clock):
 
 async def test_launches_that_fail_are_tried_again_ever_more_slowly(autojump_clock):
     """The wait doubles up to a minute; it starts anew once a browser has lived for a while."""
-    browsers = Browsers(*[BrowserLost("no") for _ in range(12)])
+    browsers = Browsers(None, *[BrowserLost("no") for _ in range(12)])
     async with supervised(browsers) as (supervisor, _book, _send, _events, nursery):
         nursery.start_soon(supervisor.run)
+        await supervisor.up.wait()
+        await trio.sleep(60)
+        browsers.lives[-1].kill("died")
         with trio.fail_after(1000):
-            await supervisor.up.wait()
-        starts = browsers.launches
+            while len(browsers.lives) == 1:  # noqa: ASYNC110 - in virtual time
+                await trio.sleep(1)
+        starts = browsers.launches[1:]
         waits = [round(b - a - 1, 1) for a, b in itertools.pairwise(starts)]
-        assert waits[:6] == [0, 0.5, 1, 2, 4, 8]
+        assert waits[:6] == [0.5, 1, 2, 4, 8, 16]
         assert max(waits) == LONGEST_WAIT
         await trio.sleep(60)
         browsers.lives[-1].kill("died")
@@ -113,11 +117,43 @@ async def test_a_profile_in_use_at_the_start_is_told_at_once(autojump_clock):
         assert len(browsers.lives) == 2
 
 
+async def test_a_browser_that_never_comes_up_is_given_up(autojump_clock):
+    """At the start a few tries are made, then the error is raised: waiting would not mend it."""
+    browsers = Browsers(*[BrowserLost(f"no {n}") for n in range(20)])
+    async with supervised(browsers) as (supervisor, *_):
+        with pytest.raises(BrowserLost, match="no 5"):
+            await supervisor.run()
+    browsers = Browsers(*[BrowserLost("no")] * 5)
+    async with supervised(browsers) as (supervisor, _book, _send, _events, nursery):
+        nursery.start_soon(supervisor.run)
+        with trio.fail_after(60):
+            await supervisor.up.wait()
+
+
 async def test_without_patience_the_first_failure_is_the_last(autojump_clock):
     """`muxd run` alone does not wait for a browser that can't be launched."""
     async with supervised(Browsers(BrowserLost("no")), patience=0) as (supervisor, *_):
         with pytest.raises(BrowserLost):
             await supervisor.run()
+
+
+async def test_a_browser_lost_in_mid_run_is_replaced_at_once(autojump_clock):
+    """With nothing waiting, the next browser is up as soon as the lost one's run is over."""
+    browsers = Browsers()
+
+    async def body(run):
+        await trio.sleep(50)
+
+    async with supervised(browsers) as (supervisor, book, send, _events, nursery):
+        nursery.start_soon(supervisor.run)
+        await supervisor.up.wait()
+        release = await book.release(Job("a", body, interval="1h"), released_at=0.0)
+        send.send_nowait(release)
+        await trio.sleep(1)
+        browsers.lives[-1].kill("died")
+        assert (await book.wait_ended(release.id)).outcome is Outcome.crashed
+        await trio.sleep(5)
+        assert supervisor.current is browsers.lives[1]
 
 
 async def test_what_waits_survives_the_browser(autojump_clock):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+from functools import partial
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from muxd.errors import BrowserLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from playwright.async_api import Playwright
 
@@ -28,20 +31,24 @@ STOP_BOUND = 5.0
 
 
 @contextlib.asynccontextmanager
-async def open_driver() -> AsyncIterator[tuple[Playwright, WatchedProcess]]:
+async def open_driver(scratch: Path) -> AsyncIterator[tuple[Playwright, WatchedProcess]]:
     """Start Playwright's driver; on leaving stop it, or kill it when it won't stop.
+
+    Its temporary files are in `scratch`, which is emptied at the start and removed at the end: a
+    driver that is killed leaves them.
 
     On leaving, also by cancellation, the process is gone within `STOP_BOUND` and a second.
 
     Raises:
       BrowserLost: it did not start within `START_BOUND`, or died on the way.
     """
+    await trio.to_thread.run_sync(_empty, scratch)
     before = {child.pid for child in children_of(os.getpid())}
     manager = async_playwright()
     driver: WatchedProcess | None = None
     try:
         try:
-            with _deaf_to_signals(), trio.fail_after(START_BOUND):
+            with _environment(scratch), trio.fail_after(START_BOUND):
                 playwright = await bridged(manager.start)()
         except trio.TooSlowError:
             raise BrowserLost(f"Playwright's driver did not start in {START_BOUND:g} s") from None
@@ -60,6 +67,12 @@ async def open_driver() -> AsyncIterator[tuple[Playwright, WatchedProcess]]:
             if driver is not None:
                 driver.kill()
             await _settle(manager)
+            await trio.to_thread.run_sync(partial(shutil.rmtree, scratch, ignore_errors=True))
+
+
+def _empty(scratch: Path) -> None:
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 async def _settle(manager: object) -> None:
@@ -88,20 +101,23 @@ def _new_driver(before: set[int]) -> WatchedProcess | None:
 
 
 @contextlib.contextmanager
-def _deaf_to_signals() -> Iterator[None]:
-    """Start the driver such that a Ctrl-C in the terminal does not reach it.
+def _environment(scratch: Path) -> Iterator[None]:
+    """The environment that the driver is started with; Playwright has no option for it.
 
-    The terminal signals every process in the foreground, the driver too; it would die and take
-    the browser along, before the run in progress could end. Playwright has no option for that;
-    node takes a module to load first from its environment.
+    It is made deaf to signals: the terminal sends Ctrl-C to every process in the foreground, and
+    the driver would die of it and take the browser along, before the run in progress could end.
+    Node takes a module to load first from its environment.
     """
     with as_file(files("muxd.browser") / "deaf.cjs") as module:
-        before = os.environ.get("NODE_OPTIONS")
-        os.environ["NODE_OPTIONS"] = f'{before or ""} --require "{module}"'.strip()
+        options = f'{os.environ.get("NODE_OPTIONS", "")} --require "{module}"'.strip()
+        changes = {"NODE_OPTIONS": options, "TMPDIR": str(scratch)}
+        before = {name: os.environ.get(name) for name in changes}
+        os.environ.update(changes)
         try:
             yield
         finally:
-            if before is None:
-                del os.environ["NODE_OPTIONS"]
-            else:
-                os.environ["NODE_OPTIONS"] = before
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value

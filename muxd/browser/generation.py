@@ -14,12 +14,14 @@ from muxd.abc import Lease, PageSource
 from muxd.bridge import bridged
 from muxd.browser.driver import open_driver
 from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
-from muxd.browser.profile import claim_profile
+from muxd.browser.profile import claim_profile, release_profile
 from muxd.browser.sessions import FRESH, MAIN
-from muxd.errors import BrowserLost, PageCrashed, WorldError
+from muxd.browser.shared import Traces
+from muxd.errors import BrowserLost, BrowserUnusable, PageCrashed, SessionError, WorldError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from playwright.async_api import BrowserContext, Page
 
@@ -34,6 +36,8 @@ REVOKE_BOUND = 3.0
 """How long closing a run's pages may take before the browser is killed, seconds."""
 SAVE_BOUND = 10.0
 """How long reading a session's state may take, seconds."""
+NOTICE = 1.0
+"""How long a death may take to be noticed after a call has failed because of it, seconds."""
 CLOSE_BOUND = 5.0
 """How long the browser may take to close, seconds."""
 
@@ -62,6 +66,7 @@ class Generation(PageSource):
         main: BrowserContext,
         leader: WatchedProcess,
         sessions: SessionFiles,
+        profile: Path,
     ) -> None:
         browser = main.browser
         assert browser is not None  # Chromium's persistent contexts have one
@@ -75,7 +80,10 @@ class Generation(PageSource):
         self._main = main
         self._leader = leader
         self._sessions = sessions
+        self._profile = profile
         self._keepers = list(main.pages)
+        main.on("close", self._on_close)
+        self._traces = Traces(main, browser)
         self._page_crashed = trio.Event()
         self._leased = False
         self._closing = False
@@ -89,7 +97,7 @@ class Generation(PageSource):
 
         Raises:
           BrowserLost: no page can be had: the browser is gone or does not answer (it is killed).
-          ValueError: the session's file is damaged.
+          SessionError: the session's file is damaged.
         """
         assert not self._leased, "a lease is out already"
         self._leased = True
@@ -97,12 +105,11 @@ class Generation(PageSource):
         context = self._main
         errors: list[Exception] = []
         try:
+            if late := self._take_error():
+                structlog.get_logger().warning("a listener raised after its run", error=repr(late))
             try:
                 if session != MAIN:
-                    state: Any = None if session == FRESH else self._sessions.load(session)
-                    context = await _within(
-                        OPEN_BOUND, self._browser.new_context, storage_state=state
-                    )
+                    context = await self._open_context(session)
                 page = await _within(OPEN_BOUND, context.new_page)
             except trio.TooSlowError:
                 raise self._give_up(f"no page could be opened in {OPEN_BOUND:g} s") from None
@@ -140,7 +147,7 @@ class Generation(PageSource):
     async def revoke(self, lease: Lease) -> None:
         """Close the lease's pages, so that calls in flight end; bounded by `REVOKE_BOUND`."""
         with trio.move_on_after(REVOKE_BOUND):
-            await self._close_pages(lease.context)
+            await self._close_pages(lease.context, lease.errors)
 
     def kill(self, reason: str) -> None:
         """Kill the browser at once; who waits for `wait_lost` is told."""
@@ -150,53 +157,99 @@ class Generation(PageSource):
         """Save a named session's state.
 
         Raises:
-          BrowserLost: the browser does not answer.
-          OSError: the file can't be written; what was saved before is still there.
+          BrowserLost: the browser is gone or does not answer.
+          SessionError: the session can't be read (the run closed its context) or written; what
+            was saved before is still there.
         """
         if session in (MAIN, FRESH):
             return  # the profile keeps itself; a fresh session is not kept
+        if error := self._take_error():
+            lease.errors.append(error)
         try:
             state = await _within(SAVE_BOUND, lease.context.storage_state, indexed_db=True)
+            await trio.to_thread.run_sync(self._sessions.save, session, state)
         except trio.TooSlowError:
             raise BrowserLost(
                 f"the state of session {session!r} could not be read in {SAVE_BOUND:g} s"
             ) from None
-        await trio.to_thread.run_sync(self._sessions.save, session, state)
+        except Exception as error:
+            with trio.move_on_after(NOTICE):
+                await self._lost.wait()
+            if self.lost is not None:
+                raise self.lost from error
+            raise SessionError(f"session {session!r} was not saved: {error}") from error
 
-    async def _close_pages(self, context: BrowserContext) -> None:
-        """Close all pages of a run, those too that open meanwhile. Unbounded: the caller bounds."""
-
-        async def close(page: Page) -> None:
-            with contextlib.suppress(Error):
-                await bridged(page.close)()
-
-        if self._lost.is_set():
-            return
-        while pages := [page for page in context.pages if page not in self._keepers]:
-            async with trio.open_nursery() as nursery:
-                for page in pages:
-                    nursery.start_soon(close, page)
+    async def _open_context(self, session: str) -> BrowserContext:
+        state: Any = None
+        if session != FRESH:
+            state = await trio.to_thread.run_sync(self._sessions.load, session)
+        try:
+            return await _within(OPEN_BOUND, self._browser.new_context, storage_state=state)
+        except Error as error:
+            if "storage" in error.message.lower() and self.lost is None:
+                raise self._sessions.damaged(session) from error
+            raise
 
     async def _clean(self, context: BrowserContext, errors: list[Exception]) -> None:
         """Leave nothing of a run behind, or kill the browser."""
+        stain = None
         with trio.move_on_after(REVOKE_BOUND) as scope:
-            for _ in range(3):
-                # An error of a listener is raised by the next call of anybody. Here that's us,
-                # so it is still charged to the run that it belongs to; then we call again.
+            if not self._lost.is_set():
                 try:
-                    await self._close_pages(context)
-                    if context is self._main:
-                        await bridged(context.unroute_all)()
-                        await bridged(context.cookies)("http://muxd.invalid")
-                    else:
-                        await bridged(context.close)()
-                    break
-                except Error:
-                    break
+                    await self._close_pages(context, errors)
+                    await self._close_contexts(errors)
+                    stain = await self._traces.undo()
+                    # There and back: what the browser told before this has reached the listeners.
+                    await bridged(self._main.cookies)("http://muxd.invalid")
                 except Exception as error:
-                    errors.append(error)
+                    if not _is_closed(error):
+                        errors.append(error)
+                if raised := self._take_error():
+                    errors.append(raised)
         if scope.cancelled_caught:
             self._give_up(f"the run's pages would not close in {REVOKE_BOUND:g} s")
+        elif stain is not None:
+            self._give_up(f"{stain}, which can't be undone")
+
+    async def _close_pages(self, context: BrowserContext, errors: list[Exception]) -> None:
+        """Close all pages of a run, those too that open meanwhile. Unbounded: the caller bounds."""
+        while pages := [page for page in context.pages if page not in self._keepers]:
+            async with trio.open_nursery() as nursery:
+                for page in pages:
+                    nursery.start_soon(self._close, page, errors)
+            if self._lost.is_set():
+                return
+
+    async def _close_contexts(self, errors: list[Exception]) -> None:
+        """Close all contexts but the shared one: the run's, and what it opened itself."""
+        while contexts := [each for each in self._browser.contexts if each is not self._main]:
+            for each in contexts:
+                await self._close(each, errors)
+            if self._lost.is_set():
+                return
+
+    async def _close(self, what: Page | BrowserContext, errors: list[Exception]) -> None:
+        """Close it; an error of a listener, which any call may raise instead, is kept."""
+        if error := self._take_error():
+            errors.append(error)
+        try:
+            await bridged(what.close)()
+        except Exception as error:
+            if not _is_closed(error):
+                errors.append(error)
+
+    def _take_error(self) -> Exception | None:
+        """What a listener raised, before the next call by anybody would raise it.
+
+        Playwright has no public way to ask. Should its insides change, such an error comes out of
+        our own next call, and is charged all the same.
+        """
+        connection = getattr(getattr(self._browser, "_impl_obj", None), "_connection", None)
+        error = getattr(connection, "_error", None)
+        if not isinstance(error, Exception) or connection is None:
+            return None
+        connection._error = None
+        return None if _is_closed(error) else error
 
     def _on_crash(self, _page: Page) -> None:
         self._page_crashed.set()
@@ -214,7 +267,7 @@ class Generation(PageSource):
 
     async def _lost_because(self, error: Error) -> WorldError:
         """What a failed call of ours means: the watchers may need a moment to say so."""
-        with trio.move_on_after(1.0):
+        with trio.move_on_after(NOTICE):
             await self._lost.wait()
         return self.lost or self._give_up(f"the browser refused a page: {error.message}")
 
@@ -231,6 +284,7 @@ class Generation(PageSource):
         kill_group(self._leader)
         with trio.move_on_after(CLOSE_BOUND):
             await self._leader.wait_death()
+        await trio.to_thread.run_sync(release_profile, self._profile)
 
 
 @contextlib.asynccontextmanager
@@ -246,11 +300,15 @@ async def open_generation(
 
     Raises:
       BrowserLost: it did not launch; the message has the last lines that it said.
+      BrowserUnusable: it can't be launched before somebody does something; the message says what.
       ProfileInUse: somebody else holds the profile.
     """
-    await trio.to_thread.run_sync(plan.make_profile)
-    await trio.to_thread.run_sync(claim_profile, plan.profile)
-    async with open_driver() as (playwright, driver):
+    try:
+        await trio.to_thread.run_sync(plan.make_profile)
+        await trio.to_thread.run_sync(claim_profile, plan.profile)
+    except OSError as error:
+        raise BrowserUnusable(f"the browser profile can't be used: {error}") from error
+    async with open_driver(plan.scratch) as (playwright, driver):
         options = plan.options()
         try:
             main = await _within(
@@ -261,15 +319,14 @@ async def open_generation(
             raise BrowserLost(f"the browser did not launch in {plan.timeout:g} s") from None
         except Error as error:
             _kill_all_on(plan)
-            raise BrowserLost(_launch_message(error, plan)) from error
+            raise _launch_error(error, plan) from error
         except BaseException:
             _kill_all_on(plan)
             raise
         leader = _leader(plan)
         if leader is None:
             raise BrowserLost("the browser ended as soon as it had launched")
-        generation = Generation(number, main, leader, sessions)
-        main.on("close", generation._on_close)
+        generation = Generation(number, main, leader, sessions, plan.profile)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(generation._watch, leader, "the browser")
             nursery.start_soon(generation._watch, driver, "Playwright's driver")
@@ -279,6 +336,11 @@ async def open_generation(
                 nursery.cancel_scope.cancel()
                 with trio.CancelScope(shield=True):
                     await generation._aclose()
+
+
+def _is_closed(error: BaseException) -> bool:
+    """True if it says only that a page or context is closed: by us, or with its browser."""
+    return isinstance(error, Error) and ("closed" in error.message or "crashed" in error.message)
 
 
 def _leader(plan: LaunchPlan) -> WatchedProcess | None:
@@ -294,20 +356,29 @@ def _kill_all_on(plan: LaunchPlan) -> None:
             kill_group(WatchedProcess.of(process))
 
 
-def _launch_message(error: Error, plan: LaunchPlan) -> str:
+def _launch_error(error: Error, plan: LaunchPlan) -> WorldError:
+    """What a failed launch means, with the browser's own last words."""
     text = error.message
-    structlog.get_logger().debug("launch failed", output=text)
     if "No usable sandbox" in text or "SUID sandbox" in text:
-        return (
+        return BrowserUnusable(
             "the browser can't use its sandbox here: allow user namespaces "
             "(sysctl kernel.unprivileged_userns_clone=1, or AppArmor's "
             "kernel.apparmor_restrict_unprivileged_userns=0), or run muxd in a container as root"
         )
-    if plan.headed and ("DISPLAY" in text or "headed" in text):
-        return (
+    if plan.headed and ("DISPLAY" in text or "headed browser" in text):
+        return BrowserUnusable(
             "a headed browser needs a screen and there is none: leave --headed out, or use xvfb-run"
         )
     if "Executable doesn't exist" in text:
-        return "Playwright's own browser is not complete: run `muxd browser install`"
-    first = next((line for line in text.splitlines() if line.strip()), "no reason given")
-    return f"the browser did not launch: {first}"
+        return BrowserUnusable(
+            "Playwright's own browser is not complete: run `muxd browser install`"
+        )
+    said = [line.partition("[err]")[2].strip() for line in text.splitlines() if "[err]" in line]
+    if said:
+        return BrowserLost("the browser did not launch; it said: " + " / ".join(said[-3:]))
+    return BrowserLost(
+        f"the browser ({plan.found.path or plan.found.source}) ended without a word as it was "
+        "launched: is it Chrome or Chromium?"
+        if "has been closed" in text
+        else f"the browser did not launch: {text.strip().splitlines()[0]}"
+    )

@@ -30,6 +30,8 @@ _ARGS = (
     # After a kill the next window would offer to restore the pages.
     "--hide-crash-restore-bubble",
 )
+LONGEST_SCRATCH = 60
+"""Bytes of a directory's name that leave room for Chromium's socket in it."""
 _SWITCH = "--disable-features="
 
 
@@ -64,6 +66,21 @@ class LaunchPlan:
                 )
             )
 
+    @property
+    def scratch(self) -> Path:
+        """Where Playwright puts its temporary files; emptied before each launch."""
+        return self.profile.with_name("tmp")
+
+    def _environment(self) -> dict[str, str | float | bool]:
+        """The browser's: its temporary files are in `scratch` too, where that is possible.
+
+        It makes a socket there, whose name must not be longer than a socket's address can be.
+        """
+        environ: dict[str, str | float | bool] = dict(os.environ)
+        if len(os.fsencode(self.scratch)) < LONGEST_SCRATCH:
+            environ["TMPDIR"] = str(self.scratch)
+        return environ
+
     def make_profile(self) -> None:
         """Make the profile directory, mode 0700."""
         self.profile.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,6 +109,7 @@ class LaunchPlan:
             "handle_sigterm": False,
             "handle_sighup": False,
             "timeout": self.timeout * 1000,
+            "env": self._environment(),
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from muxd.errors import ProfileInUse
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["claim_profile"]
+__all__ = ["claim_profile", "release_profile"]
 
 _LOCKS = ("SingletonLock", "SingletonSocket", "SingletonCookie")
 
@@ -79,6 +80,18 @@ def _remove_stale_lock(profile: Path) -> None:
         raise ProfileInUse(
             f"the browser profile {profile} is in use by process {pid}: close that browser"
         )
+    release_profile(profile)
+
+
+def release_profile(profile: Path) -> None:
+    """Remove the locks of a browser that is dead, and the directory of its socket.
+
+    A browser that ends by itself does so; one that was killed can't.
+    """
+    with contextlib.suppress(OSError):
+        socket_dir = (profile / "SingletonSocket").readlink().parent
+        if socket_dir.name.startswith(("org.chromium.", ".org.chromium.", "com.google.Chrome")):
+            shutil.rmtree(socket_dir, ignore_errors=True)
     for name in _LOCKS:
         with contextlib.suppress(FileNotFoundError):
             (profile / name).unlink()

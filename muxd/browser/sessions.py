@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from muxd.errors import SessionError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,22 +40,27 @@ class SessionFiles:
         """The saved state; None if there is none yet.
 
         Raises:
-          ValueError: the file is damaged. It is left as it is.
+          SessionError: the file is damaged or can't be read. It is left as it is.
         """
         try:
             text = self.path(session).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.damaged(session) from error
         try:
             state = json.loads(text)
         except ValueError:
             state = None
         if not isinstance(state, dict):
-            raise ValueError(
-                f"the saved session {session!r} is damaged: delete {self.path(session)} "
-                "and log in again"
-            )
+            raise self.damaged(session)
         return state
+
+    def damaged(self, session: str) -> SessionError:
+        """The error that says so, and what to do."""
+        return SessionError(
+            f"the saved session {session!r} is damaged: delete {self.path(session)} and log in again"
+        )
 
     def save(self, session: str, state: Any) -> None:
         """Replace the saved state, whole or not at all, also if the power goes.

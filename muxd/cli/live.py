@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
 import attrs
+import trio
 from rich.text import Text
 
 from muxd.abc import Sink
@@ -52,7 +53,14 @@ class ConsoleSink(Sink):
         self._console, self._zone, self._width = console, zone, width
 
     async def handle(self, event: Event) -> None:
-        """Print one event, or nothing."""
+        """Print one event, or nothing.
+
+        In a thread: a reader that has stopped reading (Ctrl-S, a full pipe) must not stop the
+        daemon. Cancelled, the thread is left to itself.
+        """
+        await trio.to_thread.run_sync(self._handle, event, abandon_on_cancel=True)
+
+    def _handle(self, event: Event) -> None:
         match event:
             case RunEnded():
                 self._console.print(self._run(event.record))
@@ -60,7 +68,7 @@ class ConsoleSink(Sink):
                 self._say(event, f"browser {event.version} is up", "cyan")
             case BrowserDown():
                 then = f"; the next in {event.retry_in:g} s" if event.retry_in else ""
-                self._say(event, f"browser lost: {event.reason}{then}", "red")
+                self._say(event, f"no browser: {event.reason}{then}", "red")
             case PlanMade():
                 self._plan(event)
             case ClockJumped():
@@ -71,11 +79,8 @@ class ConsoleSink(Sink):
                 self._say(event, f"running {event.jobs} jobs{faster}", "cyan")
             case Draining():
                 grace = format_duration(event.grace)
-                self._say(
-                    event,
-                    f"stopping: the run in progress may take {grace} (again: at once)",
-                    "cyan",
-                )
+                how = f": {event.job} may take {grace} (again: at once)" if event.job else ""
+                self._say(event, f"stopping{how}", "cyan")
             case _:
                 pass
 
@@ -100,8 +105,9 @@ class ConsoleSink(Sink):
         line.append(f"{record.outcome:<11}", STYLES.get(record.outcome, "bold red"))
         if record.duration is not None and record.lateness is not None:
             line.append(f" {record.duration:6.2f} s  {record.lateness:+6.2f} s late", "dim")
-        if record.error:
-            line.append("  " + record.error.splitlines()[0][:200], "red")
+        if record.error or record.error_type:
+            reason = (record.error or record.error_type or "").partition("\n")[0][:200]
+            line.append("  " + reason, "red" if record.outcome.ran else "dim")
         line.no_wrap = True
         line.overflow = "ellipsis"
         return line
@@ -117,7 +123,10 @@ class JsonSink(Sink):
         self._stream = stream
 
     async def handle(self, event: Event) -> None:
-        """Print one event."""
+        """Print one event, in a thread as `ConsoleSink` does."""
+        await trio.to_thread.run_sync(self._handle, event, abandon_on_cancel=True)
+
+    def _handle(self, event: Event) -> None:
         fields = {
             name: value.as_dict() if isinstance(value, Record) else value
             for name, value in attrs.asdict(event, recurse=False).items()

@@ -1,0 +1,135 @@
+"""What a run leaves on the things that all runs share, and how it is taken off again."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from muxd.bridge import bridged
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Browser, BrowserContext
+
+__all__ = ["Traces"]
+
+PLAYWRIGHTS_TIMEOUT = 30_000
+"""Playwright's own default timeout, milliseconds."""
+
+
+class Traces:
+    """Notes what runs do to the shared context and the browser, and undoes it after each.
+
+    A listener, a header or a route of one run would otherwise be there for every run after it.
+    The methods that leave such things are replaced, on these two objects only, by ones that take
+    a note first: so a run that leaves nothing costs nothing to clean up after.
+    """
+
+    def __init__(self, context: BrowserContext, browser: Browser) -> None:
+        """Begin to take notes."""
+        self._context, self._browser = context, browser
+        self._undo: dict[str, Callable[[], Awaitable[object]]] = {}
+        self._listeners: list[tuple[Any, str, Any]] = []
+        self._disposables: list[Any] = []
+        self._stain: str | None = None
+        for shared in (context, browser):
+            for name in ("on", "once"):
+                self._replace(shared, name, self._noting_listener(shared, getattr(shared, name)))
+        set_timeout = context.set_default_timeout
+        set_navigation_timeout = context.set_default_navigation_timeout
+        for name, undo in {
+            "set_default_timeout": _sync(lambda: set_timeout(PLAYWRIGHTS_TIMEOUT)),
+            "set_default_navigation_timeout": _sync(
+                lambda: set_navigation_timeout(PLAYWRIGHTS_TIMEOUT)
+            ),
+            "set_extra_http_headers": _call(context.set_extra_http_headers, {}),
+            "set_offline": _call(context.set_offline, False),
+            "set_geolocation": _call(context.set_geolocation, None),
+            "grant_permissions": _call(context.clear_permissions),
+            "route": _call(context.unroute_all),
+            "route_from_har": _call(context.unroute_all),
+        }.items():
+            self._replace(context, name, self._noting(name, undo, getattr(context, name)))
+        tracing = context.tracing
+        stop = _call(tracing.stop)
+        self._replace(tracing, "start", self._noting("tracing", stop, tracing.start))
+        for name in ("add_init_script", "expose_binding", "expose_function"):
+            self._replace(context, name, self._noting_disposable(name, getattr(context, name)))
+        if hasattr(context, "route_web_socket"):
+            self._replace(context, "route_web_socket", self._staining("route_web_socket", context))
+
+    async def undo(self) -> str | None:
+        """Take everything off again.
+
+        Returns:
+          None; or what could not be taken off, so that this browser should not be used on.
+
+        Playwright's errors are the caller's; bounded by the caller. Undoing twice does nothing.
+        """
+        for shared, event, listener in self._listeners:
+            with contextlib.suppress(Exception):  # the run has removed it, or it was for once
+                shared.remove_listener(event, listener)
+        self._listeners.clear()
+        while self._undo:
+            name, undo = self._undo.popitem()
+            # A run that has stopped its own trace leaves none to stop.
+            with contextlib.suppress(*((Exception,) if name == "tracing" else ())):
+                await undo()
+        while self._disposables:
+            await bridged(self._disposables.pop().__aexit__)(None, None, None)
+        stain, self._stain = self._stain, None
+        return stain
+
+    def _replace(self, shared: Any, name: str, method: Callable[..., Any]) -> None:
+        setattr(shared, name, method)
+
+    def _noting_listener(self, shared: Any, method: Callable[..., Any]) -> Callable[..., Any]:
+        def note(event: str, f: Any) -> Any:
+            self._listeners.append((shared, event, f))
+            return method(event, f)
+
+        return note
+
+    def _noting(
+        self, name: str, undo: Callable[[], Awaitable[object]], method: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        def note(*args: Any, **kwargs: Any) -> Any:
+            self._undo[name] = undo
+            return method(*args, **kwargs)
+
+        return note
+
+    def _noting_disposable(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        async def note(*args: Any, **kwargs: Any) -> Any:
+            disposable = await method(*args, **kwargs)
+            if hasattr(disposable, "__aexit__"):
+                self._disposables.append(disposable)
+            else:  # Playwright before it could be undone
+                self._stain = f"a run used {name} on the session `main`"
+            return disposable
+
+        return note
+
+    def _staining(self, name: str, context: Any) -> Callable[..., Any]:
+        method = getattr(context, name)
+
+        async def note(*args: Any, **kwargs: Any) -> Any:
+            self._stain = f"a run used {name} on the session `main`"
+            return await method(*args, **kwargs)
+
+        return note
+
+
+def _sync(call: Callable[[], object]) -> Callable[[], Awaitable[object]]:
+    async def undo() -> None:
+        call()
+
+    return undo
+
+
+def _call(method: Callable[..., Awaitable[object]], *args: Any) -> Callable[[], Awaitable[object]]:
+    async def undo() -> None:
+        await bridged(method)(*args)
+
+    return undo
