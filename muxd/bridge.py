@@ -301,13 +301,10 @@ class open_nursery:
             task = asyncio.current_task() if asyncio._get_running_loop() else None
             if others is not None or cancelled is None or task is None or not task.cancelling():
                 raise
-        raise _first_leaf(cancelled)
-
-
-def _first_leaf(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        bare: BaseException = cancelled
+        while isinstance(bare, BaseExceptionGroup):
+            bare = bare.exceptions[0]
+        raise bare
 
 
 # --- asyncio's side -----------------------------------------------------------------------------
@@ -382,6 +379,22 @@ class _Loop(asyncio.SelectorEventLoop):
             culprit.own(task)
         return task
 
+    def pass_cancellation_on(self, coro: Any) -> None:
+        """Do what asyncio's own waits would do if the error that is about to come were asyncio's.
+
+        The end of a TaskGroup and, on Python 3.11, wait_for() await a future that stands for
+        tasks, and cancel these when asyncio.CancelledError is raised there. trio's passes by.
+        """
+        while hasattr(inner := coro.cr_await, "cr_frame"):
+            coro = inner
+        with contextlib.suppress(AttributeError):  # of foreign coroutines
+            variables = coro.cr_frame.f_locals
+            group, fut = variables.get("self"), variables.get("fut")
+            if isinstance(group, asyncio.TaskGroup):
+                group._abort()  # type: ignore[attr-defined]  # cancels its tasks
+            elif coro.cr_code is asyncio.wait_for.__code__ and asyncio.isfuture(fut):
+                fut.cancel()
+
     def abandon(self, future: asyncio.Future[Any], callback: Any) -> None:
         """Cancel a future that is waited for no more; an error it ends with is not lost."""
         future.remove_done_callback(callback)
@@ -401,15 +414,15 @@ class _Loop(asyncio.SelectorEventLoop):
 
     async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
         """Start a process, whose transport is closed at the end of the run."""
-        transport, protocol = await super().subprocess_exec(*args, **kwargs)
-        self._processes.add(transport)
-        return transport, protocol
+        return self._note(await super().subprocess_exec(*args, **kwargs))
 
     async def subprocess_shell(self, *args: Any, **kwargs: Any) -> Any:
         """Start a process, whose transport is closed at the end of the run."""
-        transport, protocol = await super().subprocess_shell(*args, **kwargs)
-        self._processes.add(transport)
-        return transport, protocol
+        return self._note(await super().subprocess_shell(*args, **kwargs))
+
+    def _note(self, started: tuple[Any, Any]) -> tuple[Any, Any]:
+        self._processes.add(started[0])
+        return started
 
     async def shutdown_asyncgens(self) -> None:
         """Close what is left; asyncio.Runner calls this when all tasks have been cancelled."""

@@ -55,6 +55,9 @@ class Host(Protocol):
     def cancelled_error(self) -> type[BaseException]:
         """asyncio.CancelledError."""
 
+    def pass_cancellation_on(self, coro: Any) -> None:
+        """Cancel what asyncio cancels itself in the await that the coroutine is in."""
+
     def abandon(self, future: Any, callback: Any) -> None:
         """Cancel a future that is waited for no more and take back the callback."""
 
@@ -74,14 +77,13 @@ class Drivers(Protocol):
     """Those that have not ended."""
 
 
-@trio.lowlevel.disable_ki_protection
-def _interruptible(step: Callable[[Any], Any], argument: Any) -> Any:
-    """Run the body, in which Ctrl-C may raise anywhere, as it may under `trio.run`."""
-    return step(argument)
-
-
 def _protected(step: Callable[[Any], Any], argument: Any) -> Any:
     return step(argument)
+
+
+@trio.lowlevel.disable_ki_protection
+def _interruptible(step: Callable[[Any], Any], argument: Any) -> Any:
+    return step(argument)  # Ctrl-C may raise anywhere in the body, as it may under trio.run
 
 
 class CoroutineDriver:
@@ -132,15 +134,13 @@ class CoroutineDriver:
         self._for_future = False
         """It waits (or has just been woken) for something of asyncio's."""
         self._future: Any = None
-        self._pausing = False
-        """The future stands for a bare yield."""
+        self._pausing = False  # the future stands for a bare yield
         self._trap: Callable[[Any], trio.lowlevel.Abort] | None = None
         self._aborted = False
         """What it waits for was told to end: trio allows that once."""
         self._due = False
         """What it waits for can't be aborted: it will wake the task with an outcome."""
-        self._running = False
-        """The coroutine is making a step that trio does not know of."""
+        self._running = False  # the coroutine is making a step that trio does not know of
         self._asked = False
         """Trio has asked us to abort this sleep, in vain, and won't ask again."""
         self._ending: BaseException | None = None  # of the coroutine, until trio knows
@@ -333,6 +333,7 @@ class CoroutineDriver:
 
     def _give_up_future(self) -> None:
         self._aborted = True
+        self.host.pass_cancellation_on(self.coro)
         self.host.abandon(self._future, self._on_done)
         self._future = None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import random
 
 import pytest
 import trio
@@ -323,9 +322,10 @@ async def test_a_task_may_cancel_itself():
     await asyncio.sleep(0)  # taken back in time
 
 
+@pytest.mark.parametrize("where", ["in the block", "at its end"])
 @hosted
-async def test_a_task_group_in_a_cancelled_trio_scope_tells_its_tasks():
-    """trio's cancellation in the block of an asyncio.TaskGroup cancels the group's tasks."""
+async def test_a_task_group_in_a_cancelled_trio_scope_ends_its_tasks(where):
+    """trio's cancellation in an asyncio.TaskGroup cancels the group's tasks, as asyncio's would."""
     ended = []
 
     async def work():
@@ -334,95 +334,33 @@ async def test_a_task_group_in_a_cancelled_trio_scope_tells_its_tasks():
         finally:
             ended.append(True)
 
-    with trio.move_on_after(SOON) as scope:
+    async def wait_in_group():
         async with asyncio.TaskGroup() as group:
             group.create_task(work())
-            await asyncio.sleep(NEVER)
+            if where == "in the block":
+                await asyncio.sleep(NEVER)
+
+    with trio.move_on_after(SOON) as scope:
+        await wait_in_group()
     assert scope.cancelled_caught
     await asyncio.sleep(SOON)
     assert ended == [True]
 
 
-# --- anything goes --------------------------------------------------------------------------------
+@hosted
+async def test_wait_for_in_a_cancelled_trio_scope_ends_what_it_waits_for():
+    """trio's cancellation of asyncio.wait_for cancels what is waited for, as asyncio's would."""
+    ended = []
 
+    async def work():
+        try:
+            await asyncio.sleep(NEVER)
+        finally:
+            ended.append(True)
 
-async def _of_asyncio(steps):
-    for _kind, seconds, _steps in steps:
-        await asyncio.sleep(seconds)
-
-
-async def _perform(steps, rng):
-    """A body made of random waits in random blocks of both worlds."""
-    loop = asyncio.get_running_loop()
-    for kind, seconds, inner in steps:
-        with contextlib.suppress(TimeoutError):
-            if kind == "asyncio sleep":
-                await asyncio.sleep(seconds)
-            elif kind == "trio sleep":
-                await trio.sleep(seconds)
-            elif kind == "event":
-                event = trio.Event()
-                loop.call_later(seconds, event.set)
-                await event.wait()
-            elif kind == "queue":
-                queue = asyncio.Queue()
-                loop.call_later(seconds, queue.put_nowait, 1)
-                await queue.get()
-            elif kind == "self":
-                asyncio.current_task().cancel()
-                try:
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await trio.sleep(seconds)
-                finally:
-                    asyncio.current_task().uncancel()
-            elif kind == "scope":
-                with trio.CancelScope() as scope:
-                    scope.cancel()
-                    await asyncio.sleep(seconds)
-            elif kind == "move on":
-                with trio.move_on_after(seconds, shield=rng.random() < 0.3):
-                    await _perform(inner, rng)
-            elif kind == "timeout":
-                async with asyncio.timeout(seconds):
-                    await _perform(inner, rng)
-            elif kind == "nursery":
-                async with open_nursery() as nursery:
-                    nursery.start_soon(_perform, inner, rng)
-                    await _perform(inner, rng)
-            elif kind == "group":
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(_of_asyncio(inner))
-                    await _perform(inner, rng)
-            elif kind == "gather":
-                await asyncio.gather(_of_asyncio(inner), _of_asyncio(inner))
-            elif kind == "bridged":
-                await bridged(_perform)(inner, rng)
-
-
-def _invent(rng, depth):
-    leaves = ["asyncio sleep", "trio sleep", "event", "queue", "self", "scope"]
-    blocks = ["move on", "timeout", "nursery", "group", "gather", "bridged"]
-    steps = []
-    for _ in range(rng.randint(1, 4)):
-        kind = rng.choice(leaves + 2 * blocks if depth else leaves)
-        inner = _invent(rng, depth - 1) if kind in blocks else []
-        steps.append((kind, rng.choice([0, 0, 0.001, 0.002]), inner))
-    return steps
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_no_mixture_upsets_trio(seed):
-    """Whatever is mixed and cancelled when, the run ends in time, in order and with no error."""
-    rng = random.Random(seed)
-    steps = _invent(rng, 3)
-
-    async def main():
-        with background_errors() as background, trio.fail_after(10):
-            with trio.move_on_after(rng.choice([0, 0.001, 0.003, 0.01, 5])):
-                await _perform(steps, rng)
-            await asyncio.sleep(0)
-            await trio.lowlevel.checkpoint()
-        assert background.errors == []
-        assert asyncio.current_task().cancelling() == 0
-
-    run(main)
+    for awaitable in (work(), asyncio.ensure_future(work())):
+        with trio.move_on_after(SOON) as scope:
+            await asyncio.wait_for(awaitable, NEVER)
+        assert scope.cancelled_caught
+        await asyncio.sleep(SOON)
+    assert ended == [True, True]

@@ -48,6 +48,21 @@ async def _rounds():
         await asyncio.sleep(0)
 
 
+class Until:
+    """An event that is set at the n-th error, to be an `on_error`."""
+
+    def __init__(self, number):
+        self._event, self._missing = trio.Event(), number
+
+    def __call__(self, _error):
+        self._missing -= 1
+        if self._missing == 0:
+            self._event.set()
+
+    async def wait(self):
+        await self._event.wait()
+
+
 def _messages(background):
     return [str(error) for error in background.errors]
 
@@ -55,14 +70,14 @@ def _messages(background):
 @hosted
 async def test_errors_of_callbacks_are_collected():
     """An error in call_soon, call_later or a done callback is charged, with asyncio's words."""
-    loop = asyncio.get_running_loop()
-    with background_errors() as background:
+    loop, three = asyncio.get_running_loop(), Until(3)
+    with background_errors(three) as background:
         loop.call_soon(_fail, "soon")
         loop.call_later(SOON, _fail, "later")
         future = loop.create_future()
         future.add_done_callback(lambda _: _fail("done"))
         future.set_result(None)
-        await trio.sleep(3 * SOON)
+        await three.wait()
     assert sorted(_messages(background)) == ["done", "later", "soon"]
     assert all("(asyncio: Exception in callback" in e.__notes__[0] for e in background.errors)
 
@@ -124,14 +139,14 @@ async def test_the_innermost_block_is_charged():
 @hosted
 async def test_who_started_it_is_charged():
     """A task or callback of an outer block is charged to that one, though an inner one runs."""
-    loop = asyncio.get_running_loop()
-    with background_errors() as outer:
+    loop, both = asyncio.get_running_loop(), Until(2)
+    with background_errors(both) as outer:
         loop.call_later(SOON, _fail, "outer's callback")
         task = asyncio.create_task(_fail_soon("outer's task"))
         with background_errors() as inner:
-            await trio.sleep(3 * SOON)
+            await asyncio.wait([task])
             del task
-            await _rounds()
+            await both.wait()
     assert sorted(_messages(outer)) == ["outer's callback", "outer's task"]
     assert inner.errors == []
 
@@ -141,7 +156,8 @@ async def test_a_late_error_is_nobody_elses():
     """What a block left behind fails when the block has ended: it is logged, and charged to none."""
     loop = asyncio.get_running_loop()
     with background_errors():
-        loop.call_later(SOON, _fail, "late callback")
+        future = loop.create_future()
+        future.add_done_callback(lambda _: _fail("late callback"))
 
         async def fail_with_a_cycle():
             _me = asyncio.current_task()  # so that only the garbage collector frees it
@@ -152,7 +168,8 @@ async def test_a_late_error_is_nobody_elses():
     with background_errors() as next_one, structlog.testing.capture_logs() as logs:
         del task
         gc.collect()
-        await trio.sleep(3 * SOON)
+        future.set_result(None)
+        await _rounds()
     assert next_one.errors == []
     assert [(entry["log_level"], entry["late"]) for entry in logs] == [("error", True)] * 2
     assert sorted(str(entry["exc_info"]) for entry in logs) == ["late callback", "late task"]
@@ -165,11 +182,12 @@ async def test_children_count_as_the_blocks():
     async def child():
         asyncio.get_running_loop().call_later(SOON, _fail, "a child's")
 
-    with background_errors() as outer:
+    one = Until(1)
+    with background_errors(one) as outer:
         async with open_nursery() as nursery:
             nursery.start_soon(child)
         with background_errors() as inner:
-            await trio.sleep(3 * SOON)
+            await one.wait()
     assert (_messages(outer), inner.errors) == (["a child's"], [])
 
 

@@ -26,7 +26,7 @@ def run_script(body, *, env_code=""):
     """Run `body` in a Python of its own, with every warning shown; its output, stripped."""
     script = f"import asyncio, gc, os, sys, trio\nfrom muxd.bridge import *\n{env_code}\n{body}"
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "always", "-c", script],
+        [sys.executable, "-W", "always", "-c", script],
         capture_output=True,
         text=True,
         timeout=30,
@@ -183,8 +183,7 @@ del process
 gc.collect()
 """
     )
-    assert (code, out) == (0, "True ['generator', 'task'] -9")
-    assert [line for line in err.splitlines() if "Close running child process" not in line] == []
+    assert (code, out, err) == (0, "True ['generator', 'task'] -9", "")
 
 
 def test_a_process_that_ended_leaves_nothing_either():
@@ -239,8 +238,7 @@ print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
         env_code=INTERRUPT,
     )
     assert out.splitlines() == ["raised in the body", "cleaned up", "raised by run", "True"]
-    assert code == 0
-    assert [line for line in err.splitlines() if "Executing <Handle" not in line] == []
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize("restrict", [True, False])
