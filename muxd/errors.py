@@ -20,6 +20,7 @@
     │   └── LedgerError        the ledger can't be read or written
     ├── RunError             what a run's own body did
     │   ├── DeadlineExceeded   it ran longer than its timeout
+    │   ├── RunCutOff          muxd died while it ran
     │   ├── SessionError       its session could not be loaded or saved
     │   └── BackgroundError    a listener, route handler or callback of it raised
     └── InternalError        ours: please report it
@@ -47,6 +48,7 @@ __all__ = [
     "PageCrashed",
     "PluginError",
     "ProfileInUse",
+    "RunCutOff",
     "RunError",
     "SessionError",
     "UnknownJob",
@@ -227,6 +229,10 @@ class LedgerError(WorldError):
 
 class RunError(MuxdError):
     """A run ended badly by its own doing."""
+
+
+class RunCutOff(RunError):
+    """muxd died while it ran. The next start records it as ``interrupted``; nobody saw its end."""
 
 
 class DeadlineExceeded(RunError):

@@ -6,7 +6,8 @@ import contextlib
 import fcntl
 import os
 import stat
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -16,7 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["StateDir"]
+__all__ = ["Owner", "Role", "StateDir"]
+
+Role = Literal["daemon", "run"]
+"""What holds a state directory: a daemon, or a `muxd run` without one."""
+PATIENCE = 2.0
+"""How long others that only look at the lock may be in the way of taking it, seconds."""
+
+
+@attrs.frozen
+class Owner:
+    """Who holds a state directory."""
+
+    pid: int | None
+    """Its process; None if it has the lock and has not written who it is yet."""
+    role: Role = "daemon"
 
 
 @attrs.frozen
@@ -42,7 +57,7 @@ class StateDir:
 
     @property
     def lock_file(self) -> Path:
-        """Held by the running daemon, whose pid it has in it; gone when none runs."""
+        """Held by the running muxd, which has its pid and its role in it; gone when none runs."""
         return self.root / "muxd.lock"
 
     def prepare(self) -> None:
@@ -73,7 +88,7 @@ class StateDir:
             ) from None
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, role: Role = "daemon") -> Iterator[None]:
         """Own the directory while inside.
 
         The lock is the system's (`flock`): it ends with its process, however that ends. The file
@@ -83,39 +98,50 @@ class StateDir:
           AlreadyRunning: another process holds it; its pid is named.
         """
         self.prepare()
-        while True:
-            fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = _pid_in(fd)
-                os.close(fd)
-                raise AlreadyRunning(str(self.root), pid) from None
-            if self._is_ours(fd):
-                break
-            os.close(fd)  # its last owner removed it between our open and our lock
+        fd = self._lock()
         try:
             os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(fd, f"{os.getpid()} {role}\n".encode(), 0)
             yield
         finally:
             self.lock_file.unlink(missing_ok=True)
             os.close(fd)
 
-    def owner(self) -> int | None:
-        """The pid of the process that holds the directory; None if none does."""
+    def owner(self) -> Owner | None:
+        """Who holds the directory; None if nobody does."""
         try:
             fd = os.open(self.lock_file, os.O_RDWR)
         except OSError:
             return None
         try:
+            # Shared: any number may look at a time. Only an owner is in the way.
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _pid_in(fd)
+            return _owner_in(fd)
         else:
             return None
         finally:
             os.close(fd)
+
+    def _lock(self) -> int:
+        """The lock file, locked and still in its place."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                owner = self.owner()
+                if owner is None and time.monotonic() < end:
+                    # Somebody only looked whether there is an owner, and is gone in a moment.
+                    time.sleep(0.001)
+                    continue
+                owner = owner or Owner(None)
+                raise AlreadyRunning(str(self.root), owner.pid, alone=owner.role == "run") from None
+            if self._is_ours(fd):
+                return fd
+            os.close(fd)  # its last owner removed it between our open and our lock
 
     def _is_ours(self, fd: int) -> bool:
         try:
@@ -124,6 +150,6 @@ class StateDir:
             return False
 
 
-def _pid_in(fd: int) -> int | None:
-    text = os.pread(fd, 20, 0).decode(errors="replace").strip()
-    return int(text) if text.isdigit() else None
+def _owner_in(fd: int) -> Owner:
+    pid, _, role = os.pread(fd, 40, 0).decode(errors="replace").strip().partition(" ")
+    return Owner(int(pid) if pid.isdigit() else None, "run" if role == "run" else "daemon")

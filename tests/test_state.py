@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from muxd.errors import AlreadyRunning, ConfigError
-from muxd.state import StateDir
+from muxd.state import Owner, StateDir
 
 HOLD = """
 import sys, time
@@ -36,7 +38,7 @@ def holder(tmp_path):
 def test_a_second_owner_is_refused_and_told_the_pid(tmp_path, holder):
     """While one process holds the directory, another gets AlreadyRunning with its pid."""
     state = StateDir(tmp_path / "state")
-    assert state.owner() == holder.pid
+    assert state.owner() == Owner(holder.pid, "daemon")
     with pytest.raises(AlreadyRunning, match=str(holder.pid)) as refused, state.hold():
         pytest.fail("two owners")
     assert refused.value.pid == holder.pid
@@ -51,7 +53,7 @@ def test_a_dead_owner_blocks_nobody(tmp_path, holder):
     assert state.lock_file.exists()
     assert state.owner() is None
     with state.hold():
-        assert state.owner() == os.getpid()
+        assert state.owner() == Owner(os.getpid(), "daemon")
 
 
 def test_nothing_is_left_of_an_owner(tmp_path):
@@ -76,3 +78,36 @@ def test_a_file_in_its_place_is_a_clear_message(tmp_path):
     with pytest.raises(ConfigError, match="--state-dir") as wrong:
         StateDir(tmp_path / "state").prepare()
     assert str(tmp_path / "state") in str(wrong.value)
+
+
+def test_the_owner_says_what_it_is(tmp_path):
+    """The lock tells a `muxd run` from a daemon, and so does the refusal."""
+    state = StateDir(tmp_path / "state")
+    with state.hold("run"):
+        assert state.owner() == Owner(os.getpid(), "run")
+        with pytest.raises(AlreadyRunning, match="is running a job alone"), state.hold():
+            pytest.fail("two owners")
+
+
+def test_looking_is_in_nobodys_way(tmp_path):
+    """A start at the very moment at which somebody looks who the owner is does not fail."""
+    state = StateDir(tmp_path / "state")
+    state.prepare()
+    state.lock_file.touch()
+    with state.lock_file.open() as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        threading.Timer(0.1, looker.close).start()
+        with state.hold():
+            assert state.owner() == Owner(os.getpid(), "daemon")
+
+
+def test_a_lock_that_is_only_looked_at_for_ever_is_refused(tmp_path, monkeypatch):
+    """Somebody else's shared lock delays a start for a bounded time, and then it is refused."""
+    monkeypatch.setattr("muxd.state.PATIENCE", 0.05)
+    state = StateDir(tmp_path / "state")
+    state.prepare()
+    state.lock_file.touch()
+    with state.lock_file.open() as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        with pytest.raises(AlreadyRunning, match="another process"), state.hold():
+            pytest.fail("held in spite of another's lock")
