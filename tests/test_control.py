@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 
 import attrs
+import httpx
 import pytest
 import trio
 
 from muxd.control.client import ControlClient
 from muxd.control.path import short_path
 from muxd.control.server import serve_control
-from muxd.errors import DaemonNotRunning, UnknownJob, UserError
+from muxd.errors import (
+    DaemonNotRunning,
+    DaemonSilent,
+    LedgerError,
+    MuxdError,
+    UnknownJob,
+    UserError,
+)
 from muxd.job import Job
 from muxd.record import Outcome, Record
 from muxd.release import Release
@@ -26,17 +36,27 @@ async def body(run):
 class Fake:
     """What the socket asks of the daemon."""
 
+    grace = 7.5
     stopped: list = attrs.field(factory=list)
+    told: dict = attrs.field(factory=lambda: {"state": "running"})
 
     def status(self):
-        return {"state": "running"}
+        return self.told
 
     async def request(self, job):
+        if job == "forgotten":
+            return Release(id="r2", job=Job(job, body, interval="1h"), released_at=1.0)
+        if job == "broken":
+            raise ValueError("oops")
+        if job == "stuck":
+            raise LedgerError("the ledger can't be read")
         if job != "known":
             raise UnknownJob(job, ("known",))
         return Release(id="r1", job=Job(job, body, interval="1h"), released_at=1.0)
 
     async def wait_ended(self, run_id):
+        if run_id != "r1":
+            raise KeyError(run_id)
         await trio.sleep(0.01)
         return Record(id=run_id, job="known", released_at=1.0, outcome=Outcome.ok)
 
@@ -68,14 +88,71 @@ async def test_every_command_reaches_the_daemon(state):
             assert (await in_thread(client.run, "known", wait=True))["outcome"] == "ok"
             with pytest.raises(UserError, match="there is no job 'unknown'"):
                 await in_thread(client.run, "unknown", wait=True)
-            await in_thread(client.stop, at_once=True)
+            assert (await in_thread(client.stop, at_once=True))["grace"] == 7.5
             assert fake.stopped == [True]
             nursery.cancel_scope.cancel()
     assert not state.socket.exists()
 
 
-# httpcore leaves a socket that could not be connected to the garbage collector.
-@pytest.mark.filterwarnings("ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning")
+@contextlib.asynccontextmanager
+async def serving(state, fake):
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_control, fake, state.socket)
+            yield ControlClient(state)
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a?wait=1", "a#b", "..", ".", "ä", "\udcff", "knwon"])
+async def test_whatever_is_typed_as_a_job_is_looked_for(state, name):
+    """No text breaks the request: a name that no job has is an unknown job, with a guess."""
+    async with serving(state, Fake()) as client:
+        with pytest.raises(UnknownJob) as unknown:
+            await in_thread(client.run, name, wait=True)
+    assert repr(name) in str(unknown.value)
+    assert ("did you mean 'known'?" in str(unknown.value)) == (name == "knwon")
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        ("broken", "internal error: ValueError: oops"),
+        ("stuck", "the ledger can't be read"),
+        ("forgotten", "run r2 of job 'forgotten' is not in the ledger"),
+    ],
+)
+async def test_a_failure_of_the_daemon_is_not_the_users_mistake(state, job, message):
+    """Errors but those of the user are failures, exit code 1; the next request is answered."""
+    async with serving(state, Fake()) as client:
+        with pytest.raises(MuxdError, match=f"muxd failed: {message}") as failed:
+            await in_thread(client.run, job, wait=True)
+        assert not isinstance(failed.value, UserError)
+        assert failed.value.exit_code == 1
+        assert await in_thread(client.status) == {"state": "running"}
+
+
+async def test_half_a_surrogate_pair_is_told(state):
+    """What is no UTF-8 goes over the socket all the same."""
+    async with serving(state, Fake(told={"state_dir": "/tmp/\udcff"})) as client:
+        assert await in_thread(client.status) == {"state_dir": "/tmp/\udcff"}
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]"])
+async def test_a_request_that_is_no_json_object_is_refused(state, content):
+    """It is the mistake of who sends it, and nothing is stopped."""
+    fake = Fake()
+    async with serving(state, fake):
+
+        def send():
+            with short_path(state.socket) as path:
+                transport = httpx.HTTPTransport(uds=path)
+                with httpx.Client(transport=transport) as client:
+                    return client.post("http://muxd/v1/stop", content=content)
+
+        assert (await in_thread(send)).status_code == 422
+    assert fake.stopped == []
+
+
 async def test_nobody_there(state):
     """Without a daemon, and with the socket of a dead one, a command says that none is running."""
     client = ControlClient(state)
@@ -85,6 +162,66 @@ async def test_nobody_there(state):
         dead.bind(path)
     with pytest.raises(DaemonNotRunning):
         client.status()
+
+
+async def test_a_daemon_that_is_starting_is_waited_for(state):
+    """Who holds the directory and listens not yet is asked again until it does."""
+    told, answered = [], trio.Event()
+
+    async def ask():
+        told.append(await in_thread(ControlClient(state).status))
+        answered.set()
+
+    with state.hold(), trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.sleep(0.2)
+            assert told == []
+            async with serving(state, Fake()):
+                await answered.wait()
+    assert told == [{"state": "running"}]
+
+
+async def test_a_daemon_that_never_listens_is_a_failure(state, monkeypatch):
+    """The wait has a bound, and the message names the process; exit code 1, not 3."""
+    monkeypatch.setattr("muxd.control.client.PATIENCE", 0.1)
+    with (
+        state.hold(),
+        pytest.raises(DaemonSilent, match=f"process {os.getpid()}.* starting or") as silent,
+    ):
+        ControlClient(state).status()
+    assert silent.value.exit_code == 1
+
+
+async def test_a_run_alone_is_no_daemon_and_is_named(state):
+    """While a `muxd run` holds the directory, a command says so and which process that is."""
+    with (
+        state.hold("run"),
+        pytest.raises(DaemonNotRunning, match=f"process {os.getpid()} is running a job alone"),
+    ):
+        ControlClient(state).status()
+
+
+@pytest.mark.parametrize("answers", [False, True])
+async def test_a_daemon_that_ends_or_hangs_in_mid_request(state, monkeypatch, answers):
+    """Ended before it had answered, or no answer in time: a failure that says which."""
+    monkeypatch.setattr("muxd.control.client.BOUND", 0.3)
+    with socket.socket(socket.AF_UNIX) as listener:
+        with short_path(state.socket) as path:
+            listener.bind(path)
+        listener.listen(5)
+
+        def hang_up():
+            for _ in range(2):  # the look whether it listens, then the request
+                listener.accept()[0].close()
+
+        async with trio.open_nursery() as nursery:
+            if answers:
+                nursery.start_soon(trio.to_thread.run_sync, hang_up)
+            with pytest.raises(DaemonSilent) as silent:
+                await in_thread(ControlClient(state).status)
+    assert ("ended during" if answers else "does not answer within 0.3 s") in str(silent.value)
+    assert silent.value.exit_code == 1
 
 
 async def test_the_socket_of_a_dead_daemon_is_replaced(state):

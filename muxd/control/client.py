@@ -2,62 +2,118 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import time
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from muxd.control.path import short_path
-from muxd.errors import DaemonNotRunning, UserError
+from muxd.errors import DaemonNotRunning, DaemonSilent, MuxdError, UnknownJob, UserError
 
 if TYPE_CHECKING:
     from muxd.state import StateDir
 
 __all__ = ["ControlClient"]
 
+PATIENCE = 15.0
+"""How long a command waits for a daemon that is there but listens not yet, or no more, seconds."""
+BOUND = 10.0
+"""How long an answer may take that waits for nothing, seconds."""
+
 
 class ControlClient:
-    """Talks to the daemon that owns a state directory. Blocks; for commands only."""
+    """Talks to the daemon that owns a state directory. Blocks; for commands only.
+
+    A daemon that is starting has no socket yet, and one that is stopping has none any more: every
+    call waits for it to listen or to be gone, `PATIENCE` at most. Each raises:
+
+    - `DaemonNotRunning`: there is none.
+    - `DaemonSilent`: it does not listen, does not answer, or ended before it had answered.
+    - `UserError`: it refused, with its reason.
+    - `MuxdError`: it failed.
+    """
 
     def __init__(self, state: StateDir) -> None:
         self._state = state
 
     def status(self) -> dict[str, Any]:
         """What `muxd status` shows."""
-        return self._call("GET", "/v1/status", timeout=10)
+        return self._call("GET", "/v1/status", timeout=BOUND)
 
     def run(self, job: str, *, wait: bool) -> dict[str, Any]:
-        """Ask for a run now; with `wait` return its record once it has ended."""
-        path = f"/v1/jobs/{job}/run" + ("?wait=1" if wait else "")
-        return self._call("POST", path, timeout=None if wait else 30)
-
-    def stop(self, *, at_once: bool) -> dict[str, Any]:
-        """Tell it to stop."""
-        return self._call("POST", "/v1/stop", timeout=10, json={"at_once": at_once})
-
-    def _call(
-        self, method: str, path: str, *, timeout: float | None, json: Any = None
-    ) -> dict[str, Any]:
-        """One request.
+        """Ask for a run now; with `wait` return its record once it has ended.
 
         Raises:
-          DaemonNotRunning: nobody answers on the socket.
-          UserError: the daemon refused, with its reason.
+          UnknownJob: the daemon has no such job.
         """
+        name = quote(job, safe="", errors="surrogateescape")
+        path = f"/v1/jobs/{name}/run" + ("?wait=1" if wait else "")
+        during = "the run: its record will say more (muxd history)" if wait else ""
+        try:
+            return self._call("POST", path, timeout=None if wait else BOUND, during=during)
+        except LookupError as error:
+            raise UnknownJob(job, tuple(map(str, error.args))) from None
+
+    def stop(self, *, at_once: bool) -> dict[str, Any]:
+        """Tell it to stop. The answer has its ``grace``, seconds."""
+        return self._call("POST", "/v1/stop", timeout=BOUND, json={"at_once": at_once})
+
+    def listening(self) -> bool:
+        """True if somebody listens on the socket now."""
         if not self._state.socket.exists():
-            raise DaemonNotRunning(str(self._state.root))
+            return False
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+            probe.settimeout(BOUND)
+            with short_path(self._state.socket) as path:
+                probe.connect(path)
+                return True
+        return False
+
+    def _wait_listening(self) -> str:
+        """Wait until the daemon listens; who it is, for messages."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            listening, owner = self.listening(), self._state.owner()
+            if owner is not None and owner.role == "run":
+                raise DaemonNotRunning(str(self._state.root), alone=owner.pid)
+            who = f"muxd (process {owner.pid})" if owner else "muxd"
+            if listening:
+                return who
+            if owner is None:
+                raise DaemonNotRunning(str(self._state.root))
+            if time.monotonic() > end:
+                raise DaemonSilent(
+                    f"{who} is starting or stopping, and has not listened for {PATIENCE:g} s"
+                )
+            time.sleep(0.05)  # a socket that will be there gives no event
+
+    def _call(
+        self, method: str, path: str, *, timeout: float | None, json: Any = None, during: str = ""
+    ) -> dict[str, Any]:
+        """One request. Raises what the class says, and LookupError: no such job, but those."""
+        who = self._wait_listening()
         import httpx  # a tenth of a second, which commands that don't talk needn't pay
 
-        with short_path(self._state.socket) as socket:
-            transport = httpx.HTTPTransport(uds=socket)
+        with short_path(self._state.socket) as path_of_socket:
+            transport = httpx.HTTPTransport(uds=path_of_socket)
             try:
                 with httpx.Client(transport=transport, timeout=timeout) as client:
                     answer = client.request(method, f"http://muxd{path}", json=json)
-            except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError):
-                raise DaemonNotRunning(str(self._state.root)) from None
             except httpx.TimeoutException:
-                pid = self._state.owner()
-                raise UserError(
-                    f"muxd (process {pid}) does not answer within {timeout:g} s"
-                ) from None
+                raise DaemonSilent(f"{who} does not answer within {timeout:g} s") from None
+            except httpx.TransportError:
+                text = f"{who} ended during {during or 'the request'}"
+                raise DaemonSilent(text) from None
+        try:
+            told = answer.json()
+        except ValueError:  # not from our application, but from the server that it runs on
+            told = {}
+        if answer.is_success:
+            return cast("dict[str, Any]", told)
+        message = told.get("error") or f"{who} answered {answer.status_code}"
+        if answer.status_code == 404:
+            raise LookupError(*told.get("known", ()))
         if answer.status_code == 422:
-            raise UserError(answer.json()["error"])
-        answer.raise_for_status()
-        return cast("dict[str, Any]", answer.json())
+            raise UserError(message)
+        raise MuxdError(f"{who} failed: {message}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol
 
+import structlog
 import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
@@ -15,9 +17,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from muxd.control.path import short_path
-from muxd.errors import UserError
+from muxd.errors import MuxdError, UnknownJob, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -34,6 +37,10 @@ REQUEST_BOUND = 64 * 1024
 class Controlled(Protocol):
     """What the control socket can ask of the daemon."""
 
+    @property
+    def grace(self) -> float:
+        """How long the run in progress may go on after a stop was asked for, seconds."""
+
     def status(self) -> dict[str, Any]:
         """The daemon's state, for JSON."""
 
@@ -41,40 +48,82 @@ class Controlled(Protocol):
         """Ask for a run now. Raises `UserError` when that can't be."""
 
     async def wait_ended(self, run_id: str) -> Record:
-        """The record of a run, once it has ended."""
+        """The record of a run, once it has ended. Raises KeyError if it can't be found."""
 
     def stop(self, *, at_once: bool) -> None:
         """Begin to stop; `at_once` also cuts the run in progress short."""
 
 
+class _Answer(JSONResponse):
+    """In ASCII: half of a surrogate pair, of a page or a file's name, is no UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False).encode()
+
+
 def make_app(daemon: Controlled) -> Starlette:
-    """The application. Every answer is one JSON object; errors are ``{"error": message}``."""
+    """The application. Every answer is one JSON object; errors are ``{"error": message}``.
+
+    404: there is no such job, and ``known`` has those that there are. 422: the request can't be
+    granted, or is none. 500: muxd failed.
+    """
 
     async def status(_request: Request) -> JSONResponse:
-        return JSONResponse(daemon.status())
+        return _Answer(daemon.status())
 
     async def run(request: Request) -> JSONResponse:
         release = await daemon.request(request.path_params["job"])
-        if request.query_params.get("wait") == "1":
-            return JSONResponse((await daemon.wait_ended(release.id)).as_dict())
-        return JSONResponse({"id": release.id, "job": release.job.name}, status_code=202)
+        if request.query_params.get("wait") != "1":
+            return _Answer({"id": release.id, "job": release.job.name}, status_code=202)
+        try:
+            record = await daemon.wait_ended(release.id)
+        except KeyError:
+            message = f"run {release.id} of job {release.job.name!r} is not in the ledger"
+            raise MuxdError(message) from None
+        return _Answer(record.as_dict())
 
     async def stop(request: Request) -> JSONResponse:
-        body = json.loads(await request.body() or b"{}")
+        try:
+            body = json.loads(await request.body() or b"{}")
+        except ValueError as error:
+            raise UserError(f"this is not JSON: {error}") from None
+        if not isinstance(body, dict):
+            raise UserError("give a JSON object")
+        grace = daemon.grace
         daemon.stop(at_once=body.get("at_once") is True)
-        return JSONResponse({"stopping": True, "pid": os.getpid()}, status_code=202)
-
-    async def refused(_request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, status_code=422)
+        return _Answer({"stopping": True, "pid": os.getpid(), "grace": grace}, status_code=202)
 
     return Starlette(
         routes=[
-            Route("/v1/status", status),
-            Route("/v1/jobs/{job}/run", run, methods=["POST"]),
-            Route("/v1/stop", stop, methods=["POST"]),
+            Route("/v1/status", _answering(status)),
+            # `path`: whatever somebody takes for a job's name, slashes too
+            Route("/v1/jobs/{job:path}/run", _answering(run), methods=["POST"]),
+            Route("/v1/stop", _answering(stop), methods=["POST"]),
         ],
-        exception_handlers={UserError: refused, ValueError: refused},
     )
+
+
+def _answering(
+    endpoint: Callable[[Request], Awaitable[JSONResponse]],
+) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """The endpoint, with every error as an answer: one mistake of muxd's costs one request."""
+
+    @wraps(endpoint)
+    async def answer(request: Request) -> JSONResponse:
+        try:
+            return await endpoint(request)
+        except UnknownJob as error:
+            return _Answer({"error": str(error), "known": list(error.known)}, status_code=404)
+        except UserError as error:
+            return _Answer({"error": str(error)}, status_code=422)
+        except MuxdError as error:
+            return _Answer({"error": str(error)}, status_code=500)
+        except Exception as error:
+            structlog.get_logger().exception("a request failed", path=request.url.path)
+            text = f"internal error: {type(error).__name__}: {error}"
+            return _Answer({"error": text}, status_code=500)
+
+    return answer
 
 
 async def serve_control(
