@@ -14,7 +14,7 @@ from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
 from muxd.job import Overlap
 from muxd.live import LiveRun, new_record
-from muxd.record import Outcome, Record
+from muxd.record import CUT_OFF, Outcome, Record
 from muxd.release import Cause, Release
 from muxd.writer import RecordWriter
 
@@ -82,6 +82,8 @@ class RunBook:
         self._recent: OrderedDict[str, Record] = OrderedDict()
         self._counts = dict.fromkeys(Outcome, 0)
         self._closed = False
+        # ids of the runs that waited when the book was closed
+        self._never: frozenset[str] = frozenset()
 
     @property
     def waiting(self) -> tuple[Release, ...]:
@@ -139,6 +141,7 @@ class RunBook:
                 error=STOPPED_BEFORE_START
                 if record.started_at is None
                 else "muxd ended while it ran",
+                error_type=None if record.started_at is None else CUT_OFF,
             )
             for record in await self.store.unfinished()
             if record.id not in self._live
@@ -323,6 +326,7 @@ class RunBook:
         A run in progress goes on and may end later. Shielded, as `release`.
         """
         self._closed = True
+        self._never |= {live.release.id for live in self._waiting.values()}
         await self._conclude(
             *(
                 self._ended(live, Outcome.interrupted, STOPPED_BEFORE_START)
@@ -331,6 +335,8 @@ class RunBook:
         )
 
     def _ends_unstarted(self, run_id: str) -> bool:
+        if run_id in self._never:
+            return True
         live = self._live.get(run_id)
         if live is not None:
             return live.ending and live.record.started_at is None

@@ -10,7 +10,10 @@ import attrs
 
 from muxd.release import Cause
 
-__all__ = ["Outcome", "Record", "utc_text"]
+__all__ = ["CUT_OFF", "Outcome", "Record", "utc_text"]
+
+CUT_OFF = "muxd.errors.RunCutOff"
+"""The `Record.error_type` of a run whose end nobody saw, because muxd died while it ran."""
 
 
 class Outcome(StrEnum):
@@ -64,6 +67,7 @@ class Record:
     started_at: float | None = None
     """When the run got the browser; None if it never did."""
     ended_at: float | None = None
+    """When it ended; of a run that was cut off (`CUT_OFF`), when the next start found it."""
     outcome: Outcome | None = None
     error_type: str | None = None
     """The qualified name of the exception's class."""
@@ -84,8 +88,8 @@ class Record:
 
     @property
     def duration(self) -> float | None:
-        """Start to end, seconds; None unless it started and ended."""
-        if self.started_at is None or self.ended_at is None:
+        """Start to end, seconds; None unless it started, and somebody saw its end."""
+        if self.started_at is None or self.ended_at is None or self.error_type == CUT_OFF:
             return None
         return self.ended_at - self.started_at
 

@@ -21,6 +21,7 @@ from muxd.bus import Bus
 from muxd.errors import BackgroundError, InternalError, LedgerError, UserError
 from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
+from muxd.record import CUT_OFF
 from muxd.release import Cause, Release
 from muxd.testing.store import MemoryStore
 
@@ -439,9 +440,25 @@ async def test_the_next_start_finds_what_a_dead_daemon_left(autojump_clock) -> N
             "muxd ended while it ran",
             "muxd was stopped before it started",
         ]
+        assert [r.error_type for r in records] == [CUT_OFF, None]
+        assert [r.duration for r in records] == [None, None]
         assert later.events() == ["RunEnded interrupted"] * 2
         assert await later.store.unfinished() == []
         assert await later.book.recover() == []
+
+
+@bounded
+async def test_no_run_starts_after_the_close_however_many_waited(
+    autojump_clock, desk: Desk
+) -> None:
+    """The worker has the first of 400 in hand when the book is closed: it waits for its end."""
+    first, *_ = [await desk.book.release(a_job(f"j{n}"), released_at=NOON) for n in range(400)]
+    assert first is not None
+    await desk.book.close()
+    with trio.move_on_after(1) as waits:
+        await desk.book.start(first, generation=1)
+    assert waits.cancelled_caught
+    assert desk.book.now == 0
 
 
 @bounded
