@@ -89,6 +89,9 @@ def _described(error: BaseException | str | None) -> tuple[str | None, str | Non
 
 
 def _cut(text: str | None, length: int) -> str | None:
-    if text is None or len(text) <= length:
+    if text is None:
+        return None
+    text = text.encode("utf-8", "backslashreplace").decode()  # half an emoji is no text
+    if len(text) <= length:
         return text
     return text[: length - 3] + "..."

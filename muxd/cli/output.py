@@ -21,15 +21,37 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import TextType
 
-__all__ = ["clock_text", "console", "duration_text", "print_json", "print_table", "short"]
+__all__ = [
+    "clock_text",
+    "console",
+    "duration_text",
+    "error_text",
+    "print_json",
+    "print_table",
+    "short",
+]
 
 _WIDE = 1000
 """Columns where no terminal sets a limit: a reader like ``grep`` wants whole lines."""
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document: indented by 2, UTF-8, keys in the order given."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+    """Print one JSON document: indented by 2, UTF-8, keys in the order given.
+
+    What is no UTF-8 (half of a surrogate pair, as in names of files that are not) makes it ASCII.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
+    if not _is_text(text):
+        text = json.dumps(document, indent=2, default=_plain)
+    click.echo(text)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(value: object) -> object:
@@ -69,10 +91,19 @@ def print_table(
         )
     for row in rows:
         cells: list[RenderableType] = [
-            cell if isinstance(cell, Text) else Text(cell or "") for cell in row
+            cell if isinstance(cell, Text) else Text(_shown(cell or "")) for cell in row
         ]
         table.add_row(*cells)
     console().print(table)
+
+
+def _shown(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
+
+
+def error_text(kind: str | None, message: str | None) -> str:
+    """An error of a record for people: the class without its module, and the message, if any."""
+    return ": ".join(filter(None, ((kind or "").rpartition(".")[2], message)))
 
 
 def duration_text(seconds: float | None) -> str:
