@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,15 +17,17 @@ from muxd.browser.sessions import SessionFiles
 from muxd.bus import Bus
 from muxd.channel import open_priority_channel
 from muxd.companions import start_services
-from muxd.errors import PluginError
+from muxd.errors import PluginError, RunError, UserError
+from muxd.record import Outcome
 from muxd.release import Cause, Release
 from muxd.runner import Runner
+from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.supervisor import Supervisor
 from muxd.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from muxd.browser.launch import LaunchPlan
     from muxd.config import Config
@@ -43,7 +47,7 @@ async def run_alone(
     *,
     repeat: int = 1,
     ended: Callable[[Record], None],
-) -> None:
+) -> int | None:
     """Run a job now, `repeat` times one after another, with its plugin's services beside it.
 
     The records go into the same ledger as a daemon's, with the cause ``manual``. There are no
@@ -57,42 +61,94 @@ async def run_alone(
       repeat: how often, 1 or more.
       ended: is told of each record.
 
+    Returns:
+      The signal that ended it, one of `stop_signals`, or None. At the first the run in progress
+      is ended and recorded as ``interrupted``, and no other is begun; a second does not wait for
+      the body's end.
+
     Raises:
       AlreadyRunning: a daemon, or another such run, holds the state directory.
       PluginError: a service of the job's plugin did not start.
       WorldError: the browser can't be launched.
 
-    When cancelled, the run in progress is ended at once and recorded as ``interrupted``.
+    When cancelled, the browser is closed, and the run in progress is recorded as ``interrupted``
+    at the next start.
     """
     state = StateDir(config.daemon.state_dir)
-    with state.hold():
+    with trio.open_signal_receiver(*stop_signals()) as signals, state.hold("run"):
         bus: Bus[Event] = Bus()
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)
+        end = _End(book)
         async with book.store.open(), trio.open_nursery() as beside:
+            beside.start_soon(end.heed, signals, beside.cancel_scope)
             beside.start_soon(book.run)
             await book.recover()
-            mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
-            await start_services(mine, beside, _refuse)
+            with end.cuts_short():
+                mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
+                await start_services(mine, beside, _refuse)
             send, receive = open_priority_channel[Release](math.inf)
             async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
-                runner = Runner(book, bodies, real_now=time.time)
+                end.runner = Runner(book, bodies, real_now=time.time)
                 supervisor = Supervisor(
                     partial(open_generation, plan=launch, sessions=SessionFiles(state.sessions)),
-                    Worker(receive, runner, lambda _record: None),
+                    Worker(receive, end.runner, lambda _record: None),
                     bus,
                     real_now=time.time,
                     patience=0,
                 )
-                inner.start_soon(supervisor.run)
-                await supervisor.up.wait()
+                with end.cuts_short():
+                    inner.start_soon(supervisor.run)
+                    await supervisor.up.wait()
                 for _ in range(repeat):
-                    release = await book.release(job, released_at=time.time(), cause=Cause.manual)
+                    if end.signal is not None:
+                        break
+                    try:
+                        release = await book.release(
+                            job, released_at=time.time(), cause=Cause.manual
+                        )
+                    except UserError:
+                        if end.signal is None:
+                            raise
+                        break
                     assert release is not None  # one at a time: nothing to coalesce with
                     send.send_nowait(release)
                     ended(await book.wait_ended(release.id))
                 inner.cancel_scope.cancel()
                 bodies.cancel_scope.cancel()
             beside.cancel_scope.cancel()
+    return end.signal
+
+
+class _End:
+    """What signals do to a run alone."""
+
+    def __init__(self, book: RunBook) -> None:
+        self.signal: int | None = None
+        """The first that came."""
+        self.runner: Runner | None = None
+        self._book = book
+        self._scope = trio.CancelScope()
+
+    async def heed(self, signals: AsyncIterator[int], everything: trio.CancelScope) -> None:
+        """At the first signal end what there is, in order; at the second cancel `everything`."""
+        async for number in signals:
+            if self.signal is not None:
+                everything.cancel()
+                return
+            self.signal = number
+            self._scope.cancel()
+            if self.runner is not None:
+                name = signal.Signals(number).name
+                self.runner.end_current(Outcome.interrupted, RunError(f"{name} ended it"))
+            await self._book.close()  # a run that has no page yet gets none
+
+    @contextlib.contextmanager
+    def cuts_short(self) -> Iterator[None]:
+        """What is done inside is cancelled by a signal, and not even begun after one."""
+        with trio.CancelScope() as self._scope:
+            if self.signal is not None:
+                self._scope.cancel()
+            yield
 
 
 def _refuse(plugin: str, cause: Exception) -> None:

@@ -114,16 +114,14 @@ def _show(records: Sequence[Record], zone: tzinfo) -> None:
     from rich.text import Text
 
     from muxd.cli.live import STYLES
-    from muxd.cli.output import clock_text, duration_text, print_table, short
+    from muxd.cli.output import clock_text, duration_text, error_text, print_table, short
 
     now = time.time()
     rows = []
     for record in records:
         assert record.outcome is not None
         began = record.released_at if record.started_at is None else record.started_at
-        error = ": ".join(
-            filter(None, ((record.error_type or "").rpartition(".")[2], record.error))
-        )
+        error = error_text(record.error_type, record.error)
         rows.append(
             (
                 clock_text(began, zone, now=now),

@@ -63,7 +63,7 @@ def start(config: Config) -> None:
     state = StateDir(config.daemon.state_dir)
     owner = state.owner()
     if owner is not None:  # before anything is launched; the lock itself is taken by the daemon
-        raise AlreadyRunning(str(state.root), owner)
+        raise AlreadyRunning(str(state.root), owner.pid, alone=owner.role == "run")
     launch = launch_plan(config)
     if people:
         _say_where(config, plugins, launch.found.source)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -28,23 +31,37 @@ SLACK = 40.0
 @config_options()
 @json_option
 def stop(config: Config, at_once: bool, as_json: bool) -> None:
-    """Stop the daemon, and wait until it is gone."""
+    """Stop the daemon, and wait until it is gone. One that is only starting is stopped too."""
     from muxd.cli.output import print_json
     from muxd.control.client import ControlClient
-    from muxd.errors import DaemonNotRunning, MuxdError
+    from muxd.errors import DaemonNotRunning, DaemonSilent
     from muxd.state import StateDir
 
     state = StateDir(config.daemon.state_dir)
-    pid = state.owner()
-    if pid is None:
+    owner = state.owner()
+    if owner is None:
         raise DaemonNotRunning(str(state.root))
-    ControlClient(state).stop(at_once=at_once)
-    patience = time.monotonic() + config.daemon.grace + SLACK
-    while state.owner() == pid:  # another process's end: there is no event to wait for
+    if owner.role == "run":
+        raise DaemonNotRunning(str(state.root), alone=owner.pid)
+    client, grace = ControlClient(state), config.daemon.grace
+    if client.listening():
+        try:
+            grace = client.stop(at_once=at_once).get("grace", grace)
+        except (DaemonNotRunning, DaemonSilent):
+            if state.owner() == owner:  # else it was about to end
+                raise
+    elif owner.pid is not None and state.owner() == owner:
+        # It is starting, or stopping: no socket yet, or none any more. The signal means the same.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(owner.pid, signal.SIGTERM)
+    patience = time.monotonic() + grace + SLACK
+    while state.owner() == owner:  # another process's end: there is no event to wait for
         if time.monotonic() > patience:
-            raise MuxdError(f"muxd (process {pid}) has not stopped; end it with: kill -9 {pid}")
+            raise DaemonSilent(
+                f"muxd (process {owner.pid}) has not stopped; end it with: kill -9 {owner.pid}"
+            )
         time.sleep(0.05)
     if as_json:
-        print_json({"stopped": True, "pid": pid})
+        print_json({"stopped": True, "pid": owner.pid})
     else:
-        click.echo(f"muxd (process {pid}) has stopped")
+        click.echo(f"muxd (process {owner.pid}) has stopped")

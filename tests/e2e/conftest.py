@@ -189,6 +189,9 @@ class Muxd:
                 process.kill()
         for asked in self.asked:
             asked.wait(10)
+            for stream in (asked.stdout, asked.stderr):
+                if stream is not None:
+                    stream.close()
 
 
 @pytest.fixture

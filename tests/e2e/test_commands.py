@@ -1,0 +1,264 @@
+"""The commands agree with each other and with the world, whatever is going on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from .conftest import COMMAND, JOBS, SLOW
+
+MARKED = """
+import trio
+import muxd
+
+
+@muxd.job(interval="10m", duration="5s", timeout="1m")
+async def slow(run):
+    await run.page.set_content("<h1>slow</h1>")
+    with open({mark!r}, "a") as mark:
+        mark.write("begun\\n")
+    await trio.sleep(50)
+"""
+
+SLOW_SERVICE = """
+import trio
+import muxd
+from muxd.abc import Service
+
+
+class Waits(Service):
+    name = "waits"
+
+    async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+        open({mark!r}, "w").close()
+        await trio.sleep({seconds})
+        task_status.started()
+        await trio.sleep_forever()
+
+
+@muxd.hookimpl
+def muxd_services():
+    yield Waits()
+"""
+
+
+def in_background(home, *args):
+    process = subprocess.Popen(
+        [*COMMAND, *args],
+        env=home.environ,
+        cwd=home.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    home.asked.append(process)
+    home.output.touch()
+    return process
+
+
+def run_alone(home, *args):
+    """A `muxd run` on its own that is in the middle of its run."""
+    mark = home.folder / "begun"
+    home.write("slow", MARKED.format(mark=str(mark)))
+    process = in_background(home, "run", "slow", *args)
+    home.wait(mark.exists, 20, "the run to be begun")
+    return process
+
+
+def starting(home, seconds):
+    """A daemon that has the lock, and no socket yet."""
+    home.write("jobs", JOBS)
+    mark = home.folder / "starting"
+    home.write("waits", SLOW_SERVICE.format(mark=str(mark), seconds=seconds))
+    home.start(until="")
+    home.wait(mark.exists, 20, "the service to be starting")
+
+
+def test_while_a_job_runs_alone_the_commands_say_so(muxd_home):
+    """start, stop, status and another run name the process that holds the directory, and none
+    sends the user in a circle."""
+    home = muxd_home
+    process = run_alone(home)
+    for command, code in (
+        (("start",), 2),
+        (("stop",), 3),
+        (("status",), 3),
+        (("run", "slow"), 2),
+    ):
+        home.call(*command, code=code)
+        assert f"process {process.pid} is running a job alone" in home.errors, command
+        assert "muxd stop" not in home.errors
+        assert "muxd start" not in home.errors
+    assert process.poll() is None
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_lone_run_with_a_record(muxd_home, number, code):
+    """The run is recorded as `interrupted` and shown, no further one is begun, the exit code is
+    the signal's, and nothing is left behind."""
+    home = muxd_home
+    process = run_alone(home, "--repeat", "3", "--json")
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == code, errors
+    (record,) = json.loads(output)
+    assert record["outcome"] == "interrupted"
+    assert number.name in record["error"]
+    assert [r["id"] for r in home.history()] == [record["id"]]
+    home.nothing_is_left()
+
+
+def test_a_signal_before_the_first_run_ends_it_too(muxd_home):
+    """While a service starts, a signal ends a lone run: no record, nothing left behind."""
+    home = muxd_home
+    mark = home.folder / "starting"
+    home.write(
+        "waits",
+        SLOW_SERVICE.format(mark=str(mark), seconds=25)
+        + '\n\n@muxd.job(interval="1h")\nasync def never(run):\n    pass\n',
+    )
+    process = in_background(home, "run", "never")
+    home.wait(mark.exists, 20, "the service to be starting")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert home.history() == []
+    home.nothing_is_left()
+
+
+def test_a_daemon_that_is_starting_is_there(muxd_home):
+    """`status` waits for its socket, a second start is refused."""
+    home = muxd_home
+    starting(home, 3)
+    home.call("start", code=2)
+    assert f"process {home.daemon.pid}" in home.errors
+    assert home.json("status")["pid"] == home.daemon.pid
+    home.wait(lambda: home.running_state() == "running", 20, "the daemon to run")
+    home.call("stop")
+    home.nothing_is_left()
+
+
+def test_a_daemon_that_is_starting_can_be_stopped(muxd_home):
+    """`stop` ends a daemon that has no socket yet, and returns when it is gone."""
+    home = muxd_home
+    starting(home, 25)
+    assert str(home.daemon.pid) in home.call("stop", timeout=20)
+    assert home.daemon.wait(5) == 0
+    home.nothing_is_left()
+
+
+def test_sighup_drains_like_sigterm(muxd_home):
+    """A terminal that is closed stops the daemon in order: the run in progress may finish."""
+    home = muxd_home
+    mark = home.folder / "begun"
+    home.write("slow", SLOW.format(mark=str(mark), seconds=2))
+    home.start()
+    home.request("slow")
+    home.wait(mark.exists, 15, "the slow run to be begun")
+    home.daemon.send_signal(signal.SIGHUP)
+    assert home.daemon.wait(20) == 0
+    assert [r["outcome"] for r in home.history()] == ["ok"]
+    home.nothing_is_left()
+
+
+def test_nohup_is_heeded(muxd_home):
+    """Where SIGHUP is ignored, as by `nohup`, it stays so."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    with home.output.open("ab") as output:
+        home.daemon = subprocess.Popen(
+            ["nohup", *COMMAND, "start"],
+            env=home.environ,
+            cwd=home.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    home.wait(lambda: home.running_state() == "running", 30, "the daemon to run")
+    home.daemon.send_signal(signal.SIGHUP)
+    assert home.json("run", "quick")["outcome"] == "ok"
+    assert home.json("status")["state"] == "running"
+
+
+def test_a_daemon_that_dies_under_a_run_is_not_missing(muxd_home):
+    """`muxd run` whose daemon is killed says that it ended during the run, exit code 1; the record
+    of the run has no duration: nobody saw its end."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    mark = home.folder / "begun"
+    home.write("slow", SLOW.format(mark=str(mark), seconds=50))
+    home.start()
+    asked = in_background(home, "run", "slow")
+    home.wait(mark.exists, 15, "the slow run to be begun")
+    home.daemon.kill()
+    home.daemon.wait()
+    _, errors = asked.communicate(timeout=20)
+    assert asked.returncode == 1
+    assert "ended during the run" in errors
+    assert "start one" not in errors
+    home.start()
+    (record,) = home.history("--job", "slow")
+    assert record["outcome"] == "interrupted"
+    assert record["duration"] is None
+    assert "muxd.errors.RunCutOff" in record["error_type"]
+
+
+def test_run_in_a_daemon_that_was_started_otherwise(muxd_home):
+    """What the running daemon does not know, and a window it does not show, is said in words."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    more = home.folder / "more"
+    more.mkdir()
+    (more / "extra.py").write_text(
+        'import muxd\n\n\n@muxd.job(interval="1h")\nasync def extra(run):\n    pass\n'
+    )
+    home.start()
+    home.call("run", "extra", "--jobs-dir", str(more), code=2)
+    assert f"process {home.daemon.pid}) was started without the job 'extra'" in home.errors
+    home.call("run", "quick", "--headed", code=2)
+    assert "--headed can't be had" in home.errors
+    for name in ("", "a/b", "a?b", "quik"):
+        home.call("run", name, code=2)
+        assert f"there is no job {name!r}" in home.errors
+    assert "did you mean 'quick'" in home.errors
+
+
+@pytest.mark.parametrize("daemon", [False, True], ids=["alone", "daemon"])
+def test_errors_and_results_that_are_hard_to_tell(muxd_home, daemon):
+    """An error without a message is told by its class; half an emoji spoils neither the record nor
+    the command."""
+    home = muxd_home
+    home.write(
+        "odd",
+        """
+        import muxd
+
+        @muxd.job(interval="1h")
+        async def bare(run):
+            assert run is None
+
+        @muxd.job(interval="1h")
+        async def half(run):
+            return await run.page.evaluate("'half \\\\ud83d'")
+
+        @muxd.job(interval="1h")
+        async def fails(run):
+            raise ValueError("half \\udc80")
+        """,
+    )
+    if daemon:
+        home.start()
+    assert "failed" in (line := home.call("run", "bare", code=1))
+    assert line.rstrip().endswith("AssertionError")
+    assert home.json("run", "half")["result"] == "half \\ud83d"
+    assert r"ValueError: half \udc80" in home.call("run", "fails", code=1)
+    assert [r["outcome"] for r in home.history()] == ["failed", "ok", "failed"]
+    assert r"half \udc80" in home.call("history")
