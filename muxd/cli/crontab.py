@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muxd.cli.output import console
-from muxd.slotting.crontab import Crontab, crontab_demands, read_crontab
+from muxd.slotting.crontab import Crontab, crontab_demands, parse_crontab, read_crontab
 from muxd.slotting.crowding import crowding_of_crontab, crowding_of_jobs
 from muxd.slotting.jobsfile import read_jobs_file
 from muxd.units import format_duration
@@ -53,7 +54,7 @@ def from_crontab(path: Path, form: Form, duration: int, first: date) -> Outside:
     """The jobs of a crontab.
 
     Args:
-      path: the file.
+      path: the file; ``-`` is stdin, as behind ``crontab -l |``.
       form: its format.
       duration: seconds that a run of any of them takes, >= 1.
       first: the first of the days whose starts are counted.
@@ -61,9 +62,13 @@ def from_crontab(path: Path, form: Form, duration: int, first: date) -> Outside:
     Raises:
       ConfigError: all that is wrong with the file.
     """
-    crontab = read_crontab(path, form)
+    if str(path) == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+        crontab = parse_crontab(text, "stdin", form)
+    else:
+        crontab = read_crontab(path, form)
     return Outside(
-        source=str(path),
+        source="stdin" if str(path) == "-" else str(path),
         demands=crontab_demands(crontab, duration),
         crowding=crowding_of_crontab(crontab.entries, first, CRONTAB_DAYS),
         crontab=crontab,

@@ -80,13 +80,14 @@ class CronEntry:
         every = format_duration(self.interval)
         if self._uneven:
             many = len(schedule.minutes)
-            told = f"{many} uneven starts an hour: taken as one every {every}"
+            told = f"{many} uneven starts an hour: taken as {self._per_hour}, one every {every}"
             return told if self._all_hours else f"{told}, all day"
         used, reserved = len(schedule.of_day), _DAY // self.interval
         told = f"{used} of {reserved} slots a day are used" if used < reserved else ""
         if not schedule.every_day:
             told = f"{told}, on " if told else "used on "
-            told += f"{max(1, round(schedule.days_in_four_years / 4))} days a year"
+            days = max(1, round(schedule.days_in_four_years / 4))
+            told += f"{days} days a year" if days > 1 else "1 day a year"
         return f"a slot every {every}: {told}" if told else None
 
     @property
@@ -104,8 +105,8 @@ class CronEntry:
 
     @property
     def _per_hour(self) -> int:
-        """The fewest starts an hour that are at least as many, and evenly many seconds apart."""
-        return next(n for n in range(len(self.schedule.minutes), 61) if 3600 % n == 0)
+        """The fewest starts an hour that are at least as many, and evenly many minutes apart."""
+        return next(n for n in range(len(self.schedule.minutes), 61) if 60 % n == 0)
 
 
 @attrs.frozen(kw_only=True)
