@@ -45,8 +45,9 @@ def demand_of(job: Job, learned: Learned | None = None) -> Demand:
     duration, spread = job.duration, DEFAULT_SPREAD
     if learned is not None and learned.runs >= ENOUGH_RUNS:
         duration = learned.p95
-        if learned.spread is not None:
-            spread = min(learned.spread, WIDEST_SPREAD)
+        if learned.spread is not None and learned.p95 > 0:
+            # Relative to what is reserved: the tail is in it already, and must not count twice.
+            spread = min(learned.spread, WIDEST_SPREAD) * learned.p50 / learned.p95
     return Demand(
         name=job.name,
         interval=job.interval,

@@ -29,6 +29,14 @@ def test_a_learned_duration_takes_the_place_of_the_declared_one():
     assert demand_of(job, Learned(runs=5, p50=0.0, p95=0.0)).duration == 1
 
 
+def test_the_spread_is_that_of_what_is_reserved():
+    """The tail that p95 reserves already does not count once more."""
+    (job,) = jobs(1)
+    known = Learned(runs=20, p50=10.0, p95=20.0, spread=0.4)
+    assert demand_of(job, known).spread == pytest.approx(0.2)
+    assert demand_of(job, Learned(runs=5, p50=0.0, p95=0.0, spread=0.0)).spread == 0.5
+
+
 def test_a_restart_moves_nothing():
     """The phases in force are kept for the same jobs, in whatever order they come."""
     before = make_timetable(jobs(12))
