@@ -106,7 +106,7 @@ class JobError(UserError):
         self.plugin, self.job, self.field, self.value = plugin, job, field, value
         self.allowed = allowed
         owner = f"plugin {plugin!r}, job {job!r}" if plugin else f"job {job!r}"
-        shown = repr(value)
+        shown = _named(value)
         if len(shown) > 120:
             shown = shown[:117] + "..."
         super().__init__(f"{owner}: {field}={shown} is not possible: {allowed}")
@@ -128,6 +128,15 @@ class UnknownJob(UserError):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see `muxd jobs` for those there are"
         super().__init__(f"there is no job {name!r}: {hint}")
+
+
+def _named(value: object) -> str:
+    """The repr; of a function, or a partial of one, its name: where it is in memory helps nobody."""
+    inner = getattr(value, "func", None)
+    if callable(inner):
+        return f"partial({_named(inner)})"
+    name = getattr(value, "__qualname__", None)
+    return name if callable(value) and isinstance(name, str) else repr(value)
 
 
 class AlreadyRunning(UserError):

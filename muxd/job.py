@@ -89,7 +89,8 @@ class Job:
     """True: the phase is exactly `preferred_phase`; the slotter may not move it."""
     duration: float
     """How long a run is expected to hold the browser, seconds: more than 0, at most the
-    interval. What was learned from runs takes its place."""
+    interval. Default: 30 s, or half the interval where that is less, so that a job that names only its
+    interval has room. What was learned from runs takes its place."""
     priority: int
     """Higher goes first when runs wait; see `Priority`."""
     timeout: float
@@ -121,7 +122,7 @@ class Job:
         interval: Duration,
         preferred_phase: Duration | None = None,
         pinned: bool = False,
-        duration: Duration = 30.0,
+        duration: Duration | None = None,
         priority: int | str = Priority.normal,
         timeout: Duration | None = None,
         session: str = "main",
@@ -152,7 +153,10 @@ class Job:
             not pinned or phase is not None,
             "a pinned job needs a preferred_phase to be pinned to",
         )
-        seconds = check.seconds("duration", duration)
+        if duration is None:
+            seconds = default_duration(whole_interval)
+        else:
+            seconds = check.seconds("duration", duration)
         check.that(
             "duration",
             duration,
@@ -205,13 +209,20 @@ class Job:
     def replace(self, **fields: Any) -> Job:
         """The same job with some fields changed, checked again (`JobError`).
 
-        A timeout that was only the default is worked out anew from a changed interval or
-        duration.
+        A duration and a timeout that were only the default are worked out anew from a changed
+        interval or duration.
         """
         known = {field.name: getattr(self, field.name) for field in attrs.fields(Job)}
+        if self.duration == default_duration(self.interval):
+            del known["duration"]
         if self.timeout == default_timeout(self.interval, self.duration):
             del known["timeout"]
         return Job(**(known | fields))
+
+
+def default_duration(interval: int) -> float:
+    """The duration of a job that names none, seconds."""
+    return min(30.0, interval / 2)
 
 
 def default_timeout(interval: int, duration: float) -> float:

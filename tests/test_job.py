@@ -35,7 +35,7 @@ RIGHT = {
     "interval": ["1s", "366d", 60, 60.0, timedelta(minutes=5), "PT15M"],
     "preferred_phase": [None, 0, "59m59s"],
     "pinned": [False],
-    "duration": ["1ms", "1h"],
+    "duration": [None, "1ms", "1h"],
     "priority": ["critical", "background", -1000, 1000, Priority.high],
     "timeout": [None, "1ms", "1d"],
     "session": ["main", "fresh", "shop.example"],
@@ -72,7 +72,7 @@ WRONG = {
     "interval": ["0s", "367d", "500ms", 1.5, "often", None, -60, True],
     "preferred_phase": ["1h", "2h", -1, "1.5s", "noon", True],
     "pinned": [1, None, "yes", True],  # True: there is no phase to be pinned to
-    "duration": [0, "61m", "long", None],
+    "duration": [0, "61m", "long", True],
     "priority": ["urgent", "HIGH", 1001, -1001, 1.5, None, True],
     "timeout": [0, "25h", "never", -1],
     "session": ["", "a b", "../x", None, 3],
@@ -100,8 +100,7 @@ def test_every_field_has_its_cases():
 @pytest.mark.parametrize(("field", "value"), cases(RIGHT), ids=str)
 def test_a_right_value_is_taken(field, value):
     """The whole of each range is allowed, ends included."""
-    around = {"duration": "1s"} if field == "interval" else {}
-    assert isinstance(make(**{field: value} | around), Job)
+    assert isinstance(make(**{field: value}), Job)
 
 
 @pytest.mark.parametrize(("field", "value"), cases(WRONG), ids=str)
@@ -144,6 +143,29 @@ def test_durations_become_seconds():
 def test_the_default_timeout(interval, duration, timeout):
     """It is the larger of 60 s and three durations, but never above the interval."""
     assert make(interval=interval, duration=duration).timeout == timeout
+
+
+@pytest.mark.parametrize(
+    ("interval", "duration"), [("1h", 30), ("1m", 30), ("40s", 20), ("10s", 5), ("1s", 0.5)]
+)
+def test_the_default_duration(interval, duration):
+    """A job that names only its interval is right, however short that is, and has room."""
+    assert make(interval=interval).duration == duration
+    assert make(interval="1h").replace(interval=interval).duration == duration
+
+
+def test_a_body_is_named_by_its_name():
+    """Where a function is in memory helps nobody: a message has its name, also of a partial."""
+
+    async def two(run, more):
+        pass
+
+    for body, name in ((two, "body=test_a_body_is_named_by_its_name"), (print, "body=print")):
+        with pytest.raises(JobError) as wrong:
+            Job("a", body, interval="1h")
+        assert name in str(wrong.value)
+    with pytest.raises(JobError, match=r"body=partial\(print\)"):
+        Job("a", functools.partial(print), interval="1h")
 
 
 def test_names_of_priorities_are_numbers():
