@@ -61,13 +61,20 @@ class Crowding:
 def crowding_of_crontab(entries: Sequence[CronEntry], first: date, days: int) -> Crowding:
     """The starts on ``days`` days from ``first`` on, >= 1. A day has 1440 minutes here."""
     counted = _Counted()
+    # Days on which the same entries start are alike, and most are.
+    alike: Counter[tuple[bool, ...]] = Counter()
     for number in range(days):
         day = first + timedelta(number)
-        counted.add_day(
-            (minute, entry.name)
-            for entry in entries
-            if entry.schedule.on(day)
-            for minute in entry.schedule.of_day
+        alike[tuple(entry.schedule.on(day) for entry in entries)] += 1
+    for starting, times in alike.items():
+        counted.add_days(
+            times,
+            (
+                (minute, entry.name)
+                for entry, starts in zip(entries, starting, strict=True)
+                if starts
+                for minute in entry.schedule.of_day
+            ),
         )
     return counted.result(days)
 
@@ -83,14 +90,17 @@ def crowding_of_jobs(demands: Sequence[Demand], phases: Mapping[str, int], days:
     counted = _Counted()
     for number in range(days):
         begin = number * _DAY * 60
-        counted.add_day(
-            ((instant - begin) // 60, demand.name)
-            for demand in demands
-            for instant in range(
-                begin + (phases[demand.name] - begin) % demand.interval,
-                begin + _DAY * 60,
-                demand.interval,
-            )
+        counted.add_days(
+            1,
+            (
+                ((instant - begin) // 60, demand.name)
+                for demand in demands
+                for instant in range(
+                    begin + (phases[demand.name] - begin) % demand.interval,
+                    begin + _DAY * 60,
+                    demand.interval,
+                )
+            ),
         )
     return counted.result(days)
 
@@ -101,18 +111,18 @@ class _Counted:
         self.most: dict[int, int] = {}
         self.crowds: Counter[tuple[int, tuple[str, ...]]] = Counter()
 
-    def add_day(self, starts: Iterable[tuple[int, str]]) -> None:
-        """Count a day's starts: (minute, name)."""
+    def add_days(self, times: int, starts: Iterable[tuple[int, str]]) -> None:
+        """Count so many days that have these starts: (minute, name)."""
         by_minute: dict[int, list[str]] = defaultdict(list)
         for minute, name in starts:
             by_minute[minute].append(name)
         for minute, each in by_minute.items():
             names = tuple(dict.fromkeys(each))
-            self.starts += len(each)
+            self.starts += times * len(each)
             self.most[minute] = max(self.most.get(minute, 0), len(names))
             if len(names) > 1:
-                self.sharing += len(each)
-                self.crowds[minute, names] += 1
+                self.sharing += times * len(each)
+                self.crowds[minute, names] += times
 
     def result(self, days: int) -> Crowding:
         crowds = [Crowd(minute=m, names=names, days=n) for (m, names), n in self.crowds.items()]
