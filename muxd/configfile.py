@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from muxd.config import SECTIONS, BrowserConfig, Config, DaemonConfig, PluginsCo
 from muxd.errors import ConfigError, ConfigProblem
 from muxd.hints import did_you_mean, shown
 from muxd.job import Job
+from muxd.overrides import allowed_instead
 
 __all__ = ["FILE_NAME", "JOB_KEYS", "find_file", "load_config"]
 
@@ -36,6 +37,8 @@ def load_config(
     *,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    needs: Collection[str] | None = None,
+    passed_over: Callable[[ConfigProblem], object] = lambda _: None,
 ) -> Config:
     """The configuration in force.
 
@@ -46,18 +49,26 @@ def load_config(
       environ: instead of the process's environment.
       cwd: instead of the working directory; relative paths from options and the environment
         are relative to it, those in the file to the file's directory.
+      needs: the only dotted keys that matter. What is wrong elsewhere is told to `passed_over`
+        and counts as not given; ``[jobs.NAME]`` is left out. None: everything matters.
+      passed_over: is told of each problem that does not matter.
 
     Raises:
       ConfigError: with all problems that were found, in all places.
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
-    found = find_file(file, environ=environ, cwd=cwd)
-    layers = []
-    if found is not None:
-        layers.append(_file_layer(found))
-    layers.append(_environment_layer(environ, cwd))
-    layers.append(_options_layer(options or {}, cwd))
+    found, layers = None, [_environment_layer(environ, cwd), _options_layer(options or {}, cwd)]
+    try:
+        found = find_file(file, environ=environ, cwd=cwd)
+        if found is not None:
+            layers.insert(0, _file_layer(found))
+    except ConfigError as error:
+        given = {key for layer in layers for key in layer.given()}
+        if needs is None or not given.issuperset(needs):  # it may have stood in that file
+            raise
+        for problem in error.problems:
+            passed_over(problem)
 
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     origins = {
@@ -68,25 +79,33 @@ def load_config(
     jobs: dict[str, dict[str, Any]] = {}
     problems: list[ConfigProblem] = []
     for layer in layers:
-        jobs |= layer.jobs(problems)
-        settings = layer.settings(problems)
-        if settings is None:
-            continue
-        for key in layer.given():
+        for name, fields in layer.jobs(problems).items():
+            jobs[name] = fields
+            origins[f"jobs.{name}"] = layer.source(f"jobs.{name}")
+            origins |= {f"jobs.{name}.{key}": layer.source(f"jobs.{name}.{key}") for key in fields}
+        for key, value in layer.settings(problems).items():
             section, _, name = key.partition(".")
-            values[section][name] = getattr(getattr(settings, section), name)
+            values[section][name] = value
             origins[key] = layer.source(key)
-    for name, fields in jobs.items():
-        origins |= {f"jobs.{name}.{field}": str(found) for field in fields}
+    directories = values["plugins"].get("jobs_dirs", ())
+    missing = [directory for directory in directories if not directory.is_dir()]
     problems += (
         ConfigProblem(
             origins["plugins.jobs_dirs"],
             "plugins.jobs_dirs",
             f"{str(directory)!r} is not a directory: create it, or correct the path",
         )
-        for directory in values["plugins"].get("jobs_dirs", ())
-        if not directory.is_dir()
+        for directory in missing
     )
+    if needs is not None:
+        # A problem with a whole section is one with each of its keys.
+        matter = [p for p in problems if any(f"{key}.".startswith(f"{p.key}.") for key in needs)]
+        for problem in problems:
+            if problem not in matter:
+                passed_over(problem)
+        problems = matter
+        values["plugins"]["jobs_dirs"] = tuple(d for d in directories if d not in missing)
+        jobs = {}
     if problems:
         raise ConfigError(*problems)
     sections = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
@@ -140,19 +159,20 @@ class _Layer:
     def given(self) -> Iterator[str]:
         """The dotted keys that are given, of the sections with fixed keys."""
         for section in SECTIONS:
-            yield from (f"{section}.{name}" for name in self.raw.get(section, ()))
+            table = self.raw.get(section)
+            yield from (
+                f"{section}.{name}" for name in (table if isinstance(table, Mapping) else ())
+            )
 
-    def settings(self, problems: list[ConfigProblem]) -> _Settings | None:
-        """What is given, checked, the rest by default; None with `problems` added if wrong."""
+    def settings(self, problems: list[ConfigProblem]) -> dict[str, Any]:
+        """What is given and right: dotted key to value. Adds to `problems` what is wrong."""
         tables: dict[str, Any] = {}
-        sound = True
         for section, table in self.raw.items():
             if section == "jobs":
                 continue
             if section in SECTIONS and not isinstance(table, Mapping):
                 message = f"{shown(table)} is not possible: it is a table, [{section}]"
                 problems.append(ConfigProblem(self.source(section), section, message))
-                sound = False
             elif section in SECTIONS:
                 tables[section] = {
                     name: _absolute(self.base, section, name, value)
@@ -163,12 +183,26 @@ class _Layer:
         try:
             settings = _converter().structure(tables, _Settings)
         except cattrs.ClassValidationError as error:
-            problems += self._explain(error, self.raw, ())
-            return None
-        return settings if sound else None
+            wrong = list(self._explain(error, self.raw, ()))
+            problems += wrong
+            for section, name in (
+                problem.key.split(".", 1) for problem in wrong if "." in problem.key
+            ):
+                del tables[section][name]
+            tables = {section: table for section, table in tables.items() if section in SECTIONS}
+            settings = _converter().structure(tables, _Settings)
+        return {
+            f"{section}.{name}": getattr(getattr(settings, section), name)
+            for section, table in tables.items()
+            for name in table
+        }
 
     def jobs(self, problems: list[ConfigProblem]) -> dict[str, dict[str, Any]]:
-        """``[jobs.NAME]``, the keys checked."""
+        """``[jobs.NAME]``: the keys checked, and each value for itself.
+
+        Whether values go with each other, and with what the plugin says, shows when they meet the
+        job.
+        """
         found: dict[str, dict[str, Any]] = {}
         table = self.raw.get("jobs", {})
         if not isinstance(table, Mapping):
@@ -186,8 +220,8 @@ class _Layer:
                 if field not in JOB_KEYS:
                     message = f"no such key; {did_you_mean(field, JOB_KEYS)}"
                     problems.append(ConfigProblem(self.source(where), where, message))
-                elif field == "enabled" and not isinstance(value, bool):
-                    message = f"{shown(value)} is not possible: give true or false"
+                elif (allowed := allowed_instead(field, value)) is not None:
+                    message = f"{shown(value)} is not possible: {allowed}"
                     problems.append(ConfigProblem(self.source(where), where, message))
             found[name] = dict(fields)
         return found

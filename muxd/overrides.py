@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from muxd.errors import ConfigProblem, JobError
 from muxd.hints import shown
+from muxd.job import LONGEST, Job
 
 if TYPE_CHECKING:
     from muxd.config import Config
-    from muxd.job import Job
+    from muxd.running import Run
 
-__all__ = ["overridden"]
+__all__ = ["allowed_instead", "overridden"]
+
+
+def allowed_instead(field: str, value: object) -> str | None:
+    """What would be right in place of a value that no job could have; None if one could.
+
+    Args:
+      field: a key of ``[jobs.NAME]``.
+      value: as it was read.
+    """
+    if field == "enabled":
+        return None if isinstance(value, bool) else "give true or false"
+    roomy: dict[str, Any] = {"interval": LONGEST, "preferred_phase": 0}
+    try:
+        Job("any", _any_body, **(roomy | {field: value}))
+    except JobError as error:
+        return error.allowed
+    return None
+
+
+async def _any_body(run: Run) -> None:
+    """For `allowed_instead`: never run."""
 
 
 def overridden(job: Job, config: Config) -> tuple[Job, list[ConfigProblem]]:

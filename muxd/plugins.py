@@ -386,8 +386,8 @@ def _warnings(config: Config, members: list[_Member]) -> Iterator[str]:
             hint = did_you_mean(name, names)
             yield f"{origin}: plugins.disable: there is no plugin {name!r}; {hint}"
     known = {job.name for member in members for job in member.jobs}
-    for name, fields in config.jobs.items():
+    for name in config.jobs:
         if name not in known:
-            origin = config.origin(f"jobs.{name}.{next(iter(fields), '')}")
+            origin = config.origin(f"jobs.{name}")
             hint = did_you_mean(name, known)
             yield f"{origin}: jobs.{name}: no plugin that is loaded has a job {name!r}; {hint}"

@@ -66,11 +66,10 @@ class StateDir:
         Raises:
           ConfigError: it can't be made, written to, or belongs to somebody else.
         """
+        self.check()
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.root.stat()
-            if not stat.S_ISDIR(found.st_mode):
-                raise NotADirectoryError(20, "it is not a directory")
             if found.st_uid != os.geteuid():
                 raise PermissionError(1, f"it belongs to the user with id {found.st_uid}")
             if stat.S_IMODE(found.st_mode) & 0o077:
@@ -78,14 +77,22 @@ class StateDir:
             if not os.access(self.root, os.W_OK | os.X_OK):
                 raise PermissionError(13, "it can't be written to")
         except OSError as error:
-            raise ConfigError(
-                ConfigProblem(
-                    str(self.root),
-                    "",
-                    f"can't be the state directory: {error.strerror}; "
-                    "choose another by --state-dir or MUXD_STATE_DIR",
-                )
-            ) from None
+            raise self._impossible(error.strerror) from None
+
+    def check(self) -> None:
+        """Raises `ConfigError` if something else is there. For commands that only look."""
+        if self.root.exists() and not self.root.is_dir():
+            raise self._impossible("it is not a directory")
+
+    def _impossible(self, reason: str | None) -> ConfigError:
+        return ConfigError(
+            ConfigProblem(
+                str(self.root),
+                "",
+                f"can't be the state directory: {reason}; "
+                "choose another by --state-dir or MUXD_STATE_DIR",
+            )
+        )
 
     @contextlib.contextmanager
     def hold(self, role: Role = "daemon") -> Iterator[None]:

@@ -194,6 +194,95 @@ def test_all_mistakes_are_named_at_once(tmp_path):
         assert str(problem) == f"{problem.source}: {problem.key}: {problem.message}"
 
 
+def test_no_mistake_hides_another(tmp_path):
+    """Values of jobs that no job could have, and directories that are not there, are named beside
+    other mistakes of the same file."""
+    found = problems_of(
+        tmp_path,
+        """
+        [plugins]
+        jobs_dirs = ["nowhere"]
+        strict = 3
+        [daemon]
+        speed = 0
+        [jobs.headlines]
+        retries = 99
+        pinned = true
+        duration = "2h"
+        timeout = "2d"
+        """,
+    )
+    assert {p.key for p in found} == {
+        "plugins.jobs_dirs",
+        "plugins.strict",
+        "daemon.speed",
+        "jobs.headlines.retries",
+        "jobs.headlines.timeout",
+    }
+
+
+def test_an_empty_table_of_a_job_says_where_it_stands(tmp_path):
+    """``[jobs.nope]`` without a key has an origin too."""
+    config = load(tmp_path, "[jobs.nope]")
+    assert config.origin("jobs.nope") == str(tmp_path / "muxd.toml")
+
+
+def lenient(tmp_path, text=None, options=None, **environ):
+    if text is not None:
+        (tmp_path / "muxd.toml").write_text(text, "utf-8")
+    told = []
+    config = load_config(
+        options=options,
+        environ=environ,
+        cwd=tmp_path,
+        needs=["daemon.state_dir"],
+        passed_over=told.append,
+    )
+    return config, [problem.key for problem in told]
+
+
+def test_what_does_not_matter_is_passed_over(tmp_path):
+    """With `needs`, mistakes elsewhere are told and count as not given; what is right holds."""
+    config, told = lenient(
+        tmp_path,
+        """
+        browser = 3
+        [plugins]
+        jobs_dirs = ["nowhere", "."]
+        [daemon]
+        state_dir = "st"
+        speed = 0
+        grace = "1m"
+        [jobs.headlines]
+        retries = 99
+        """,
+    )
+    assert sorted(told) == [
+        "browser",
+        "daemon.speed",
+        "jobs.headlines.retries",
+        "plugins.jobs_dirs",
+    ]
+    assert config.daemon == DaemonConfig(state_dir=tmp_path / "st", grace=60)
+    assert config.plugins.jobs_dirs == (tmp_path,)
+    assert config.jobs == {}
+
+
+@pytest.mark.parametrize("text", ["[daemon]\nstate_dir = 3", "daemon = 3", "[daemon\n"])
+def test_what_matters_is_not_passed_over(tmp_path, text):
+    """A mistake in what the command needs, or in a file that may have had it, is an error."""
+    with pytest.raises(ConfigError):
+        lenient(tmp_path, text)
+
+
+def test_a_broken_file_does_not_matter_where_all_that_matters_is_given(tmp_path):
+    """With the state directory in a variable or an option, a file that is no TOML is passed over."""
+    config, told = lenient(tmp_path, "[daemon\n", MUXD_STATE_DIR="st")
+    assert (config.daemon.state_dir, told) == (tmp_path / "st", [""])
+    config, told = lenient(tmp_path, options={"daemon.state_dir": ("so", "--state-dir")})
+    assert (config.daemon.state_dir, told) == (tmp_path / "so", [""])
+
+
 def test_a_wrong_value_in_the_file_is_named_even_if_an_option_overrides_it(tmp_path):
     """The file is wrong whatever the command line says today."""
     (only,) = problems_of(tmp_path, "[daemon]\nspeed = -1", {"daemon.speed": (2, "--speed")})
@@ -285,10 +374,10 @@ def test_every_field_of_a_job_can_be_overridden_but_who_it_is():
 
 def test_all_wrong_overrides_are_named(tmp_path):
     """Each wrong value of a job's table is a problem with file and dotted key."""
-    config = load(
-        tmp_path, '[jobs.headlines]\ninterval = "often"\nretries = 99\noverlap = "x"\npinned = true'
-    )
-    _, problems = overridden(JOB, config)
+    fields = {"interval": "often", "retries": 99, "overlap": "x", "pinned": True}
+    file = str(tmp_path / "muxd.toml")
+    origins = {f"jobs.headlines.{field}": file for field in fields}
+    _, problems = overridden(JOB, Config(jobs={"headlines": fields}, origins=origins))
     assert {p.key for p in problems} == {
         "jobs.headlines.interval",
         "jobs.headlines.retries",

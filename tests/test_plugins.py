@@ -201,7 +201,7 @@ BROKEN = {
     "wrong job": (
         hook("yield muxd.Job('x', print, interval=60)"),
         "muxd_jobs",
-        "job 'x': body=<built-in function print> is not possible: give an `async def`",
+        "job 'x': body=print is not possible: give an `async def`",
     ),
     "two of one name": (
         GOOD.format(name="x")

@@ -10,6 +10,7 @@ from muxd.cli.options import config_options, epilog, json_option
 
 if TYPE_CHECKING:
     from muxd.config import Config
+    from muxd.errors import ConfigProblem
 
 __all__ = ["config"]
 
@@ -31,8 +32,18 @@ def config(config: Config, as_json: bool) -> None:
     """
     from muxd.cli.context import load
     from muxd.cli.output import print_json, print_table
+    from muxd.errors import ConfigError
 
-    load(config)  # the values in [jobs.NAME] show their mistakes when they meet the jobs
+    problems: list[ConfigProblem] = []
+    # The values in [jobs.NAME] show their mistakes when they meet the jobs, a browser's path its
+    # own when it is used.
+    for check in (load, _check_browser):
+        try:
+            check(config)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*problems)
     values = config.values()
     if as_json:
         print_json(
@@ -49,6 +60,14 @@ def config(config: Config, as_json: bool) -> None:
         ("key", "value", "from"),
         ((key, value_text(value), config.origin(key)) for key, value in values.items()),
     )
+
+
+def _check_browser(config: Config) -> None:
+    """Raises `ConfigError` if the browser that is configured can't be used."""
+    from muxd.browser.find import find_browser
+
+    if config.browser.path is not None:
+        find_browser(config.browser.path, configured_by=config.origin("browser.path"))
 
 
 def value_text(value: Any) -> str:

@@ -44,7 +44,7 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
     metavar="N",
     help=f"At most this many, the newest. [default: {FOR_PEOPLE}; {FOR_PROGRAMS} with --json]",
 )
-@config_options()
+@config_options(needs=["daemon.state_dir"])
 @json_option
 def history(
     config: Config, job: str | None, outcome: str | None, limit: int | None, as_json: bool
@@ -78,7 +78,9 @@ def _read(config: Config, job: str | None, outcome: Outcome | None, limit: int) 
     """
     from muxd import run
     from muxd.cli.context import load
+    from muxd.state import StateDir
 
+    StateDir(config.daemon.state_dir).check()
     if not config.daemon.state_dir.is_dir():
         return []  # a command that only looks doesn't make one
     plugins = load(config)

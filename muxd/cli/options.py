@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from muxd.errors import ConfigProblem
 
 __all__ = ["config_options", "epilog", "json_option"]
 
@@ -24,7 +26,9 @@ _SHARED = {
 # {parameter of the command: dotted key that it sets}
 
 
-def config_options(**further: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def config_options(
+    *, needs: Collection[str] | None = None, **further: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--config --state-dir --jobs-dir --strict-plugins``; the command gets a `Config`.
 
     The command's first argument is the loaded `muxd.config.Config`. Further options that set a
@@ -35,6 +39,9 @@ def config_options(**further: str) -> Callable[[Callable[..., Any]], Callable[..
         @click.option("--headed", is_flag=True, default=None)
         @config_options(headed="browser.headed")
         def start(config): ...
+
+    With `needs`, only these dotted keys matter to the command: what is wrong elsewhere in the
+    configuration is a warning.
     """
     keys = _SHARED | further
 
@@ -47,7 +54,8 @@ def config_options(**further: str) -> Callable[[Callable[..., Any]], Callable[..
             context = click.get_current_context()
             names = {param.name: param.opts[0] for param in context.command.params}
             options = {key: (kwargs.pop(name), names[name]) for name, key in keys.items()}
-            return command(load_config(config_file, options), *args, **kwargs)
+            config = load_config(config_file, options, needs=needs, passed_over=_warn)
+            return command(config, *args, **kwargs)
 
         for option in reversed(
             (
@@ -85,6 +93,10 @@ def config_options(**further: str) -> Callable[[Callable[..., Any]], Callable[..
         return with_config
 
     return decorate
+
+
+def _warn(problem: ConfigProblem) -> None:
+    click.echo(f"muxd: warning: {problem}", err=True)
 
 
 def epilog(*examples: tuple[str, str]) -> str:

@@ -23,7 +23,7 @@ __all__ = ["status"]
         ("muxd status --json", "for programs"),
     )
 )
-@config_options()
+@config_options(needs=["daemon.state_dir"])
 @json_option
 def status(config: Config, as_json: bool) -> None:
     """Show what the daemon is doing: browser, run in progress, queue, next releases, totals."""
@@ -31,7 +31,9 @@ def status(config: Config, as_json: bool) -> None:
     from muxd.control.client import ControlClient
     from muxd.state import StateDir
 
-    told = ControlClient(StateDir(config.daemon.state_dir)).status()
+    state = StateDir(config.daemon.state_dir)
+    state.check()
+    told = ControlClient(state).status()
     if as_json:
         print_json(told)
     else:
@@ -76,13 +78,14 @@ def _show(told: dict[str, Any], now: float) -> None:
             for item in told["waiting"]
         ]
         print_table(("waiting", "why", "for"), rows, right=("for",))
-    click.echo("")
     rows = [
         (item["job"], clock_text(at, zone, now=now), duration_text(max(0.0, at - now)))
         for item in told["upcoming"]
         for at in (_unix(item["at"]),)
     ]
-    print_table(("next", "at", "in"), rows, right=("in",))
+    if rows:  # while it starts, no release is due yet
+        click.echo("")
+        print_table(("next", "at", "in"), rows, right=("in",))
 
 
 def _unix(text: str) -> float:

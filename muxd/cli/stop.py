@@ -28,7 +28,7 @@ SLACK = 40.0
     )
 )
 @click.option("--now", "at_once", is_flag=True, help="Don't let the run in progress finish.")
-@config_options()
+@config_options(needs=["daemon.state_dir"])
 @json_option
 def stop(config: Config, at_once: bool, as_json: bool) -> None:
     """Stop the daemon, and wait until it is gone. One that is only starting is stopped too."""
@@ -38,6 +38,7 @@ def stop(config: Config, at_once: bool, as_json: bool) -> None:
     from muxd.state import StateDir
 
     state = StateDir(config.daemon.state_dir)
+    state.check()
     owner = state.owner()
     if owner is None:
         raise DaemonNotRunning(str(state.root))

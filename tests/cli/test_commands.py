@@ -204,3 +204,46 @@ def test_an_override_of_no_job_is_a_warning(muxd, write):
     assert result.exit_code == 0
     assert "muxd: warning: " in result.stderr
     assert "did you mean 'headlines'?" in result.stderr
+
+
+def test_config_names_a_browser_that_is_not_there_with_all_else(muxd, write):
+    """The path of a browser is checked, and what is wrong with jobs is named beside it."""
+    write("jobs/news.py", JOBS)
+    write(
+        "muxd.toml",
+        '[browser]\npath = "/nope"\n[plugins]\njobs_dirs = ["jobs"]\n'
+        '[jobs.headlines]\ninterval = "5m"',
+    )
+    result = muxd("config")
+    assert result.exit_code == 2
+    assert "2 problems in the configuration" in result.stderr
+    assert "'/nope'" in result.stderr
+    assert "jobs.headlines: preferred_phase, which the plugin sets, would not fit" in result.stderr
+
+
+def test_an_empty_table_of_no_job_names_the_file(muxd, write, place):
+    """The warning says where the table stands."""
+    write("muxd.toml", "[jobs.nope]")
+    assert f"muxd: warning: {place / 'muxd.toml'}: jobs.nope: no plugin" in muxd("jobs").stderr
+
+
+def test_a_broken_configuration_keeps_nobody_from_the_daemon(muxd, write):
+    """stop, status and history need the state directory only: the rest is a warning to them."""
+    write(
+        "muxd.toml", "[daemon]\nspede = 2\n[plugins]\njobs_dirs = ['gone']\n[jobs.x]\nretries = 99"
+    )
+    for command, code in (("status", 3), ("stop", 3), ("history", 0)):
+        result = muxd(command)
+        assert result.exit_code == code, result.stderr
+        lines = [line for line in result.stderr.splitlines() if "muxd: warning: " in line]
+        assert len(lines) == 3, result.stderr
+    assert muxd("jobs").exit_code == 2
+
+
+def test_a_file_is_no_state_directory(muxd, write):
+    """`history` says so, as `start` does, instead of finding no runs."""
+    write("st", "")
+    for command in ("history", "status", "stop"):
+        result = muxd(command, "--state-dir", "st")
+        assert result.exit_code == 2, command
+        assert "can't be the state directory: it is not a directory" in result.stderr
