@@ -186,6 +186,30 @@ async def test_a_future_that_is_done_costs_nothing():
 
 
 @hosted
+async def test_an_await_of_asyncios_does_not_wake_trio(monkeypatch):
+    """Steps from one asyncio await to the next are made without trio: that is what makes them cheap."""
+    monkeypatch.setattr("muxd.coroutine_driver.DIRECT_STEPS", True)
+
+    class Count(trio.abc.Instrument):
+        rounds = 0
+
+        def after_io_wait(self, timeout):
+            self.rounds += 1
+
+    loop = asyncio.get_running_loop()
+    count = Count()
+    await asyncio.sleep(SOON)  # trio has gone to sleep by then
+    trio.lowlevel.add_instrument(count)
+    for _ in range(50):
+        future = loop.create_future()
+        loop.call_soon(future.set_result, None)
+        await future
+        await asyncio.sleep(0)
+    trio.lowlevel.remove_instrument(count)
+    assert count.rounds == 0
+
+
+@hosted
 async def test_a_future_of_another_loop_is_refused():
     """Awaiting a future of another loop is an error at the await, not a hang."""
     other = asyncio.new_event_loop()

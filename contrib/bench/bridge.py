@@ -1,12 +1,12 @@
 """What the border costs: `page.evaluate` under plain asyncio and under muxd, in pairs.
 
-    python contrib/bench/bridge.py [--pairs 40] [--calls 50]
+    python contrib/bench/bridge.py [--rounds 60] [--calls 50]
 
-Two processes, one of each kind, each with a browser of its own, make their calls by turns: a block
-of the one, then at once a block of the other, and who begins changes from pair to pair. So a
-machine that is busy with other things harms both alike. Cost is that of the Python process alone,
-per call: its CPU time (all threads) and wall time. muxd promises at most 1.5 times asyncio's CPU
-time, and no more wall time.
+Three processes, each with a browser of its own, make their calls by turns, a block each: one under
+muxd, one under asyncio, one more under asyncio. Who begins changes from round to round. So a machine
+that is busy with other things harms all alike, and what asyncio costs against itself shows how far
+a ratio can be trusted. Cost is that of the Python process alone, per call: its CPU time (all threads)
+and wall time. muxd promises at most 1.5 times asyncio's CPU time, and no more wall time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from playwright.async_api import async_playwright
 import muxd
 from muxd.browser.find import find_browser
 
-KINDS = ("asyncio", "muxd")
+KINDS = ("asyncio", "muxd", "asyncio again")
 
 
 async def work() -> None:
@@ -47,14 +47,12 @@ async def work() -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--pairs", type=int, default=40, help="pairs of blocks (default: 40)")
+    parser.add_argument("--rounds", type=int, default=60, help="how many (default: 60)")
     parser.add_argument("--calls", type=int, default=50, help="calls a block (default: 50)")
     parser.add_argument("--worker", choices=KINDS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.worker == "asyncio":
-        return asyncio.run(work())
-    if options.worker == "muxd":
-        return muxd.run(work)
+    if options.worker is not None:
+        return muxd.run(work) if options.worker == "muxd" else asyncio.run(work())
 
     workers = {
         kind: subprocess.Popen(
@@ -74,24 +72,27 @@ def main() -> None:
         cpu, wall = pipe_out.readline().split()
         return float(cpu), float(wall)
 
-    pairs = []
-    for pair in range(-4, options.pairs):  # the first four warm up
-        order = KINDS if pair % 2 else KINDS[::-1]
-        cost = {kind: measure(kind) for kind in order}
-        if pair >= 0:
-            pairs.append((*cost["muxd"], *cost["asyncio"]))
+    costs: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
+    for number in range(options.rounds + 6):
+        first = number % len(KINDS)
+        for kind in (*KINDS[first:], *KINDS[:first]):
+            cost = measure(kind)
+            if number >= 6:  # the first few warm up
+                costs[kind].append(cost)
     for worker in workers.values():
         worker.communicate()
 
-    print(f"Python {sys.version.split()[0]}: {len(pairs)} pairs of {options.calls} page.evaluate")
-    for name, own, plain in (("CPU ", 0, 2), ("wall", 1, 3)):
-        ratios = sorted(pair[own] / pair[plain] for pair in pairs)
-        low, _, high = statistics.quantiles(ratios, n=4)
-        print(
-            f"{name}: muxd {statistics.median(pair[own] for pair in pairs):.3f} ms, "
-            f"asyncio {statistics.median(pair[plain] for pair in pairs):.3f} ms, "
-            f"ratio {statistics.median(ratios):.2f} (middle half {low:.2f} to {high:.2f})"
-        )
+    print(f"Python {sys.version.split()[0]}, {options.rounds} rounds of {options.calls} calls")
+    for which, name in enumerate(("CPU ", "wall")):
+        for kind in KINDS[1:]:
+            pairs = zip(costs[kind], costs["asyncio"], strict=True)
+            ratios = [own[which] / plain[which] for own, plain in pairs]
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            typical = statistics.median(cost[which] for cost in costs[kind])
+            print(
+                f"{name} {kind:13} {typical:.3f} ms, {middle:.2f} times asyncio "
+                f"(middle half {low:.2f} to {high:.2f})"
+            )
     return None
 
 
