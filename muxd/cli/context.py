@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
+import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 import structlog
@@ -17,7 +20,33 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.plugins import Plugins
 
-__all__ = ["load"]
+__all__ = ["load", "log_to_stderr", "this_program"]
+
+
+def log_to_stderr(log_format: Literal["console", "json"], level: int) -> None:
+    """Set up the logs of this command, from `level` on, or from DEBUG on with ``--debug``."""
+    debug = click.get_current_context().find_root().params.get("debug")
+    logs.configure(log_format, logging.DEBUG if debug else level)
+
+
+def this_program() -> str:
+    """What to type in this directory to run this very muxd again."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return f"{shlex.quote(_from_here(Path(sys.executable)))} -m muxd"
+    on_path = shutil.which(program.name)
+    if on_path is not None and Path(on_path).absolute() == program.absolute():
+        return program.name
+    return shlex.quote(_from_here(program))
+
+
+def _from_here(program: Path) -> str:
+    # Not resolved: the python of an environment is a link to one that has no muxd.
+    here = program.absolute()
+    try:
+        return str(here.relative_to(Path.cwd()))
+    except ValueError:
+        return str(here)
 
 
 def load(config: Config) -> Plugins:
@@ -30,12 +59,9 @@ def load(config: Config) -> Plugins:
       ConfigError: overrides of jobs are wrong.
       BrokenPlugins: a plugin is broken and that was asked to be fatal.
     """
-    debug = click.get_current_context().find_root().params.get("debug")
     if not structlog.is_configured():
-        logs.configure(
-            logs.chosen_format(config.daemon.log_format, sys.stderr),
-            logging.DEBUG if debug else logging.WARNING,
-        )
+        log_format = logs.chosen_format(config.daemon.log_format, sys.stderr)
+        log_to_stderr(log_format, logging.WARNING)
     with contextlib.redirect_stdout(sys.stderr):
         plugins = load_plugins(config)
     for problem in plugins.problems:

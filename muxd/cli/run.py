@@ -104,11 +104,11 @@ def _alone(config: Config, name: str, repeat: int, ended: Any) -> int | None:
     from muxd.alone import run_alone
     from muxd.bridge import run as run_bridged
     from muxd.cli.browser import launch_plan
-    from muxd.cli.context import load
+    from muxd.cli.context import load, log_to_stderr
     from muxd.errors import UnknownJob
-    from muxd.logs import chosen_format, configure
+    from muxd.logs import chosen_format
 
-    configure(chosen_format(config.daemon.log_format, sys.stderr), logging.WARNING)
+    log_to_stderr(chosen_format(config.daemon.log_format, sys.stderr), logging.INFO)
     plugins = load(config)
     found = {job.name: job for job in plugins.jobs}
     if name not in found:

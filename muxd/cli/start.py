@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import click
 from muxd.cli.options import config_options, epilog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from muxd.abc import Sink
     from muxd.config import Config
     from muxd.plugins import Plugins
@@ -43,17 +46,20 @@ def start(config: Config) -> None:
 
     Ctrl-C or SIGTERM: no new run is begun, and the one in progress may finish within the grace
     (30 s by default); a second one ends it at once. Only one daemon runs on a state directory.
+
+    What jobs log (`run.log`) goes to stderr, and so do muxd's own warnings. `muxd --debug start`
+    shows lines of level debug too.
     """
     from muxd.bridge import run
     from muxd.cli.browser import launch_plan
-    from muxd.cli.context import load
+    from muxd.cli.context import load, log_to_stderr
     from muxd.daemon import Daemon
     from muxd.errors import AlreadyRunning, UserError
-    from muxd.logs import chosen_format, configure
+    from muxd.logs import chosen_format
     from muxd.state import StateDir
 
     people = chosen_format(config.daemon.log_format, sys.stdout) == "console"
-    configure("console" if people else "json", logging.WARNING if people else logging.INFO)
+    log_to_stderr("console" if people else "json", logging.INFO)
     plugins = load(config)
     if not plugins.jobs:
         raise UserError(
@@ -83,7 +89,26 @@ def _sink(config: Config, plugins: Plugins, *, people: bool) -> Sink:
 
 
 def _say_where(config: Config, plugins: Plugins, browser: str) -> None:
+    from muxd.cli.context import this_program
+
     sources = {job.plugin for job in plugins.jobs}
-    click.echo(f"muxd: {len(plugins.jobs)} jobs of {len(sources)} plugins, on {browser}")
+    click.echo(
+        f"muxd: {_count(len(plugins.jobs), 'job')} of {_count(len(sources), 'plugin')}, on {browser}"
+    )
     click.echo(f"state in {config.daemon.state_dir}")
-    click.echo("in another terminal: muxd status, muxd plan, muxd history; Ctrl-C here stops it\n")
+    again = " ".join([this_program(), "status", *_same_place(config)])
+    click.echo(f"in another terminal: {again} (or plan, history, stop); Ctrl-C here stops it\n")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _same_place(config: Config) -> Iterator[str]:
+    """The options without which another command in this directory would not find this daemon."""
+    given = click.get_current_context().params
+    for option in ("config_file", "state_dir"):
+        if given.get(option) is not None:
+            value = config.file if option == "config_file" else config.daemon.state_dir
+            name = "--config" if option == "config_file" else "--state-dir"
+            yield f"{name} {shlex.quote(str(value))}"

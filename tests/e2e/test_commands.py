@@ -262,3 +262,52 @@ def test_errors_and_results_that_are_hard_to_tell(muxd_home, daemon):
     assert r"ValueError: half \udc80" in home.call("run", "fails", code=1)
     assert [r["outcome"] for r in home.history()] == ["failed", "ok", "failed"]
     assert r"half \udc80" in home.call("history")
+
+
+def test_the_command_that_start_prints_works(muxd_home):
+    """The banner counts in words, and what it says to type finds this daemon; what a job logs is
+    shown among its lines, details with --debug."""
+    home = muxd_home
+    home.write(
+        "jobs",
+        """
+        import muxd
+
+        @muxd.job(interval="1h")
+        async def tells(run):
+            run.log.info("heard", of="this")
+            run.log.debug("heard in detail")
+        """,
+    )
+    with home.output.open("ab") as output:
+        home.daemon = subprocess.Popen(
+            [*COMMAND, "--debug", "start", "--log-format", "console", "--state-dir", "else where"],
+            env=home.environ,
+            cwd=home.folder,
+            stdout=output,
+            stderr=output,
+        )
+    banner = home.wait(lambda: "in another terminal: " in home.output.read_text(), 20, "a banner")
+    assert banner
+    text = home.output.read_text()
+    assert "muxd: 1 job of 1 plugin, on " in text
+    command = text.partition("in another terminal: ")[2].partition(" (or plan")[0]
+    shown = subprocess.run(
+        command,
+        shell=True,
+        env=home.environ,
+        cwd=home.folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout
+    assert f"process {home.daemon.pid}" in shown
+    home.state = home.folder / "else where"
+    home.environ["MUXD_STATE_DIR"] = str(home.state)
+    home.wait(lambda: home.running_state() == "running", 20, "the daemon to run")
+    home.call("run", "tells")
+    told = home.output.read_text()
+    assert "heard  job=tells" in told
+    assert "of=this" in told
+    assert "heard in detail" in told
