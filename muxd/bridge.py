@@ -209,7 +209,7 @@ class Leash:
         return result.unwrap()
 
     def let_go(self) -> None:
-        """Give the body up. Never blocks. Not to be called by the body itself.
+        """Give the body up. Never blocks. Not for the body itself; nothing under plain trio.run.
 
         `asyncio.CancelledError` is raised at the await that it is in, once more. Whether it ends
         then or ignores that, its task ends and its coroutine is never resumed; `run` raises
