@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml plugins/muxd-demo/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "muxd needs Python 3.11 or later: name one by make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-	  { rm -rf $(VENV); $(PYTHON) -m pip --version >/dev/null 2>&1 || true; \
+	  { rm -rf $(VENV); \
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	      apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv $(VENV); \
 	    else echo "python3 has no venv module: apt-get install python3-venv"; exit 1; fi; }

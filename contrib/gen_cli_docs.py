@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import re
 import sys
@@ -113,10 +114,19 @@ def examples(epilog: str | None) -> str:
     return "\n```sh\n" + "\n".join(lines) + "\n```\n"
 
 
-if __name__ == "__main__":
+def main_program() -> None:
+    """Write the page, or check it."""
+    parser = argparse.ArgumentParser(description="Write docs/cli.md from the commands themselves.")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if it is out of date"
+    )
+    check = parser.parse_args().check
     page = reference()
-    if "--check" in sys.argv[1:]:
-        if not FILE.exists() or FILE.read_text("utf-8") != page:
-            sys.exit(f"{FILE.name} is out of date: run `python contrib/gen_cli_docs.py`")
-    else:
+    if not check:
         FILE.write_text(page, "utf-8")
+    elif not FILE.exists() or FILE.read_text("utf-8") != page:
+        sys.exit(f"{FILE.name} is out of date: run `python contrib/gen_cli_docs.py`")
+
+
+if __name__ == "__main__":
+    main_program()
