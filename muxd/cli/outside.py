@@ -115,7 +115,9 @@ def outside_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--crontab-format",
                 type=click.Choice(["auto", "system", "user"]),
-                help="Whether a user stands before each command in it. [default: auto]",
+                metavar="FORMAT",
+                help="Whether a user stands before each command in it (system), or not (user). "
+                "[default: auto]",
             ),
             click.option(
                 "--duration",

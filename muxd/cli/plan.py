@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from muxd.cli.options import config_options, epilog, json_option
+from muxd.cli.outside import outside_options
 from muxd.slotting.compare import compare_ways
 from muxd.slotting.whatif import difference
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from muxd.abc import Learned
+    from muxd.cli.crontab import Outside
+    from muxd.cli.outside import OutsideFile
     from muxd.config import Config
+    from muxd.planning import Slot
     from muxd.slotting import Demand, Timetable
     from muxd.slotting.whatif import Difference
 
@@ -27,6 +31,7 @@ __all__ = ["plan"]
     epilog=epilog(
         ("muxd plan", "the timetable of the jobs of all plugins"),
         ("muxd plan --jobs-file jobs.json", "of the jobs in a file, without any plugin"),
+        ("crontab -l | muxd plan --from-crontab -", "what collides in it now, and what would not"),
         ("muxd plan --what-if 'job=feed interval=20m'", "the plan that would be, and what moves"),
         ("muxd plan --compare", "beside how other schedulers choose phases"),
         ("muxd plan --svg plan.svg --hours 2", "a picture of two hours"),
@@ -41,6 +46,7 @@ __all__ = ["plan"]
     help='Plan the jobs in a JSON file: {"jobs": [{"name", "interval", "duration", "priority", '
     '"preferred_phase", "pinned"}, ...]}, times in seconds.',
 )
+@outside_options
 @click.option(
     "--headroom",
     type=float,
@@ -89,6 +95,7 @@ __all__ = ["plan"]
 def plan(
     config: Config,
     jobs_file: Path | None,
+    outside_file: OutsideFile | None,
     anew: bool,
     changes: tuple[str, ...],
     additions: tuple[Path, ...],
@@ -100,40 +107,50 @@ def plan(
 ) -> None:
     """Show the timetable: each job's phase and next start, and what is proved about them all.
 
-    Without --jobs-file it is the timetable that the daemon has, or would have if it were started
+    Without a file of jobs it is the timetable that the daemon has, or would have if it were started
     now: phases in force stay, durations are those learned from past runs.
     """
     from muxd.civil import Calendar
     from muxd.cli import picture
     from muxd.cli.output import print_json
+    from muxd.slotting import solve
+    from muxd.slotting.jobsfile import read_jobs_file
     from muxd.zone import zone
 
-    if jobs_file is not None:
-        from muxd.slotting import solve
-        from muxd.slotting.jobsfile import read_jobs_file
-
+    calendar = Calendar(zone(config))
+    outside: Outside | None = None
+    slot: Slot = solve
+    declared: dict[str, float] = {}
+    if outside_file is not None:
+        outside = outside_file.read(calendar.local(time.time()).date())
+        demands = outside.demands
+        table = solve(demands, headroom=config.slotting.headroom)
+    elif jobs_file is not None:
         demands = read_jobs_file(jobs_file)
-        declared: dict[str, float] = {}
         table = solve(demands, headroom=config.slotting.headroom)
     else:
-        demands, declared, table = _of_plugins(config, anew=anew)
+        demands, declared, table, slot = _of_plugins(config, anew=anew)
     change: Difference | None = None
     if changes or additions or removals:
         before = table
-        demands, table = _tried(config, demands, before, changes, additions, removals)
+        demands, table = _tried(config, slot, demands, before, changes, additions, removals)
         change = difference(before, table)
     if svg is not None:
         _draw(svg, table, demands, hours)
     if as_json:
-        print_json(as_dict(table, demands if compare else (), change))
-    elif not demands:
+        print_json(as_dict(table, demands if compare else (), change, outside))
+        return
+    if outside is not None:
+        from muxd.cli.crontab import show_outside
+
+        show_outside(outside)
+    if not demands and outside is None:
         click.echo(
             "There are no jobs to plan: install a plugin, or name a directory with --jobs-dir or "
             "a file with --jobs-file.",
             err=True,
         )
-    else:
-        calendar = Calendar(zone(config))
+    elif demands:
         picture.show_plan(table, demands, calendar, time.time(), declared=declared)
         if change is not None:
             picture.show_difference(change)
@@ -153,6 +170,7 @@ def _draw(path: Path, table: Timetable, demands: Sequence[Demand], hours: float)
 
 def _tried(
     config: Config,
+    slot: Slot,
     demands: list[Demand],
     before: Timetable,
     changes: tuple[str, ...],
@@ -165,7 +183,6 @@ def _tried(
       UserError: a change that can't be made; a file that can't be used.
     """
     from muxd.errors import UserError
-    from muxd.slotting import solve
     from muxd.slotting.jobsfile import read_jobs_file
     from muxd.slotting.whatif import changed, without
 
@@ -185,14 +202,17 @@ def _tried(
         for demand in demands
         if interval.get(demand.name) == demand.interval
     }
-    return demands, solve(demands, fixed=fixed, headroom=config.slotting.headroom)
+    return demands, slot(demands, fixed=fixed, headroom=config.slotting.headroom)
 
 
-def _of_plugins(config: Config, *, anew: bool) -> tuple[list[Demand], dict[str, float], Timetable]:
-    """The jobs of the plugins: what they ask for, what they declared, and their timetable."""
+def _of_plugins(
+    config: Config, *, anew: bool
+) -> tuple[list[Demand], dict[str, float], Timetable, Slot]:
+    """The plugins' jobs: what they ask for, what they declared, their timetable, what made it."""
     from muxd import run
     from muxd.cli.context import load
-    from muxd.planning import demand_of, make_timetable
+    from muxd.cli.slotters import planned
+    from muxd.planning import demands_of
 
     plugins = load(config)
     learned: Mapping[str, Learned] = {}
@@ -205,19 +225,21 @@ def _of_plugins(config: Config, *, anew: bool) -> tuple[list[Demand], dict[str, 
                 return await opened.learned(), await opened.phases()
 
         learned, phases = run(read)
-    table = make_timetable(
-        plugins.jobs,
+    table, slot = planned(
+        plugins,
         learned=learned,
         phases={} if anew else phases,
         headroom=config.slotting.headroom,
     )
-    ordered = sorted(plugins.jobs, key=lambda job: job.name)
-    demands = [demand_of(job, learned.get(job.name)) for job in ordered]
-    return demands, {job.name: job.duration for job in ordered}, table
+    demands = demands_of(plugins.jobs, learned)
+    return demands, {job.name: job.duration for job in plugins.jobs}, table, slot
 
 
 def as_dict(
-    table: Timetable, compared: Sequence[Demand] = (), change: Difference | None = None
+    table: Timetable,
+    compared: Sequence[Demand] = (),
+    change: Difference | None = None,
+    outside: Outside | None = None,
 ) -> dict[str, Any]:
     """For JSON: stable keys, times in seconds.
 
@@ -225,6 +247,7 @@ def as_dict(
       table: the timetable.
       compared: the demands it was made from, if other ways to place them are to be told too.
       change: what it changes, if that was asked for.
+      outside: what collides now, if that was asked for.
     """
     document: dict[str, Any] = {
         "phases": table.phases,
@@ -244,6 +267,10 @@ def as_dict(
             "min_gap_before": change.min_gap[0],
             "utilisation_before": round(change.utilisation[0], 6),
         }
+    if outside is not None:
+        from muxd.cli.crontab import outside_as_dict
+
+        document["now"] = outside_as_dict(outside)
     if compared:
         document["compared"] = [
             {
