@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -105,10 +106,9 @@ def _count(number: int, what: str) -> str:
 
 
 def _same_place(config: Config) -> Iterator[str]:
-    """The options without which another command in this directory would not find this daemon."""
-    given = click.get_current_context().params
-    for option in ("config_file", "state_dir"):
-        if given.get(option) is not None:
-            value = config.file if option == "config_file" else config.daemon.state_dir
-            name = "--config" if option == "config_file" else "--state-dir"
-            yield f"{name} {shlex.quote(str(value))}"
+    """The options without which a command in another terminal would not find this daemon."""
+    named = click.get_current_context().params["config_file"] or os.environ.get("MUXD_CONFIG")
+    if named and config.file is not None:
+        yield f"--config {shlex.quote(str(config.file))}"
+    if config.origin("daemon.state_dir") in ("--state-dir", "MUXD_STATE_DIR"):
+        yield f"--state-dir {shlex.quote(str(config.daemon.state_dir))}"

@@ -295,7 +295,7 @@ def test_the_command_that_start_prints_works(muxd_home):
     shown = subprocess.run(
         command,
         shell=True,
-        env=home.environ,
+        env={name: value for name, value in home.environ.items() if not name.startswith("MUXD_")},
         cwd=home.folder,
         capture_output=True,
         text=True,
