@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from muxd.builtin.ledger import Ledger
-from muxd.record import Outcome, Record
+from muxd.record import CUT_OFF, Outcome, Record
 from muxd.release import Cause
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text("utf-8")
@@ -49,6 +49,28 @@ async def test_every_query_runs(file):
     file.create_function("unixepoch", 0, lambda: int(NOON) + year)
     file.execute(QUERIES[-1])
     assert file.execute("SELECT id FROM runs").fetchall() == [("3",)]
+
+
+async def test_a_run_that_was_cut_off_has_no_duration(tmp_path):
+    """The time to the next start is shown as no duration, neither by muxd nor by the query."""
+    record = Record(
+        id="1",
+        job="a",
+        released_at=NOON,
+        started_at=NOON,
+        ended_at=NOON + 86400,
+        outcome=Outcome.interrupted,
+        error_type=CUT_OFF,
+    )
+    with trio.fail_after(10):
+        async with Ledger(tmp_path).open() as ledger:
+            await ledger.write(record)
+            (kept,) = await ledger.history()
+    assert kept.duration is None
+    assert kept.as_dict()["duration"] is None
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
+        ((_, outcome, _, seconds, _),) = connection.execute(QUERIES[0]).fetchall()
+    assert (outcome, seconds) == ("interrupted", None)
 
 
 async def test_every_column_is_described(file):
