@@ -63,16 +63,21 @@ class Planner:
           UserError: the jobs ask for more of the browser's time than is allowed; they are named.
           LedgerError: the store can't be used.
         """
-        table = await self._in_thread(
-            partial(
-                make_timetable,
-                self._plugins.jobs,
-                learned=await self._store.learned(),
-                phases=await self._store.phases(),
-                headroom=self._config.headroom,
-                slot=self._slot,
+        learned, phases = await self._store.learned(), await self._store.phases()
+        while True:
+            jobs = self._plugins.jobs
+            table = await self._in_thread(
+                partial(
+                    make_timetable,
+                    jobs,
+                    learned=learned,
+                    phases=phases,
+                    headroom=self._config.headroom,
+                    slot=self._slot,
+                )
             )
-        )
+            if self._plugins.jobs == jobs:
+                break  # else a plugin was left out for its slotter, and its jobs with it
         refusal = too_much(table, self._config.max_utilisation)
         if refusal is not None:
             raise UserError(refusal)
