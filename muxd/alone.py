@@ -63,8 +63,8 @@ async def run_alone(
 
     Returns:
       The signal that ended it, one of `stop_signals`, or None. At the first the run in progress
-      is ended and recorded as ``interrupted``, and no other is begun; a second does not wait for
-      the body's end.
+      is ended and recorded as ``interrupted``, and no other is begun. Further ones change nothing:
+      the end has its bound, whatever the body does.
 
     Raises:
       AlreadyRunning: a daemon, or another such run, holds the state directory.
@@ -80,7 +80,7 @@ async def run_alone(
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)
         end = _End(book)
         async with book.store.open(), trio.open_nursery() as beside:
-            beside.start_soon(end.heed, signals, beside.cancel_scope)
+            beside.start_soon(end.heed, signals)
             beside.start_soon(book.run)
             await book.recover()
             with end.cuts_short():
@@ -129,12 +129,11 @@ class _End:
         self._book = book
         self._scope = trio.CancelScope()
 
-    async def heed(self, signals: AsyncIterator[int], everything: trio.CancelScope) -> None:
-        """At the first signal end what there is, in order; at the second cancel `everything`."""
+    async def heed(self, signals: AsyncIterator[int]) -> None:
+        """At the first signal end what there is, in order."""
         async for number in signals:
             if self.signal is not None:
-                everything.cancel()
-                return
+                continue
             self.signal = number
             self._scope.cancel()
             if self.runner is not None:

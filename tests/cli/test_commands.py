@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from muxd.cli.status import _show
+
 JOBS = """
 import muxd
 
@@ -247,3 +249,35 @@ def test_a_file_is_no_state_directory(muxd, write):
         result = muxd(command, "--state-dir", "st")
         assert result.exit_code == 2, command
         assert "can't be the state directory: it is not a directory" in result.stderr
+
+
+def test_status_of_a_daemon_that_starts_has_no_empty_table(capsys):
+    """Before there is a browser nothing is due: no heading without rows."""
+    told = {
+        "pid": 7,
+        "state": "starting",
+        "speed": 1,
+        "timezone": "UTC",
+        "state_dir": "st",
+        "browser": {"up": False, "last_loss": None},
+        "running": None,
+        "waiting": [],
+        "upcoming": [],
+        "runs": {"by_outcome": {}, "most_at_once": 0},
+        "timetable": {
+            "jobs": 1,
+            "feasible": True,
+            "min_gap": 30,
+            "collisions": 0,
+            "utilisation": 0.1,
+            "warnings": [],
+        },
+        "plugins_left_out": {},
+    }
+    _show(told, 0.0)
+    shown = capsys.readouterr().out
+    assert "browser   none: being launched" in shown
+    assert "next" not in shown
+    assert not shown.endswith("\n\n")
+    _show(told | {"upcoming": [{"job": "a", "at": "2026-01-31T09:15:00.000000Z"}]}, 0.0)
+    assert "next" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -113,6 +114,39 @@ def test_a_signal_ends_a_lone_run_with_a_record(muxd_home, number, code):
     assert record["outcome"] == "interrupted"
     assert number.name in record["error"]
     assert [r["id"] for r in home.history()] == [record["id"]]
+    home.nothing_is_left()
+
+
+def test_a_body_that_ignores_its_end_does_not_keep_a_lone_run(muxd_home):
+    """Ctrl-C, pressed again and again, ends a run that swallows every cancellation within its
+    bound, with a record."""
+    home = muxd_home
+    mark = home.folder / "begun"
+    home.write(
+        "stuck",
+        f"""
+        import trio
+        import muxd
+
+        @muxd.job(interval="1h", timeout="10m")
+        async def stuck(run):
+            open({str(mark)!r}, "w").close()
+            while True:
+                try:
+                    await trio.sleep(1)
+                except BaseException:
+                    pass
+        """,
+    )
+    process = in_background(home, "run", "stuck")
+    home.wait(mark.exists, 20, "the run to be begun")
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in output
+    assert [r["outcome"] for r in home.history()] == ["interrupted"]
     home.nothing_is_left()
 
 
