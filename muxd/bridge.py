@@ -113,10 +113,13 @@ def _run_to_end(
             result = loop.run_until_complete(done)
             break
         except BaseException as error:
-            # SystemExit or KeyboardInterrupt out of a callback or a task of asyncio's: its loop
-            # stops at once. The guest must not be left in the middle of its life.
+            # SystemExit or KeyboardInterrupt out of a callback or a task of asyncio's, or somebody
+            # stopped the loop: it stops at once. The guest must not be left in the middle of its
+            # life.
             if done.done():
                 raise
+            if not isinstance(error, KeyboardInterrupt) and loop.charge(error):
+                continue  # a run's own doing: it ends that run and nothing else
             fatal = error
             scope.cancel()
     if fatal is not None:
@@ -360,6 +363,13 @@ class _Loop(asyncio.SelectorEventLoop):
         else:
             log = structlog.get_logger()
             log.error("background error", reason=message, late=culprit is not None, exc_info=error)
+
+    def charge(self, error: BaseException) -> bool:
+        """Charge to the innermost collector what has stopped the loop; False if there is none."""
+        if not self.collectors:
+            return False
+        self.collectors[-1].add(error)
+        return True
 
     def _find_owner(self, context: dict[str, Any]) -> BackgroundErrors | None:
         task = context.get("task") or context.get("future")
