@@ -40,6 +40,7 @@ CODES = """
 | 2 | your mistake: an option, the configuration, a name; the message says what to do |
 | 3 | the command needs a running daemon, and none is running |
 | 130 | ended by Ctrl-C |
+| 129, 143 | a `muxd run` on its own that was ended by SIGHUP or SIGTERM |
 
 Results are printed on stdout, everything else on stderr. With `--json` stdout is one JSON document
 whose keys are stable; instants are UTC in ISO 8601 with microseconds, durations are seconds.
