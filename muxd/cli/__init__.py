@@ -49,7 +49,12 @@ Exit codes: 0 done, 1 failed, 2 your mistake (the message says what to do),
 """,
 )
 @click.version_option(__version__, prog_name="muxd")
-@click.option("--debug", is_flag=True, envvar="MUXD_DEBUG", help="Show tracebacks of errors, and logs in detail.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    envvar="MUXD_DEBUG",
+    help="Show tracebacks of errors, and logs in detail.",
+)
 def main(debug: bool) -> None:
     """Cron for one browser: periodic Playwright jobs that never collide."""
     # `debug` is read by the group when a command ends with an error, and where logs are set up.
