@@ -214,6 +214,8 @@ class Scheduler:
             for cause in (Cause.slot, Cause.catch_up, Cause.retry):
                 if self._agenda.drop(name, cause) is self._catching:
                     self._catching = None
+        for due in self._placed():
+            self._replan(due, due.instant)  # its gap may be none any more
         self._wake()
 
     # The timetable's own releases
@@ -245,8 +247,7 @@ class Scheduler:
         passed = self._calendar.passed(slot.interval, slot.phase, instant, now)
         verdict = sort_out(job.misfire, passed, on_time_from=on_time_from)
         self._advance(course, verdict.newest)
-        if job.misfire is not Misfire.all:
-            await self._make_way(job)
+        await self._make_way(job)
         for wanted_at in verdict.catch_up:
             since = wanted_at if job.misfire is Misfire.all else instant
             self._backlog.add(Overdue(job=job, instant=wanted_at, since=since))
@@ -267,16 +268,13 @@ class Scheduler:
         self._enter(course)
 
     async def _make_way(self, job: Job) -> None:
-        """A job's own slot has come: it stands for what was to be tried again or caught up with."""
-        self._agenda.drop(job.name, Cause.retry)
-        if job.misfire is Misfire.all:
-            return
-        late = [item.instant for item in self._backlog.withdraw(job.name)]
-        placed = self._agenda.drop(job.name, Cause.catch_up)
-        if placed is not None:
-            late.append(placed.released_at)
-            self._catching = None
-        await self._miss(job, *late, reason="its next release came before there was a free gap")
+        """A job's own slot has come: it stands for what was still to be caught up with.
+
+        What has a place in a gap has one before that slot, so it is through, or in the backlog.
+        """
+        if job.misfire is not Misfire.all:
+            late = [item.instant for item in self._backlog.withdraw(job.name)]
+            await self._miss(job, *late, reason="its next release came before there was a free gap")
 
     # Into gaps
 
@@ -350,10 +348,14 @@ class Scheduler:
             until=until,
             taken=[
                 (due.instant, due.instant + self._courses[due.job.name].slot.duration)
-                for due in self._agenda
-                if due.cause is not Cause.slot and due.job.name in self._courses
+                for due in self._placed()
+                if due.job.name in self._courses
             ],
         )
+
+    def _placed(self) -> list[Due]:
+        """What has a place in a gap, in no order."""
+        return [due for due in self._agenda if due.cause is not Cause.slot]
 
     async def _leave_late(self) -> None:
         """Record what will not be caught up with, where the next scheduler could not tell.
@@ -418,7 +420,7 @@ class Scheduler:
         for course in self._courses.values():
             course.step_back(seconds, now)
             self._enter(course)
-        for due in [due for due in self._agenda if due.cause is not Cause.slot]:
+        for due in self._placed():
             self._replan(due, due.instant - seconds)
 
     def _wake(self) -> None:

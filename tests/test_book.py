@@ -583,6 +583,22 @@ async def test_memory_is_bounded_and_the_log_is_the_last_resort(
 
 
 @bounded
+async def test_at_the_very_end_what_waits_is_written_or_logged(autojump_clock, desk: Desk) -> None:
+    """Without a pause before it, however short ago the last attempt failed."""
+    desk.store.failure = LedgerError("disk full")
+    first = await desk.run(a_job())
+    desk.store.failure = None
+    await desk.book.finish()
+    assert list(desk.store.records.values()) == [first]
+    desk.store.failure = LedgerError("disk full")
+    second = await desk.run(a_job())
+    with capture_logs() as logs:
+        await desk.book.finish()
+    assert [log["record"] for log in logs if log["log_level"] == "critical"] == [second.as_dict()]
+    assert desk.book.unwritten == ()
+
+
+@bounded
 async def test_who_waits_for_an_end_is_told_while_the_store_fails(
     autojump_clock, desk: Desk
 ) -> None:

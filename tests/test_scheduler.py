@@ -918,6 +918,27 @@ async def test_another_timetable_takes_over(autojump_clock) -> None:
     ]
 
 
+@bounded
+async def test_what_was_placed_in_a_gap_finds_one_of_the_other_timetable(autojump_clock) -> None:
+    """A try does not run on top of a slot that was not there when it was planned."""
+    jobs = [a_job("shaky", "1d", retries=1), a_job("often", "1m", duration="30s")]
+    async with (
+        open_world(*jobs, timetable=slots(("shaky", DAY, 0, 20)), ends=failing("shaky")) as world,
+        world.alive(),
+    ):
+        await trio.sleep(25)
+        planned = world.scheduler.next_release_of("shaky")
+        assert planned is not None
+        phase = int(planned - MONDAY) % MINUTE  # right on top of it
+        other = slots(("shaky", DAY, 0, 20), ("often", MINUTE, phase, 30))
+        world.scheduler.replace(other, {job.name: job for job in jobs})
+        await trio.sleep(HOUR)
+    again = world.records("shaky")[1]
+    assert again.cause is Cause.retry
+    assert again.released_at >= planned + 30
+    assert disjoint(world.records())
+
+
 # Everything at once
 
 moves = st.lists(
