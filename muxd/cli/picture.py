@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from muxd.cli.jobtable import LETTERS, job_table, print_reasons
 from muxd.cli.output import clock_text, console
+from muxd.slotting.account import response_words
 from muxd.slotting.baselines import all_at_zero
 from muxd.slotting.compare import OURS, compare_ways
 from muxd.slotting.drawing import bar
+from muxd.slotting.palette import PALETTE
 from muxd.slotting.simulate import simulate
-from muxd.slotting.svg import PALETTE
 from muxd.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
     from muxd.civil import Calendar
     from muxd.slotting import Demand, Timetable
+    from muxd.slotting.account import Account
     from muxd.slotting.whatif import Difference
 
 __all__ = ["show_comparison", "show_difference", "show_plan"]
@@ -33,7 +36,8 @@ _SHOWN = 200
 """More jobs than this are not listed one by one."""
 _SIMULATED = 400
 """The old way is played through for at most so many jobs: more take too long to watch."""
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_WIDE = 110
+"""Columns of a screen with room for the reasons beside the jobs; else they stand below."""
 
 
 def show_plan(
@@ -41,8 +45,7 @@ def show_plan(
     demands: Sequence[Demand],
     calendar: Calendar,
     now: float,
-    *,
-    declared: Mapping[str, float],
+    told: Sequence[Account],
 ) -> None:
     """Print a timetable.
 
@@ -51,56 +54,22 @@ def show_plan(
       demands: what it was made from, in the same order.
       calendar: the local time of the timetable.
       now: Unix seconds.
-      declared: durations as the jobs declare them, by name; others than those reserved are shown.
+      told: what is said of each job, in the same order.
     """
     screen = console()
-    screen.print(_jobs(table, calendar, now, declared))
-    if len(table.slots) > _SHOWN:
-        screen.print(f"... and {len(table.slots) - _SHOWN} more jobs")
+    shown = told[:_SHOWN]
+    screen.print(job_table(shown, calendar, now, reasons=screen.width >= _WIDE))
+    if len(told) > _SHOWN:
+        screen.print(f"... and {len(told) - _SHOWN} more jobs")
+    if screen.width < _WIDE:
+        print_reasons(screen, shown)
     screen.print()
     _print_hour(screen, table, calendar, now)
     screen.print()
-    _print_proof(screen, table)
+    _print_proof(screen, table, told)
     _print_old_way(screen, table, demands)
     for warning in table.warnings:
         screen.print(Text("! ", "bold yellow") + Text(warning))
-
-
-def _mark(number: int) -> Text:
-    letter = _LETTERS[number % len(_LETTERS)]
-    return Text(letter, f"bold {PALETTE[number % len(PALETTE)]}")
-
-
-def _jobs(table: Timetable, calendar: Calendar, now: float, declared: Mapping[str, float]) -> Table:
-    shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    shown.add_column("")
-    shown.add_column("job", no_wrap=True)
-    for column in ("every", "phase", "next", "takes", "moved by"):
-        shown.add_column(column, justify="right", no_wrap=True)
-    for number, slot in enumerate(table.slots[:_SHOWN]):
-        next_at = calendar.next_release(slot.interval, slot.phase, now)
-        takes = Text(format_duration(slot.duration))
-        if slot.name in declared and abs(declared[slot.name] - slot.duration) >= 1:
-            takes.append(f" (said {format_duration(round(declared[slot.name]))})", "dim")
-        if slot.preferred_phase is None:
-            moved = Text("-", "dim")
-        elif slot.pinned:
-            moved = Text("pinned")
-        elif slot.moved:
-            later = (slot.phase - slot.preferred_phase) % slot.interval == slot.moved
-            moved = Text(("+" if later else "-") + format_duration(slot.moved))
-        else:
-            moved = Text("0s", "green")
-        shown.add_row(
-            _mark(number),
-            Text(slot.name),
-            format_duration(slot.interval),
-            format_duration(slot.phase),
-            clock_text(next_at, calendar.zone, now=now),
-            takes,
-            moved,
-        )
-    return shown
 
 
 def _print_hour(screen: Console, table: Timetable, calendar: Calendar, now: float) -> None:
@@ -117,12 +86,12 @@ def _print_hour(screen: Console, table: Timetable, calendar: Calendar, now: floa
         if cell is None:
             line.append("·", "dim")
         else:
-            line.append(_LETTERS[cell % len(_LETTERS)], f"black on {PALETTE[cell % len(PALETTE)]}")
+            line.append(LETTERS[cell % len(LETTERS)], f"black on {PALETTE[cell % len(PALETTE)]}")
     screen.print(Text(ruler.rstrip(), "dim"))
     screen.print(line, soft_wrap=True)
 
 
-def _print_proof(screen: Console, table: Timetable) -> None:
+def _print_proof(screen: Console, table: Timetable, told: Sequence[Account]) -> None:
     proof = table.certificate
     if table.feasible:
         verdict = Text("no collision, ever", "bold green")
@@ -136,6 +105,7 @@ def _print_proof(screen: Console, table: Timetable) -> None:
         "smallest gap", f"{gap} between any two runs" if table.feasible else f"{gap} (overlap)"
     )
     rows.add_row("utilisation", f"{table.utilisation:.0%} of the browser's time is reserved")
+    rows.add_row("response", response_words(told))
     screen.print(rows)
 
 

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from muxd.cli.options import config_options, epilog, json_option
 from muxd.cli.outside import outside_options
+from muxd.slotting.account import Known, accounts
 from muxd.slotting.compare import compare_ways
 from muxd.slotting.whatif import difference
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.planning import Slot
     from muxd.slotting import Demand, Timetable
+    from muxd.slotting.account import Account
     from muxd.slotting.whatif import Difference
 
 __all__ = ["plan"]
@@ -110,6 +113,7 @@ def plan(
     Without a file of jobs it is the timetable that the daemon has, or would have if it were started
     now: phases in force stay, durations are those learned from past runs.
     """
+    from muxd.channel import DEFAULT_OVERTAKES
     from muxd.civil import Calendar
     from muxd.cli import picture
     from muxd.cli.output import print_json
@@ -120,7 +124,7 @@ def plan(
     calendar = Calendar(zone(config))
     outside: Outside | None = None
     slot: Slot = solve
-    declared: dict[str, float] = {}
+    known = Known()
     if outside_file is not None:
         outside = outside_file.read(calendar.local(time.time()).date())
         demands = outside.demands
@@ -129,16 +133,18 @@ def plan(
         demands = read_jobs_file(jobs_file)
         table = solve(demands, headroom=config.slotting.headroom)
     else:
-        demands, declared, table, slot = _of_plugins(config, anew=anew)
+        demands, known, table, slot = _of_plugins(config, anew=anew)
     change: Difference | None = None
     if changes or additions or removals:
         before = table
         demands, table = _tried(config, slot, demands, before, changes, additions, removals)
         change = difference(before, table)
+        known = attrs.evolve(known, in_force=before.phases)
+    told = accounts(table, demands, known, overtakes=DEFAULT_OVERTAKES)
     if svg is not None:
         _draw(svg, table, demands, hours)
     if as_json:
-        print_json(as_dict(table, demands if compare else (), change, outside))
+        print_json(as_dict(table, told, demands if compare else (), change, outside))
         return
     if outside is not None:
         from muxd.cli.crontab import show_outside
@@ -151,7 +157,7 @@ def plan(
             err=True,
         )
     elif demands:
-        picture.show_plan(table, demands, calendar, time.time(), declared=declared)
+        picture.show_plan(table, demands, calendar, time.time(), told)
         if change is not None:
             picture.show_difference(change)
         if compare:
@@ -205,10 +211,8 @@ def _tried(
     return demands, slot(demands, fixed=fixed, headroom=config.slotting.headroom)
 
 
-def _of_plugins(
-    config: Config, *, anew: bool
-) -> tuple[list[Demand], dict[str, float], Timetable, Slot]:
-    """The plugins' jobs: what they ask for, what they declared, their timetable, what made it."""
+def _of_plugins(config: Config, *, anew: bool) -> tuple[list[Demand], Known, Timetable, Slot]:
+    """The plugins' jobs: what they ask for, what is known, their timetable, what made it."""
     from muxd import run
     from muxd.cli.context import load
     from muxd.cli.slotters import planned
@@ -232,11 +236,17 @@ def _of_plugins(
         headroom=config.slotting.headroom,
     )
     demands = demands_of(plugins.jobs, learned)
-    return demands, {job.name: job.duration for job in plugins.jobs}, table, slot
+    known = Known(
+        declared={job.name: job.duration for job in plugins.jobs},
+        learned=learned,
+        in_force={} if anew else {name: phase for name, (_, phase) in phases.items()},
+    )
+    return demands, known, table, slot
 
 
 def as_dict(
     table: Timetable,
+    told: Sequence[Account],
     compared: Sequence[Demand] = (),
     change: Difference | None = None,
     outside: Outside | None = None,
@@ -245,6 +255,7 @@ def as_dict(
 
     Args:
       table: the timetable.
+      told: what is said of each of its jobs.
       compared: the demands it was made from, if other ways to place them are to be told too.
       change: what it changes, if that was asked for.
       outside: what collides now, if that was asked for.
@@ -257,7 +268,7 @@ def as_dict(
         "utilisation": round(table.utilisation, 6),
         "warnings": list(table.warnings),
         "moved": list(table.moved),
-        "jobs": [_slot_dict(table, i) for i in range(len(table.slots))],
+        "jobs": [_job_dict(account) for account in told],
     }
     if change is not None:
         document["change"] = {
@@ -287,8 +298,8 @@ def as_dict(
     return document
 
 
-def _slot_dict(table: Timetable, number: int) -> dict[str, Any]:
-    slot = table.slots[number]
+def _job_dict(account: Account) -> dict[str, Any]:
+    slot, learned = account.slot, account.learned
     return {
         "name": slot.name,
         "interval": slot.interval,
@@ -298,4 +309,9 @@ def _slot_dict(table: Timetable, number: int) -> dict[str, Any]:
         "preferred_phase": slot.preferred_phase,
         "pinned": slot.pinned,
         "moved_by": slot.moved,
+        "why": account.reason,
+        "response_bound": account.response,
+        "response_bound_uneven": account.response_uneven,
+        "declared": account.declared,
+        "learned": None if learned is None else attrs.asdict(learned),
     }

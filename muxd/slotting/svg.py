@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from muxd.units import format_duration
 
+from .palette import PALETTE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -15,13 +17,7 @@ if TYPE_CHECKING:
 
     _Scale = Callable[[float], float]
 
-__all__ = ["PALETTE", "draw"]
-
-PALETTE = (
-    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
-    "#9c755f", "#86bcb6", "#d37295", "#a0cbe8", "#8cd17d", "#b6992d", "#d4a6c8", "#79706e",
-)  # fmt: skip
-"""A colour for each job in turn."""
+__all__ = ["draw"]
 
 _WIDTH, _LEFT, _RIGHT = 1200, 190, 24
 _ROW, _TOP, _CROWD = 22, 64, 92

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from muxd.builtin.ledger import Ledger
+from muxd.record import Outcome, Record
 
 JOBS = {
     "jobs": [
@@ -26,6 +27,19 @@ FILE = """
     @muxd.job(interval="30m", duration="45s", preferred_phase="7m")
     async def beta(run): ...
 """
+
+
+def ran(job, number, seconds):
+    """The record of a good run that took so long."""
+    start = 1_750_000_000 + 600 * number
+    return Record(
+        id=f"{job}{number:02d}",
+        job=job,
+        outcome=Outcome.ok,
+        released_at=start,
+        started_at=start,
+        ended_at=start + seconds,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +80,11 @@ def test_a_jobs_file_for_people(muxd, jobs_file):
     result = muxd("plan", "--jobs-file", jobs_file())
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["job", "every", "phase", "next", "takes", "moved", "by"]
+    heads = ["job", "every", "phase", "next", "takes", "ends", "in", "moved", "by", "why"]
+    assert lines[0].split() == heads
     assert lines[1].split()[:3] == ["A", "feed", "10m"]
-    assert lines[3].split()[-1] == "pinned"
+    assert lines[3].split()[-2:] == ["1m", "pinned"]
+    assert "no run waits: each ends within its own duration" in result.stdout
     assert any(line.startswith(":00") and ":50" in line for line in lines)
     bar = next(line for line in lines if set(line) <= set("ABC·") and "A" in line)
     assert len(bar) == 120
@@ -148,6 +164,61 @@ def test_phases_in_force_stay(muxd, write, place):
         muxd("plan", "--jobs-dir", "jobs", "--state-dir", "state", "--anew", "--json").stdout
     )
     assert anew["phases"]["beta"] == 420
+
+
+def test_declared_beside_learned(muxd, write, place):
+    """What past runs took stands beside what jobs declare, once there is any; so in the JSON."""
+    write("jobs/some.py", FILE)
+    state = place / "state"
+    state.mkdir(mode=0o700)
+    args = ("plan", "--jobs-dir", "jobs", "--state-dir", "state")
+    assert "p95" not in muxd(*args).stdout
+
+    async def remember():
+        with trio.fail_after(10):
+            async with Ledger(state).open() as opened:
+                await opened.write(*(ran("beta", n, 30 + 10 * (n % 3)) for n in range(20)))
+
+    trio.run(remember)
+    lines = muxd(*args).stdout.splitlines()
+    columns = ["takes", "said", "p50", "p95", "spread", "drift", "ends", "in"]
+    assert lines[0].split()[4:12] == columns
+    alpha, beta = (line.split()[5:] for line in lines[1:3])
+    assert alpha[:6] == ["20s", "20s", "-", "-", "-", "-"]
+    assert beta[:4] == ["50s", "45s", "40s", "50s"]
+    assert beta[4].endswith("%")
+    first, second = json.loads(muxd(*args, "--json").stdout)["jobs"]
+    assert (first["declared"], first["learned"]) == (20, None)
+    assert second["declared"] == 45
+    assert (second["duration"], second["response_bound"]) == (50, 50)
+    assert second["response_bound_uneven"] > 50
+    assert {"runs": 20, "p50": 40, "p95": 50}.items() <= second["learned"].items()
+    assert {"spread", "drift"} <= set(second["learned"])
+
+
+def test_why_a_job_was_moved(muxd, jobs_file, monkeypatch):
+    """The one that has what a job wished for is named: in the table, below it where the terminal
+    is narrow, and in the JSON."""
+    path = jobs_file(
+        [
+            {
+                "name": "first",
+                "interval": 600,
+                "duration": 60,
+                "preferred_phase": 0,
+                "pinned": True,
+            },
+            {"name": "other", "interval": 600, "duration": 60, "preferred_phase": 30},
+        ]
+    )
+    lines = muxd("plan", "--jobs-file", path).stdout.splitlines()
+    assert lines[2].rstrip().endswith("its wish is taken by first")
+    jobs = json.loads(muxd("plan", "--jobs-file", path, "--json").stdout)["jobs"]
+    assert [job["why"] for job in jobs] == ["pinned", "its wish is taken by first"]
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = muxd("plan", "--jobs-file", path).stdout.splitlines()
+    assert "why" not in lines[0]
+    assert "other: its wish is taken by first" in lines
 
 
 def test_no_jobs(muxd):
