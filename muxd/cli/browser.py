@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from muxd.browser.launch import LaunchPlan
     from muxd.config import Config
 
-__all__ = ["browser", "launch_plan"]
+__all__ = ["browser", "found_browser", "launch_plan"]
 
 
 def launch_plan(config: Config) -> LaunchPlan:
@@ -27,7 +27,7 @@ def launch_plan(config: Config) -> LaunchPlan:
     from muxd.state import StateDir
 
     return LaunchPlan(
-        found=_find(config),
+        found=found_browser(config),
         profile=StateDir(config.daemon.state_dir).profile,
         headed=config.browser.headed,
         args=config.browser.args,
@@ -35,7 +35,13 @@ def launch_plan(config: Config) -> LaunchPlan:
     )
 
 
-def _find(config: Config) -> FoundBrowser:
+def found_browser(config: Config) -> FoundBrowser:
+    """The browser that muxd uses with this configuration.
+
+    Raises:
+      ConfigError: the one that is configured can't be used.
+      BrowserNotFound: there is none.
+    """
     from muxd.browser.find import find_browser
 
     path = config.browser.path
@@ -66,7 +72,7 @@ def install(config: Config) -> None:
     from muxd.errors import BrowserNotFound
 
     try:
-        found = _find(config)
+        found = found_browser(config)
     except BrowserNotFound:
         found = install_browser(lambda step: click.echo(step, err=True))
     click.echo(f"browser: {_words(found)}")
@@ -79,7 +85,7 @@ def show(config: Config, as_json: bool) -> None:
     """Say which browser is used, and where it was found."""
     from muxd.cli.output import print_json
 
-    found = _find(config)
+    found = found_browser(config)
     if as_json:
         print_json({"path": str(found.path) if found.path else None, "source": found.source})
     else:

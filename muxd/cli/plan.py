@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from muxd.cli.drawings import drawing_options
 from muxd.cli.options import config_options, epilog, json_option
 from muxd.cli.outside import outside_options
 from muxd.slotting.account import Known, accounts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Learned
     from muxd.cli.crontab import Outside
+    from muxd.cli.drawings import Drawings
     from muxd.cli.outside import OutsideFile
     from muxd.config import Config
     from muxd.planning import Slot
@@ -38,6 +40,7 @@ __all__ = ["plan"]
         ("muxd plan --what-if 'job=feed interval=20m'", "the plan that would be, and what moves"),
         ("muxd plan --compare", "beside how other schedulers choose phases"),
         ("muxd plan --svg plan.svg --hours 2", "a picture of two hours"),
+        ("muxd plan --html plan.html", "all that can be said, as one page"),
         ("muxd plan --headroom 0.2", "nearer to the preferred phases, with smaller gaps"),
         ("muxd plan --json", "for programs"),
     )
@@ -80,19 +83,7 @@ __all__ = ["plan"]
 @click.option(
     "--compare", is_flag=True, help="Play the same jobs through as other schedulers place them."
 )
-@click.option(
-    "--svg",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Draw the timetable into a picture, beside the same jobs unslotted.",
-)
-@click.option(
-    "--hours",
-    type=click.FloatRange(min=0.1, max=168),
-    default=24,
-    show_default=True,
-    help="How much of the timetable the picture shows.",
-)
+@drawing_options
 @config_options(headroom="slotting.headroom")
 @json_option
 def plan(
@@ -104,8 +95,7 @@ def plan(
     additions: tuple[Path, ...],
     removals: tuple[str, ...],
     compare: bool,
-    svg: Path | None,
-    hours: float,
+    drawings: Drawings,
     as_json: bool,
 ) -> None:
     """Show the timetable: each job's phase and next start, and what is proved about them all.
@@ -141,8 +131,7 @@ def plan(
         change = difference(before, table)
         known = attrs.evolve(known, in_force=before.phases)
     told = accounts(table, demands, known, overtakes=DEFAULT_OVERTAKES)
-    if svg is not None:
-        _draw(svg, table, demands, hours)
+    drawings.write(config, table, demands, told)
     if as_json:
         print_json(as_dict(table, told, demands if compare else (), change, outside))
         return
@@ -162,16 +151,6 @@ def plan(
             picture.show_difference(change)
         if compare:
             picture.show_comparison(demands, table)
-
-
-def _draw(path: Path, table: Timetable, demands: Sequence[Demand], hours: float) -> None:
-    from muxd.errors import UserError
-    from muxd.slotting.svg import draw
-
-    try:
-        path.write_text(draw(table, demands, start=0, hours=hours), "utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: can't be written: {error.strerror}") from None
 
 
 def _tried(
