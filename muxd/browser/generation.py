@@ -38,6 +38,8 @@ SAVE_BOUND = 10.0
 """How long reading a session's state may take, seconds."""
 NOTICE = 1.0
 """How long a death may take to be noticed after a call has failed because of it, seconds."""
+FUTILE = 3
+"""How often pages are told to close, without one that does, before the browser is given up."""
 CLOSE_BOUND = 5.0
 """How long the browser may take to close, seconds."""
 
@@ -213,20 +215,26 @@ class Generation(PageSource):
 
     async def _close_pages(self, context: BrowserContext, errors: list[Exception]) -> None:
         """Close all pages of a run, those too that open meanwhile. Unbounded: the caller bounds."""
+        futile = 0
         while pages := [page for page in context.pages if page not in self._keepers]:
             async with trio.open_nursery() as nursery:
                 for page in pages:
                     nursery.start_soon(self._close, page, errors)
             if self._lost.is_set():
                 return
+            futile = futile + 1 if not any(page.is_closed() for page in pages) else 0
+            if futile == FUTILE:
+                self._give_up("Playwright's connection is broken")
 
     async def _close_contexts(self, errors: list[Exception]) -> None:
         """Close all contexts but the shared one: the run's, and what it opened itself."""
-        while contexts := [each for each in self._browser.contexts if each is not self._main]:
+        for _ in range(FUTILE):
+            contexts = [each for each in self._browser.contexts if each is not self._main]
+            if not contexts or self._lost.is_set():
+                return
             for each in contexts:
                 await self._close(each, errors)
-            if self._lost.is_set():
-                return
+        self._give_up("Playwright's connection is broken")
 
     async def _close(self, what: Page | BrowserContext, errors: list[Exception]) -> None:
         """Close it; an error of a listener, which any call may raise instead, is kept."""
