@@ -225,3 +225,36 @@ def test_run_without_a_daemon(muxd_home):
     assert home.json("run", "nothing", code=1)["outcome"] == "empty"
     assert [r["job"] for r in home.history()] == ["nothing", "quick", "quick"]
     home.nothing_is_left()
+
+
+def test_a_service_that_ignores_its_end_keeps_nobody(muxd_home):
+    """Shielded against its cancellation: the daemon still ends, within its bound, and names it."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.write(
+        "stubborn",
+        """
+        import trio
+        import muxd
+        from muxd.abc import Service
+
+        class Stubborn(Service):
+            name = "stubborn"
+
+            async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+                task_status.started()
+                with trio.CancelScope(shield=True):
+                    await trio.sleep_forever()
+
+        @muxd.hookimpl
+        def muxd_services():
+            yield Stubborn()
+        """,
+    )
+    home.start()
+    assert home.json("run", "quick")["outcome"] == "ok"
+    home.daemon.send_signal(signal.SIGTERM)
+    assert home.daemon.wait(40) == 1
+    assert "service stubborn" in home.output.read_text()
+    assert [r["outcome"] for r in home.history()] == ["ok"]
+    home.nothing_is_left()
