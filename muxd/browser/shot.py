@@ -7,12 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import trio
 from playwright.async_api import Error
 
 from muxd.bridge import bridged
 from muxd.browser.driver import open_driver
 from muxd.browser.launch import LaunchPlan
+from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
 from muxd.errors import BrowserLost
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ async def shoot(svg: str, found: FoundBrowser, *, width: int = 1200, scale: floa
     Raises:
       BrowserLost: the browser didn't start, or didn't draw, in time.
     """
-    made = await trio.to_thread.run_sync(tempfile.TemporaryDirectory, None, "muxd-")
+    made = await trio.to_thread.run_sync(_make_directory)
     try:
         plan = LaunchPlan(found=found, profile=Path(made.name) / "profile")
         plan.make_profile()
@@ -52,10 +54,24 @@ async def shoot(svg: str, found: FoundBrowser, *, width: int = 1200, scale: floa
     except trio.TooSlowError:
         raise BrowserLost(f"the browser did not draw the picture in {_BOUND:g} s") from None
     except Error as error:
-        raise BrowserLost(f"the browser did not draw the picture: {error}") from error
+        said = error.message.strip().splitlines()[0]
+        raise BrowserLost(f"the browser did not draw the picture: {said}") from error
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(made.cleanup)
+            await trio.to_thread.run_sync(_clean_up, made)
+
+
+def _make_directory() -> tempfile.TemporaryDirectory[str]:
+    # A browser may write its last files while they are removed.
+    return tempfile.TemporaryDirectory(prefix="muxd-", ignore_cleanup_errors=True)
+
+
+def _clean_up(made: tempfile.TemporaryDirectory[str]) -> None:
+    # A browser that was still being launched doesn't go with its driver.
+    for process in browsers_of_profile(Path(made.name) / "profile"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kill_group(WatchedProcess.of(process))
+    made.cleanup()
 
 
 async def _shot(svg: str, plan: LaunchPlan, width: int, scale: float) -> bytes:

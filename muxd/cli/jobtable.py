@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muxd.cli.output import clock_text
+from muxd.slotting.account import measured
 from muxd.slotting.palette import PALETTE
 from muxd.units import format_duration
 
@@ -98,8 +99,8 @@ def _learned(declared: float | None, learned: Learned | None) -> list[Text]:
         return [said, *(Text("-", "dim") for _ in range(4))]
     return [
         said,
-        Text(format_duration(round(learned.p50, 1))),
-        Text(format_duration(round(learned.p95, 1))),
+        Text(measured(round(learned.p50, 1))),
+        Text(measured(round(learned.p95, 1))),
         Text("-" if learned.spread is None else f"{learned.spread:.0%}"),
         Text("-" if learned.drift is None else f"{learned.drift:+.0%}"),
     ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .slot import Slot
     from .timetable import Timetable
 
-__all__ = ["Account", "Known", "accounts", "response_words"]
+__all__ = ["Account", "Known", "accounts", "measured", "response_words"]
 
 _BOUNDED = 400
 """More jobs than this, some of them colliding, are not bounded: it would take too long."""
@@ -107,5 +107,12 @@ def response_words(told: Sequence[Account]) -> str:
         words += f" ({worst.slot.name}; each job's own is above)"
     if all(account.response_uneven is not None for account in told):
         longest = max(account.response_uneven or 0 for account in told)
-        words += f"; within {format_duration(longest)} even if all took as long as 1 in 20 of them does"
+        words += (
+            f"; within {format_duration(longest)} even if all took as long as 1 in 20 of them does"
+        )
     return words
+
+
+def measured(seconds: float) -> str:
+    """A measured duration, as exactly as it matters: tenths of a second below ten seconds."""
+    return f"{seconds:.3g}s" if seconds < 9.95 else format_duration(round(seconds))

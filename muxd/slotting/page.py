@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from muxd.units import format_duration
 
-from .account import response_words
+from .account import measured, response_words
 from .compare import OURS, compare_ways
 from .palette import PALETTE
 from .svg import draw
@@ -141,8 +141,8 @@ def _learned(account: Account) -> list[str]:
         return [said, *("-" for _ in range(4))]
     return [
         said,
-        format_duration(round(known.p50, 1)),
-        format_duration(round(known.p95, 1)),
+        measured(round(known.p50, 1)),
+        measured(round(known.p95, 1)),
         "-" if known.spread is None else f"{known.spread:.0%}",
         "-" if known.drift is None else f"{known.drift:+.0%}",
     ]

@@ -221,6 +221,35 @@ def test_why_a_job_was_moved(muxd, jobs_file, monkeypatch):
     assert "other: its wish is taken by first" in lines
 
 
+def test_pictures_and_pages_in_files(muxd, jobs_file, place):
+    """The picture and the page are written beside what is printed; a place that can't be written
+    to is the user's mistake."""
+    path = jobs_file()
+    result = muxd("plan", "--jobs-file", path, "--svg", "a.svg", "--html", "a.html", "--hours", "2")
+    assert result.exit_code == 0
+    drawn, page = ((place / name).read_text("utf-8") for name in ("a.svg", "a.html"))
+    assert drawn.startswith("<svg ")
+    assert page.startswith("<!doctype html>")
+    assert drawn.strip() in page
+    assert "02:00" in drawn
+    failed = muxd("plan", "--jobs-file", path, "--html", "none/a.html")
+    assert failed.exit_code == 2
+    assert "none/a.html: can't be written: No such file" in failed.stderr
+
+
+def test_pixels_need_a_browser(muxd, jobs_file, place, monkeypatch):
+    """Without a browser there is no PNG, and the message says how to get one."""
+    monkeypatch.setenv("PATH", str(place))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(place))
+    monkeypatch.delenv("MUXD_BROWSER", raising=False)
+    monkeypatch.setattr("muxd.browser.find._ON_MAC", ())
+    result = muxd("plan", "--jobs-file", jobs_file(), "--png", "a.png")
+    assert result.exit_code == 1
+    assert "there is no browser on this machine" in result.stderr
+    assert "muxd browser install" in result.stderr
+    assert not (place / "a.png").exists()
+
+
 def test_no_jobs(muxd):
     """Nothing to plan is no mistake: it says where jobs come from."""
     result = muxd("plan")
