@@ -76,6 +76,7 @@ class Daemon:
         launch: LaunchPlan,
         *,
         sinks: Sequence[tuple[str, Sink]] = (),
+        anew: bool = False,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -84,6 +85,7 @@ class Daemon:
           plugins: as loaded.
           launch: how the browser is started.
           sinks: the caller's own, by name, beside those of the plugins.
+          anew: make the timetable anew, whatever phases are in force.
         """
         self.config, self.plugins = config, plugins
         self.state = StateDir(config.daemon.state_dir)
@@ -99,7 +101,7 @@ class Daemon:
         self.book = RunBook(
             plugins.store(self.state.root), self.bus, real_now=time.time, speed=self.speed
         )
-        self.planner = Planner(plugins, self.book.store, self.bus, config.slotting)
+        self.planner = Planner(plugins, self.book.store, self.bus, config.slotting, anew=anew)
         self.supervisor: Supervisor
         self.scheduler: Scheduler | None = None
         """From the moment on that there is a browser."""

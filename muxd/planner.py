@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
 import structlog
 import trio
 
@@ -13,16 +14,17 @@ from muxd.errors import UserError
 from muxd.events import PlanMade
 from muxd.planning import demands_of, make_timetable, slot_with, too_much
 from muxd.record import Outcome
-from muxd.replan import replan
+from muxd.replan import is_clearly_better, replan
 from muxd.slotting import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from muxd.abc import Store
+    from muxd.abc import Learned, Store
     from muxd.bus import Bus
     from muxd.config import SlottingConfig
     from muxd.events import Event
+    from muxd.job import Job
     from muxd.plugins import Plugins
     from muxd.record import Record
     from muxd.slotting import Demand
@@ -31,6 +33,8 @@ __all__ = ["Planner"]
 
 REST = 600.0
 """How long the timetable is left alone after a look at it, seconds."""
+TIGHT = 10
+"""A smallest gap below this, seconds, is looked at: would a new timetable have more room?"""
 EVERY = 20
 """After how many good runs the durations are looked at, if none overran its slot."""
 
@@ -39,7 +43,13 @@ class Planner:
     """Owns the timetable in force."""
 
     def __init__(
-        self, plugins: Plugins, store: Store, bus: Bus[Event], config: SlottingConfig
+        self,
+        plugins: Plugins,
+        store: Store,
+        bus: Bus[Event],
+        config: SlottingConfig,
+        *,
+        anew: bool = False,
     ) -> None:
         """Make one; there is no timetable before `begin`.
 
@@ -48,10 +58,12 @@ class Planner:
           store: open; knows phases and durations, and keeps the phases.
           bus: is told of each timetable.
           config: how the timetable is made.
+          anew: don't keep the phases in force.
         """
         self.timetable = Timetable(slots=())
         """The one in force."""
         self._plugins, self._store, self._bus, self._config = plugins, store, bus, config
+        self._anew = anew
         self._slot = slot_with(plugins.slotters(), self._leave_out)
         self._news = trio.Event()
         self._good_runs = 0
@@ -63,7 +75,8 @@ class Planner:
           UserError: the jobs ask for more of the browser's time than is allowed; they are named.
           LedgerError: the store can't be used.
         """
-        learned, phases = await self._store.learned(), await self._store.phases()
+        learned = await self._store.learned()
+        phases = {} if self._anew else await self._store.phases()
         while True:
             jobs = self._plugins.jobs
             table = await self._in_thread(
@@ -81,6 +94,8 @@ class Planner:
         refusal = too_much(table, self._config.max_utilisation)
         if refusal is not None:
             raise UserError(refusal)
+        if phases and table.feasible and table.min_gap < TIGHT:
+            table = await self._in_thread(partial(self._with_hint, table, jobs, learned))
         await self._adopt(table)
 
     def ended(self, record: Record) -> None:
@@ -107,6 +122,21 @@ class Planner:
                 adopt(table)
             await trio.sleep(REST)
             self._news = trio.Event()
+
+    def _with_hint(
+        self, table: Timetable, jobs: Sequence[Job], learned: Mapping[str, Learned]
+    ) -> Timetable:
+        """Tell where keeping the phases costs the room that a new timetable would have."""
+        fresh = make_timetable(
+            jobs, learned=learned, headroom=self._config.headroom, slot=self._slot
+        )
+        if not is_clearly_better(fresh.min_gap, table.min_gap):
+            return table
+        hint = (
+            f"The phases in force leave gaps of {table.min_gap} s or more; a new timetable would "
+            f"have {fresh.min_gap} s: `muxd start --anew` makes it."
+        )
+        return attrs.evolve(table, warnings=(*table.warnings, hint))
 
     def _solve(self, demands: Sequence[Demand], fixed: Mapping[str, int]) -> Timetable:
         return self._slot(demands, fixed=fixed, headroom=self._config.headroom)

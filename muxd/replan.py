@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     Solve = Callable[[Sequence[Demand], Mapping[str, int]], Timetable]
 
-__all__ = ["replan"]
+__all__ = ["is_clearly_better", "replan"]
 
-CLEARLY = 2.0
+CLEARLY = 3.0
 """A plan is clearly better if its smallest gap is at least so many times the present one's..."""
 AT_LEAST = 10
 """...and at least so many seconds more."""
@@ -56,6 +56,11 @@ def replan(current: Timetable, demands: Sequence[Demand], solve: Solve) -> Timet
     return _better(kept, demands, solve) or kept
 
 
+def is_clearly_better(gap: int, than: int) -> bool:
+    """True if one smallest gap (seconds) is worth moving jobs for, compared with another."""
+    return gap >= max(CLEARLY * than, than + AT_LEAST)
+
+
 def _better(kept: Timetable, demands: Sequence[Demand], solve: Solve) -> Timetable | None:
     """A plan with few moves that is clearly better; None if none is found."""
     loose: set[str] = set()
@@ -67,8 +72,7 @@ def _better(kept: Timetable, demands: Sequence[Demand], solve: Solve) -> Timetab
         loose.add(tight)
         fixed = {name: phase for name, phase in kept.phases.items() if name not in loose}
         best = _with_moves(solve(demands, fixed), kept.phases)
-        enough = max(CLEARLY * kept.min_gap, kept.min_gap + AT_LEAST)
-        if best.min_gap >= enough and len(best.moved) <= MOST_MOVES:
+        if is_clearly_better(best.min_gap, kept.min_gap) and len(best.moved) <= MOST_MOVES:
             return best
     return None
 

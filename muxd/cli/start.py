@@ -37,12 +37,17 @@ __all__ = ["start"]
     help="Run the timetable N times faster than real time; timeouts and durations stay real.",
 )
 @click.option(
+    "--anew",
+    is_flag=True,
+    help="Make the timetable anew, instead of keeping every phase that can stay.",
+)
+@click.option(
     "--log-format",
     metavar="FORMAT",
     help="auto, console or json. [default: auto: console on a terminal, else json]",
 )
 @config_options(headed="browser.headed", speed="daemon.speed", log_format="daemon.log_format")
-def start(config: Config) -> None:
+def start(config: Config, anew: bool) -> None:
     """Run the jobs, in the foreground.
 
     Ctrl-C or SIGTERM: no new run is begun, and the one in progress may finish within the grace
@@ -75,7 +80,7 @@ def start(config: Config) -> None:
     if people:
         _say_where(config, plugins, launch.found.source)
     sinks = [("muxd", _sink(config, plugins, people=people))]
-    run(Daemon(config, plugins, launch, sinks=sinks).run)
+    run(Daemon(config, plugins, launch, sinks=sinks, anew=anew).run)
 
 
 def _sink(config: Config, plugins: Plugins, *, people: bool) -> Sink:
