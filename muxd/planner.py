@@ -115,13 +115,13 @@ class Planner:
         """
         while True:
             await self._news.wait()
+            self._news = trio.Event()  # what comes while we look, or rest, is for the next look
             demands = demands_of(self._plugins.jobs, await self._store.learned())
             table = await self._in_thread(partial(replan, self.timetable, demands, self._solve))
             if table.slots != self.timetable.slots:
                 await self._adopt(table)
                 adopt(table)
             await trio.sleep(REST)
-            self._news = trio.Event()
 
     def _with_hint(
         self, table: Timetable, jobs: Sequence[Job], learned: Mapping[str, Learned]
