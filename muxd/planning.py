@@ -124,9 +124,9 @@ def check(table: Timetable, demands: Sequence[Demand]) -> None:
     """Refuse a timetable that isn't one for these demands.
 
     Raises:
-      ValueError: a slot is missing, too many, or not what its job asks for; or a pin is broken.
-        (That no two slots collide is looked at elsewhere: `Timetable.certificate` shares nothing
-        with any solver.)
+      ValueError: a slot is missing, too many, or not what its job asks for; a pin is broken; or
+        its certificate, made by code that shares nothing with any solver, says that slots collide
+        and its warnings don't.
     """
     slots = table.slots
     if [slot.name for slot in slots] != [demand.name for demand in demands]:
@@ -138,6 +138,10 @@ def check(table: Timetable, demands: Sequence[Demand]) -> None:
             raise ValueError(f"job {slot.name!r} has phase {slot.phase}, outside its interval")
         if demand.pinned and slot.phase != demand.wish:
             raise ValueError(f"job {slot.name!r} is pinned to {demand.wish} and not there")
+    certificate = table.certificate
+    if not certificate.valid and not table.warnings:
+        pairs = ", ".join(f"{a} and {b}" for a, b in certificate.collisions[:3])
+        raise ValueError(f"its timetable does not hold what it says: {pairs or 'a job'} collide")
 
 
 def too_much(table: Timetable, limit: float) -> str | None:

@@ -9,7 +9,7 @@ from muxd.abc import Learned, Slotter
 from muxd.errors import InternalError
 from muxd.job import Job
 from muxd.planning import demand_of, make_timetable, slot_with, too_much
-from muxd.slotting import solve
+from muxd.slotting import Slot, Timetable, solve
 
 
 async def body(run):
@@ -90,8 +90,14 @@ def off_its_pin(demands):
     return solve([attrs.evolve(demand, pinned=False, preferred_phase=5) for demand in demands])
 
 
+def all_at_once(demands):
+    """All at the same second, and not a word about it."""
+    return Timetable(slots=tuple(Slot.of(demand, demand.wish or 0) for demand in demands))
+
+
 @pytest.mark.parametrize(
-    "bad", [one_missing, too_short, off_its_pin, lambda _: None, RuntimeError("no idea")]
+    "bad",
+    [one_missing, too_short, off_its_pin, all_at_once, lambda _: None, RuntimeError("no idea")],
 )
 def test_a_slotter_that_breaks_its_law_is_passed_over(bad):
     """A timetable that lacks a job, reserves less, or moves a pin is refused; the next is asked."""
