@@ -144,7 +144,6 @@ class RunBook:
                 error_type=None if record.started_at is None else CUT_OFF,
             )
             for record in await self.store.unfinished()
-            if record.id not in self._live
         ]
         await self._conclude(*ended)
         return ended

@@ -16,9 +16,9 @@ __all__ = ["Course"]
 class Course:
     """A job's way along the timetable. Instants are in timetable time, Unix seconds.
 
-    The next release is always after the newest, so none comes twice; but where the clock was wrong
-    and the job would have to wait for that, it is the first place of the slot that is more than
-    half an interval, and at most one and a half, after the newest by the time that really passed.
+    The next release is the first place of the slot that is more than half an interval, and at most
+    one and a half, after the newest by the time that really passed. So after a step back of up to
+    half an interval no instant comes twice, and after a longer one the job does not wait for it.
     """
 
     def __init__(
@@ -87,11 +87,8 @@ class Course:
         self.next = self._calendar.next_release(slot.interval, slot.phase, now)
 
     def _renew(self) -> None:
-        assert self._newest is not None
         assert self._elapsed is not None
-        self.next = self._after(self._newest)
-        if self.next > self._elapsed + 1.5 * self.slot.interval:
-            self.next = self._after(self._elapsed)
+        self.next = self._after(self._elapsed)
 
     def _after(self, previous: float) -> float:
         slot = self.slot

@@ -54,9 +54,9 @@ class Scheduler:
     - Each release of the timetable leaves one record: it is run, or the record says why not.
     - After a sleep, a stop or a step forwards, what is overdue goes by each job's `Misfire`; what
       is run of it is run one by one in gaps of the timetable, the most overdue first.
-    - After a step back nothing is released for the same instant again, unless the job would have
-      to wait for more than one and a half of its intervals. Nothing stalls, however wrong the clock
-      was.
+    - After a step back each job goes on by the time that really passed: its next release is half an
+      interval to one and a half after its newest. No instant comes twice, unless the step was
+      longer than half the interval; nothing stalls, however wrong the clock was.
     - It wakes for what comes due, and when it is told something; it never polls.
     """
 
