@@ -97,6 +97,8 @@ def accounts(
 
 def response_words(told: Sequence[Account]) -> str:
     """What is said of all bounds together, in one line."""
+    if not told:
+        return "there are no jobs"
     if any(account.response is None for account in told):
         return "not bounded for every job"
     worst = max(told, key=lambda account: account.response or 0)

@@ -8,16 +8,24 @@ there at all: seen from a release of one job, those of another come at distances
 ``(phase_j - phase_i) mod g`` plus multiples of g, the greatest common divisor of the intervals, and
 no others.
 
-That holds for runs as late as they may be, because all bounds are one fixed point: take the first
+Whatever the order is, a run has ended when the server is idle next. So the longest time that the
+server can be busy, from a release that found it idle, bounds the responses too; which of the two is
+less depends on how much collides.
+
+The first holds for runs as late as they may be, because all bounds are one fixed point: take the first
 instant at which any run would break its bound. Until then all others have kept theirs, so what ran
 before it was released less than its own bound ago, and is counted.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
+from collections import defaultdict, deque
+from itertools import accumulate
 from math import gcd, inf
 from typing import TYPE_CHECKING
+
+import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +73,7 @@ def response_bounds(
         Where nothing collides the bound is the duration.
     """
     took = [slot.duration for slot in slots] if durations is None else list(durations)
+    caps = _until_idle(slots, took)
     bounds: list[float] = list(took)
     grown = [0] * len(slots)
     waiting = deque(range(len(slots)))
@@ -72,12 +81,14 @@ def response_bounds(
     while waiting:
         i = waiting.popleft()
         queued.discard(i)
-        bound = took[i] + _wait(i, slots, took, bounds, overtakes)
+        if bounds[i] >= caps[i]:
+            continue
+        bound = min(caps[i], took[i] + _wait(i, slots, took, bounds, overtakes))
         if bound <= bounds[i]:
             continue
         grown[i] += 1
         if bound > _FOLLOWED or grown[i] > _ROUNDS:
-            bound = inf
+            bound = caps[i]
         bounds[i] = bound
         for j, other in enumerate(slots):
             # Who can find a run of i there at its own release has to be looked at again.
@@ -87,6 +98,78 @@ def response_bounds(
                     queued.add(j)
                     waiting.append(j)
     return [None if bound == inf else int(bound) for bound in bounds]
+
+
+def _until_idle(slots: Sequence[Slot], took: Sequence[int]) -> list[float]:
+    """For each slot, the longest from a release of it to the next moment that the server is idle.
+
+    The server becomes busy with the release of some slot k, with nothing left from before. From
+    then on those of another come at its distances from k. Those of one interval are taken
+    together, as they keep their distances from each other (offsets, as in Tindell 1994).
+    """
+    laps: dict[int, list[int]] = defaultdict(list)
+    for i, slot in enumerate(slots):
+        laps[slot.interval].append(i)
+    classes = [_Lap.of(interval, slots, took, members) for interval, members in laps.items()]
+    longest: list[float] = list(took)
+    for k, opener in enumerate(slots):
+        starts = [lap.starts(opener) for lap in classes]
+        busy = took[k]
+        for _ in range(_STEPS):
+            work = sum(lap.work(s, busy) for lap, s in zip(classes, starts, strict=True))
+            if work <= busy or busy > _FOLLOWED:
+                break
+            busy = work
+        end = busy if work <= busy <= _FOLLOWED else inf
+        for j, other in enumerate(slots):
+            first = (other.phase - opener.phase) % gcd(opener.interval, other.interval)
+            if j == k:
+                first = 0
+            if first < end:
+                longest[j] = max(longest[j], end - first)
+    return longest
+
+
+@attrs.frozen
+class _Lap:
+    """The slots of one interval, on two laps of its circle."""
+
+    interval: int
+    phases: list[int]
+    """Ascending, those of the second lap behind those of the first."""
+    sums: list[int]
+    """Durations of all before each of `phases`, seconds; one more than these."""
+
+    @classmethod
+    def of(
+        cls, interval: int, slots: Sequence[Slot], took: Sequence[int], members: Sequence[int]
+    ) -> _Lap:
+        """The lap of these slots, all of this interval."""
+        ordered = sorted((slots[i].phase, took[i]) for i in members)
+        twice = [*ordered, *((phase + interval, duration) for phase, duration in ordered)]
+        sums = [0, *accumulate(duration for _, duration in twice)]
+        return cls(interval, [phase for phase, _ in twice], sums)
+
+    def starts(self, opener: Slot) -> list[int]:
+        """Where on the lap a release of another slot can be: the last places before each phase.
+
+        At any other place nothing of the lap would come for so long that the next place, a divisor
+        later, has all that this one has, and more.
+        """
+        g = gcd(opener.interval, self.interval)
+        half = self.phases[: len(self.phases) // 2]
+        return list({(p - (p - opener.phase) % g) % self.interval for p in half})
+
+    def work(self, starts: Sequence[int], length: int) -> int:
+        """The most seconds of work that can come in so many seconds from one of these places."""
+        rounds, rest = divmod(length, self.interval)
+        all_of_it = self.sums[len(self.phases) // 2]
+        phases, sums = self.phases, self.sums
+        most = max(
+            sums[bisect_left(phases, start + rest)] - sums[bisect_left(phases, start)]
+            for start in starts
+        )
+        return rounds * all_of_it + most
 
 
 def _wait(

@@ -157,4 +157,12 @@ def test_what_is_said_of_all_responses():
         slots=(Slot.of(demand("a", 10, 10, priority=2), 0), Slot.of(demand("b", 7, 2), 3))
     )
     unbounded = told([demand("a", 10, 10, priority=2), demand("b", 7, 2)], starved)
+    assert response_words([]) == "there are no jobs"
     assert response_words(unbounded) == "not bounded for every job"
+
+
+def test_a_page_of_no_jobs():
+    """Nothing to draw is no mistake."""
+    table = solve([])
+    document = page(table, [], [], start=0, hours=24)
+    assert "there are no jobs" in " ".join(read(document).text)
