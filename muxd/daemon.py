@@ -109,6 +109,7 @@ class Daemon:
         self._launch = launch
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._recovered: list[Record] = []
+        self._settled = trio.Event()  # it has started, or is told to stop
         self._drained = trio.Event()
         self._stop = trio.Event()
         self._stop_at_once = trio.Event()
@@ -143,6 +144,7 @@ class Daemon:
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
         self._stop.set()
+        self._settled.set()
         if at_once:
             self._stop_at_once.set()
 
@@ -159,12 +161,13 @@ class Daemon:
 
         Raises:
           UnknownJob: there is no such job.
-          UserError: the daemon is starting or stopping.
+          UserError: the daemon is stopping.
+
+        Waits while it has no browser yet. When cancelled while it waits, nothing is asked for.
         """
-        if self._stop.is_set():
+        await self._settled.wait()
+        if self._stop.is_set() or self.scheduler is None:
             raise UserError("muxd is stopping: no new run is taken")
-        if self.scheduler is None:
-            raise UserError("muxd is starting: it has no browser yet; try again in a moment")
         if job not in self.scheduler.jobs:
             raise UnknownJob(job, tuple(self.scheduler.jobs))
         return await self.scheduler.request(job)
@@ -271,6 +274,7 @@ class Daemon:
         """The scheduler, from the moment on that there is a browser."""
         await self.supervisor.up.wait()
         self.scheduler = await self._make_scheduler()
+        self._settled.set()
         for record in self._recovered:
             self.scheduler.ended(record)  # what a dead daemon cut off may be tried again
         self.started_at, self.phase = time.time(), "running"
