@@ -72,10 +72,6 @@ class Agenda:
             self._heap = [row for row in self._heap if self._in_force(row[-1])]
             heapq.heapify(self._heap)
 
-    def get(self, job: str, cause: Cause) -> Due | None:
-        """What is there for this job and cause."""
-        return self._entries.get((job, cause))
-
     def drop(self, job: str, cause: Cause) -> Due | None:
         """Take out what is there for this job and cause, and return it."""
         return self._entries.pop((job, cause), None)

@@ -438,6 +438,28 @@ async def test_a_stop_while_all_is_caught_up_with_loses_no_record(autojump_clock
 
 
 @bounded
+async def test_a_stop_before_a_job_was_caught_up_with_is_no_end_to_it(autojump_clock) -> None:
+    """The next start does it: stopping at once after waking up costs no run."""
+    clock = VirtualClock()
+    jobs = [a_job("a"), a_job("busy", "1m", duration="30s")]
+    timetable = slots(("a", HOUR, 0, 25), ("busy", MINUTE, 30, 30))
+    async with open_world(*jobs, clock=clock, timetable=timetable) as world:
+        async with world.alive():
+            await trio.sleep(100)
+            clock.suspend(5 * HOUR + 10 * MINUTE + 50)
+            await trio.sleep(1)  # the slot of "busy": no gap yet
+        assert len(world.records("a", outcome=Outcome.missed)) == 4
+        await world.book.close()
+    async with open_world(*jobs, clock=clock, timetable=timetable, store=world.store) as later:
+        await later.live(10 * MINUTE)
+    assert [(r.released_at - MONDAY, r.cause, r.outcome) for r in later.records("a")][-1] == (
+        5 * HOUR,
+        "catch_up",
+        "ok",
+    )
+
+
+@bounded
 async def test_skip_forgets_what_was_overdue(autojump_clock) -> None:
     """With a record each, and the next at its slot."""
     clock = VirtualClock()
@@ -797,6 +819,35 @@ async def test_a_try_that_was_slept_over_finds_another_gap(autojump_clock) -> No
     assert (second.cause, second.lateness) == (Cause.retry, 0)
     assert second.released_at > MONDAY + 2 * HOUR
     assert disjoint(world.records())
+
+
+@bounded
+async def test_a_try_does_not_wait_for_a_clock_that_was_set_back(autojump_clock) -> None:
+    """It comes after its delay in truth, and once."""
+    clock = VirtualClock()
+    jobs = [a_job("shaky", "1d", retries=1)]
+    async with open_world(*jobs, clock=clock, ends=failing("shaky")) as world, world.alive():
+        await trio.sleep(25)
+        clock.step(-3 * HOUR)
+        await trio.sleep(2 * MINUTE)
+        assert len(world.records("shaky", cause=Cause.retry)) == 1
+        await trio.sleep(4 * HOUR)
+    assert len(world.records("shaky")) == 2
+
+
+@bounded
+async def test_a_rehearsal_tries_nothing_again_of_real_life(autojump_clock) -> None:
+    """A run that was cut off in earnest is not the rehearsal's."""
+    clock = VirtualClock()
+    job = a_job(interval="1d", idempotent=True)
+    async with open_world(job, clock=clock) as world:
+        await world.live(10)
+    rehearsal = ScaledClock(60, clock)
+    async with open_world(job, clock=rehearsal, store=world.store) as later:
+        for record in await later.book.recover():
+            later.scheduler.ended(record)
+        await later.live(5 * MINUTE)
+    assert later.records(cause=Cause.retry) == []
 
 
 @bounded
