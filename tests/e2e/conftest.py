@@ -194,6 +194,14 @@ class Muxd:
                     stream.close()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def hangups():
+    """A hangup means what it does in a terminal, also where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def muxd_home(tmp_path):
     home = Muxd(tmp_path)
