@@ -18,7 +18,7 @@ from muxd.replan import is_clearly_better, replan
 from muxd.slotting import Timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from muxd.abc import Learned, Store
     from muxd.bus import Bus
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from muxd.plugins import Plugins
     from muxd.record import Record
     from muxd.slotting import Demand
+
+    InThread = Callable[[Callable[[], Timetable]], Awaitable[Timetable]]
 
 __all__ = ["Planner"]
 
@@ -50,6 +52,7 @@ class Planner:
         config: SlottingConfig,
         *,
         anew: bool = False,
+        in_thread: InThread = trio.to_thread.run_sync,
     ) -> None:
         """Make one; there is no timetable before `begin`.
 
@@ -59,11 +62,13 @@ class Planner:
           bus: is told of each timetable.
           config: how the timetable is made.
           anew: don't keep the phases in force.
+          in_thread: runs the solver. A thousand jobs take it seconds, in which no run must be
+            held up.
         """
         self.timetable = Timetable(slots=())
         """The one in force."""
         self._plugins, self._store, self._bus, self._config = plugins, store, bus, config
-        self._anew = anew
+        self._anew, self._run_in_thread = anew, in_thread
         self._slot = slot_with(plugins.slotters(), self._leave_out)
         self._news = trio.Event()
         self._good_runs = 0
@@ -142,8 +147,7 @@ class Planner:
         return self._slot(demands, fixed=fixed, headroom=self._config.headroom)
 
     async def _in_thread(self, work: Callable[[], Timetable]) -> Timetable:
-        # A thousand jobs take seconds, in which a run must not be held up.
-        return await trio.to_thread.run_sync(work, thread_name="muxd planner")
+        return await self._run_in_thread(work)
 
     async def _adopt(self, table: Timetable) -> None:
         # Those of jobs that are not here now are kept: a plugin may be back tomorrow.

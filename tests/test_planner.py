@@ -48,8 +48,15 @@ def store():
     return MemoryStore()
 
 
+async def at_once(work):
+    return work()
+
+
 async def begun(store, some, bus=None, **options):
-    planner = Planner(Some(some), store, bus or Bus(), SlottingConfig(), **options)
+    # Not in a thread: virtual time would not wait for it.
+    planner = Planner(
+        Some(some), store, bus or Bus(), SlottingConfig(), in_thread=at_once, **options
+    )
     await planner.begin()
     return planner
 
