@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 # submodule binds the module's name here. Binding ours after that makes it stay.
 from muxd.job import Job as Job
 from muxd.job import Misfire as Misfire
+from muxd.job import OnInterrupt as OnInterrupt
 from muxd.job import Overlap as Overlap
 from muxd.job import Priority as Priority
 from muxd.job import job as job
@@ -51,7 +52,7 @@ _HOMES = {
     "run": "muxd.bridge",
 }
 
-__all__ = ["Job", "Misfire", "Overlap", "Priority", "__version__", "job", *_HOMES]
+__all__ = ["Job", "Misfire", "OnInterrupt", "Overlap", "Priority", "__version__", "job", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

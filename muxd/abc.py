@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from muxd.errors import WorldError
     from muxd.events import Event
+    from muxd.pause import Pause
     from muxd.record import Outcome, Record
     from muxd.slotting import Demand, Timetable
 
@@ -73,6 +74,14 @@ class Store(ABC):
     @abstractmethod
     async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
         """Replace the phases in force."""
+
+    @abstractmethod
+    async def pauses(self) -> Mapping[str, Pause]:
+        """The jobs that are paused, by name."""
+
+    @abstractmethod
+    async def set_pauses(self, pauses: Mapping[str, Pause]) -> None:
+        """Replace the pauses, all of them. Those of jobs that are not here now may be among them."""
 
 
 class Slotter(ABC):

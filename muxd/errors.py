@@ -54,7 +54,14 @@ __all__ = [
     "UnknownJob",
     "UserError",
     "WorldError",
+    "qualified_name",
 ]
+
+
+def qualified_name(kind: type[BaseException]) -> str:
+    """The name of an error's class as records have it: ``httpx.ConnectError``, ``ValueError``."""
+    name = kind.__qualname__
+    return name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}"
 
 
 class MuxdError(Exception):

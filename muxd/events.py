@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
+    from muxd.pause import Pause
     from muxd.record import Record
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "ClockJumped",
     "Draining",
     "Event",
+    "JobPaused",
+    "JobResumed",
     "PlanMade",
     "RunEnded",
     "RunReleased",
@@ -96,6 +99,22 @@ class BrowserDown(Event):
     """``closed`` when it was closed on purpose, else what happened."""
     retry_in: float | None = None
     """Seconds to the next launch; None if none follows."""
+
+
+@attrs.frozen(kw_only=True)
+class JobPaused(Event):
+    """A job's slots are passed over from now on."""
+
+    pause: Pause
+
+
+@attrs.frozen(kw_only=True)
+class JobResumed(Event):
+    """A job's slots are used again."""
+
+    job: str
+    by: str
+    """Who: ``a person``, or ``its run ...``, which did no harm."""
 
 
 @attrs.frozen(kw_only=True)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
-from muxd.errors import JobError
+from muxd.errors import JobError, qualified_name
 from muxd.units import DURATION_HELP, format_duration, parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import timedelta
 
     from muxd.running import Run
@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 
 _E = TypeVar("_E", bound=StrEnum)
 
-__all__ = ["Job", "Misfire", "Overlap", "Priority", "job"]
+__all__ = ["Job", "Misfire", "OnInterrupt", "Overlap", "Priority", "job"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _NAME_HELP = "give 1 to 100 letters, digits, '_', '.' or '-', the first a letter or a digit"
 _SESSION_HELP = "give 'main', 'fresh' or a name of your own (letters, digits, '_', '.', '-')"
 LONGEST = 366 * 86400
 """The longest interval, seconds."""
+RETRY_ON = ("failed", "timed_out", "crashed", "empty")
+"""The outcomes that can be tried again, and are unless a job says otherwise."""
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.(\w+|<locals>))*")
+_RETRY_ON_HELP = (
+    f"outcomes ({', '.join(RETRY_ON)}) or classes of errors (TimeoutError, httpx.ConnectError)"
+)
 
 
 class Priority(IntEnum):
@@ -63,6 +69,15 @@ class Misfire(StrEnum):
     """All are recorded as ``missed``."""
     all = "all"
     """All are run, one by one, at most 24; older ones are recorded as ``missed``."""
+
+
+class OnInterrupt(StrEnum):
+    """What becomes of a run whose body was under way when muxd died or was stopped."""
+
+    retry = "retry"
+    """It is tried again, once (or as often as the job has retries), by the next muxd."""
+    leave = "leave"
+    """It stays ``interrupted``: what it had done by then may not be done twice."""
 
 
 @attrs.frozen(init=False)
@@ -101,6 +116,12 @@ class Job:
     after the run), or a name of your own (kept in a file)."""
     retries: int
     """How many more times a run that did not end well is tried: 0 to 20."""
+    retry_on: tuple[str, ...]
+    """What is tried again: outcomes (``failed``, ``timed_out``, ``crashed``, ``empty``), and classes
+    of errors by name, as in ``TimeoutError`` or ``httpx.ConnectError``; subclasses are meant too.
+    Default: all four outcomes."""
+    on_interrupt: OnInterrupt
+    """See `OnInterrupt`. Default: ``retry`` for a job that is `idempotent`, else ``leave``."""
     overlap: Overlap
     """See `Overlap`."""
     misfire: Misfire
@@ -108,7 +129,7 @@ class Job:
     expects_result: bool
     """True: a run that returns nothing (None, or an empty collection) is ``empty``, not ``ok``."""
     idempotent: bool
-    """True: a run that a dying daemon cut off is tried again at the next start."""
+    """True: doing it twice does no harm."""
     description: str
     """One line for people."""
     plugin: str
@@ -127,6 +148,8 @@ class Job:
         timeout: Duration | None = None,
         session: str = "main",
         retries: int = 0,
+        retry_on: Sequence[str | type[BaseException]] = RETRY_ON,
+        on_interrupt: OnInterrupt | str | None = None,
         overlap: Overlap | str = Overlap.coalesce,
         misfire: Misfire | str = Misfire.run_once,
         expects_result: bool = False,
@@ -193,6 +216,10 @@ class Job:
             timeout=limit,
             session=session,
             retries=retries,
+            retry_on=check.retry_on(retry_on),
+            on_interrupt=check.one_of("on_interrupt", OnInterrupt, default_on_interrupt(idempotent))
+            if on_interrupt is None
+            else check.one_of("on_interrupt", OnInterrupt, on_interrupt),
             overlap=check.one_of("overlap", Overlap, overlap),
             misfire=check.one_of("misfire", Misfire, misfire),
             expects_result=expects_result,
@@ -209,14 +236,16 @@ class Job:
     def replace(self, **fields: Any) -> Job:
         """The same job with some fields changed, checked again (`JobError`).
 
-        A duration and a timeout that were only the default are worked out anew from a changed
-        interval or duration.
+        What was only a default that comes of other fields (`duration`, `timeout`, `on_interrupt`) is
+        worked out anew.
         """
         known = {field.name: getattr(self, field.name) for field in attrs.fields(Job)}
         if self.duration == default_duration(self.interval):
             del known["duration"]
         if self.timeout == default_timeout(self.interval, self.duration):
             del known["timeout"]
+        if self.on_interrupt is default_on_interrupt(self.idempotent):
+            del known["on_interrupt"]
         return Job(**(known | fields))
 
 
@@ -228,6 +257,11 @@ def default_duration(interval: int) -> float:
 def default_timeout(interval: int, duration: float) -> float:
     """The timeout of a job that names none, seconds."""
     return min(max(60.0, 3 * duration), float(interval), 86400.0)
+
+
+def default_on_interrupt(idempotent: bool) -> OnInterrupt:
+    """What becomes of interrupted runs of a job that doesn't say."""
+    return OnInterrupt.retry if idempotent else OnInterrupt.leave
 
 
 @attrs.frozen
@@ -264,6 +298,18 @@ class _Check:
         except ValueError:
             allowed = "give one of " + ", ".join(kind)
             raise JobError(job=self.job, field=field, value=value, allowed=allowed) from None
+
+    def retry_on(self, value: object) -> tuple[str, ...]:
+        given = value if isinstance(value, (list, tuple)) else None
+        self.that("retry_on", value, given is not None, f"give a list: {_RETRY_ON_HELP}")
+        names = []
+        for item in given or ():
+            if isinstance(item, type) and issubclass(item, BaseException):
+                item = qualified_name(item)
+            known = isinstance(item, str) and _CLASS.fullmatch(item)
+            self.that("retry_on", value, known, f"give {_RETRY_ON_HELP}")
+            names.append(str(item))
+        return tuple(names)
 
     def priority(self, value: object) -> int:
         if isinstance(value, str) and value in Priority.__members__:

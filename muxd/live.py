@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, final
 import attrs
 import trio
 
+from muxd.errors import qualified_name
 from muxd.record import Outcome, Record
 
 if TYPE_CHECKING:
@@ -78,10 +79,7 @@ def _described(error: BaseException | str | None) -> tuple[str | None, str | Non
         return None, error
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    kind = type(error)
-    name = kind.__qualname__
-    if kind.__module__ != "builtins":
-        name = f"{kind.__module__}.{name}"
+    name = qualified_name(type(error))
     try:
         return name, str(error)
     except Exception:

@@ -75,6 +75,11 @@ class Record:
     """The exception's message, at most 4,000 characters."""
     result: str | None = None
     """A short account of what the body returned, at most 1,000 characters."""
+    left: str | None = None
+    """What it left behind, and muxd took away: ``3 pages, 1 process``. None if nothing."""
+    harm: str | None = None
+    """What it did that costs others, and is charged to its job: ``crashed the browser``, ``blocked
+    muxd for 7.2 s``. None if nothing. A job that does harm several times running is paused."""
     session: str = "main"
     browser_generation: int | None = None
     """Which life of the browser it ran on, counted from 1 at each start of the daemon."""
@@ -109,6 +114,8 @@ class Record:
             "error": self.error,
             "error_type": self.error_type,
             "result": self.result,
+            "left": self.left,
+            "harm": self.harm,
             "session": self.session,
             "browser_generation": self.browser_generation,
             "lateness": None if self.lateness is None else round(self.lateness, 6),

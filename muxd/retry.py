@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from muxd.errors import qualified_name
+from muxd.job import OnInterrupt
 from muxd.record import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from muxd.job import Job
     from muxd.record import Record
 
@@ -24,16 +29,39 @@ _BAD = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.em
 def wants_retry(job: Job, record: Record) -> bool:
     """Whether this run of the job should be tried again.
 
-    Yes where it did not end well and the job has retries left; and where muxd's own end cut it off,
-    if the job is idempotent or its body had not begun: such a run gets one more try even if the job
-    has no retries, but not for ever, since it may be what ends muxd.
+    Yes where it did not end well, in a way that the job wants tried again (`Job.retry_on`), and the
+    job has retries left; and where muxd's own end cut it off, if the job wants that (`OnInterrupt`)
+    or its body had not begun: such a run gets one more try even if the job has no retries, but not
+    for ever, since it may be what ends muxd.
     """
     if record.outcome in _BAD:
-        return record.attempt <= job.retries
+        return record.attempt <= job.retries and _is_meant(job.retry_on, record)
     if record.outcome is Outcome.interrupted:
-        harmless = job.idempotent or record.started_at is None
+        harmless = job.on_interrupt is OnInterrupt.retry or record.started_at is None
         return harmless and record.attempt <= max(job.retries, 1)
     return False
+
+
+def _is_meant(retry_on: Collection[str], record: Record) -> bool:
+    if record.outcome in retry_on:
+        return True
+    names = _names(record.error_type) if record.error_type else set()
+    return any(
+        name == wanted or name.endswith(f".{wanted}") for wanted in retry_on for name in names
+    )
+
+
+def _names(error_type: str) -> set[str]:
+    """The qualified names of an error's class and, where it can be found, of its bases."""
+    module, _, name = error_type.rpartition(".")
+    kind = getattr(sys.modules.get(module or "builtins"), name, None)
+    if not isinstance(kind, type) or not issubclass(kind, BaseException):
+        return {error_type}
+    return {error_type, *map(qualified_name, filter(_is_error, kind.__mro__))}
+
+
+def _is_error(kind: type) -> TypeGuard[type[BaseException]]:
+    return issubclass(kind, BaseException)
 
 
 def delay(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muxd.errors import JobError
-from muxd.job import Job, Misfire, Overlap, Priority, default_timeout, job
+from muxd.job import Job, Misfire, OnInterrupt, Overlap, Priority, default_timeout, job
 
 
 async def body(run):
@@ -40,6 +40,8 @@ RIGHT = {
     "timeout": [None, "1ms", "1d"],
     "session": ["main", "fresh", "shop.example"],
     "retries": [0, 20],
+    "retry_on": [[], ("failed",), ["TimeoutError", "httpx.ConnectError"], [OSError]],
+    "on_interrupt": [None, "retry", OnInterrupt.leave],
     "overlap": ["coalesce", Overlap.skip, "queue_one"],
     "misfire": ["run_once", Misfire.skip, "all"],
     "expects_result": [True, False],
@@ -77,6 +79,8 @@ WRONG = {
     "timeout": [0, "25h", "never", -1],
     "session": ["", "a b", "../x", None, 3],
     "retries": [-1, 21, 1.0, "3", None, True],
+    "retry_on": ["failed", None, [3], ["a b"], [""], [Priority], [OSError()]],
+    "on_interrupt": ["never", 3, True],
     "overlap": ["queue", None, 3],
     "misfire": ["run", None, 3],
     "expects_result": [1, None, "yes"],

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": """
         muxd.units muxd.errors muxd.learned muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record
+        muxd.pause
         muxd.events
     """,
     "contracts": "muxd.abc muxd.hookspecs",

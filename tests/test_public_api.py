@@ -12,10 +12,10 @@ import muxd
 
 SIGNATURES = {
     "Job": "name body *interval *preferred_phase *pinned *duration *priority *timeout *session "
-    "*retries *overlap *misfire *expects_result *idempotent *description *plugin",
+    "*retries *retry_on *on_interrupt *overlap *misfire *expects_result *idempotent *description *plugin",
     "JobError": "*job *field *value *allowed *plugin",
     "Record": "*id *job *plugin *cause *attempt *first_id *released_at *started_at *ended_at "
-    "*outcome *error_type *error *result *session *browser_generation *speed",
+    "*outcome *error_type *error *result *left *harm *session *browser_generation *speed",
     "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log",
     "bridged": "async_fn",
     "find_browser": "configured *configured_by *environ",
@@ -28,6 +28,7 @@ SIGNATURES = {
 ENUMS = {
     "Misfire": "run_once skip all",
     "Outcome": "ok empty failed timed_out crashed interrupted cancelled missed coalesced",
+    "OnInterrupt": "retry leave",
     "Overlap": "coalesce skip queue_one",
     "Priority": "critical high normal low background",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,43 @@ def test_what_ended_well_or_was_not_wanted_is_not_tried_again(outcome: Outcome) 
     """A person's cancellation counts, and another run stands for what never began."""
     job = Job("a", body, interval="1h", retries=20, idempotent=True)
     assert not wants_retry(job, record(outcome))
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "outcome", "error_type", "again"),
+    [
+        (["timed_out"], Outcome.timed_out, "muxd.errors.DeadlineExceeded", True),
+        (["timed_out"], Outcome.failed, "ValueError", False),
+        (["ValueError"], Outcome.failed, "ValueError", True),
+        ([ValueError], Outcome.failed, "UnicodeDecodeError", True),
+        (["OSError"], Outcome.failed, "ConnectionResetError", True),
+        (["ConnectionError"], Outcome.failed, "OSError", False),
+        (["BrowserLost"], Outcome.crashed, "muxd.errors.BrowserLost", True),
+        (["muxd.errors.WorldError"], Outcome.crashed, "muxd.errors.BrowserLost", True),
+        (["Lost"], Outcome.crashed, "muxd.errors.BrowserLost", False),
+        (["gone.Error"], Outcome.failed, "a.module.that.is.gone.Error", True),
+        ([], Outcome.failed, "ValueError", False),
+        (["empty", "ValueError"], Outcome.empty, None, True),
+    ],
+)
+def test_a_job_says_what_is_tried_again(retry_on, outcome, error_type, again) -> None:
+    """By outcome, or by the class of the error or of one of its bases."""
+    job = Job("a", body, interval="1h", retries=1, retry_on=retry_on)
+    assert wants_retry(job, attrs.evolve(record(outcome), error_type=error_type)) is again
+
+
+def test_on_interrupt_comes_of_idempotent_unless_the_job_says_otherwise() -> None:
+    """An idempotent job's interrupted run is tried again; each may say the opposite."""
+    interrupted = record(Outcome.interrupted)
+    for fields, again in [
+        ({}, False),
+        ({"idempotent": True}, True),
+        ({"on_interrupt": "retry"}, True),
+        ({"idempotent": True, "on_interrupt": "leave"}, False),
+    ]:
+        assert wants_retry(Job("a", body, interval="1h", **fields), interrupted) is again
+    configured = Job("a", body, interval="1h").replace(idempotent=True)
+    assert wants_retry(configured, interrupted)
 
 
 def test_a_run_that_muxd_cut_off_is_tried_again_where_that_is_harmless() -> None:

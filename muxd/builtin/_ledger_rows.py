@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from muxd.pause import Pause
 from muxd.record import Outcome, Record
 from muxd.release import Cause
 
@@ -15,16 +16,20 @@ __all__ = [
     "GOOD_DURATIONS",
     "LAST_RELEASES",
     "LEARNT_JOBS",
+    "PAUSE_COLUMNS",
     "UNFINISHED",
     "UPSERT",
     "history_query",
+    "pause_of",
     "record_of",
     "row_of",
+    "row_of_pause",
 ]
 
 _COLUMNS = (
     "id", "job", "plugin", "cause", "attempt", "first_id", "released_us", "started_us", "ended_us",
-    "outcome", "error_type", "error", "result", "session", "browser_generation", "speed",
+    "outcome", "error_type", "error", "result", "left_behind", "harm", "session",
+    "browser_generation", "speed",
 )  # fmt: skip
 _LIST = ", ".join(_COLUMNS)
 
@@ -94,6 +99,8 @@ def row_of(record: Record) -> tuple[object, ...]:
         _text(record.error_type),
         _text(record.error),
         _text(record.result),
+        _text(record.left),
+        _text(record.harm),
         _text(record.session),
         record.browser_generation,
         record.speed,
@@ -110,9 +117,31 @@ def record_of(row: Sequence[Any]) -> Record:
     for instant in ("released", "started", "ended"):
         stored = fields.pop(f"{instant}_us")
         fields[f"{instant}_at"] = None if stored is None else stored / 1e6
+    fields["left"] = fields.pop("left_behind")
     fields["cause"] = Cause(fields["cause"])
     fields["outcome"] = None if fields["outcome"] is None else Outcome(fields["outcome"])
     return Record(**fields)
+
+
+PAUSE_COLUMNS = "job, note, since_us, probe_us, probes"
+
+
+def row_of_pause(pause: Pause) -> tuple[object, ...]:
+    """The row that keeps `pause`, in the order of `PAUSE_COLUMNS`."""
+    return (
+        _text(pause.job),
+        _text(pause.note),
+        _microseconds(pause.since),
+        _microseconds(pause.probe_at),
+        pause.probes,
+    )
+
+
+def pause_of(row: Sequence[Any]) -> Pause:
+    """The pause that a row of `PAUSE_COLUMNS` keeps."""
+    job, note, since_us, probe_us, probes = row
+    probe_at = None if probe_us is None else probe_us / 1e6
+    return Pause(job=job, note=note, since=since_us / 1e6, probe_at=probe_at, probes=probes)
 
 
 def _microseconds(instant: float | None) -> int | None:

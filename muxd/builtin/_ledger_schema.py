@@ -59,6 +59,18 @@ CREATE TABLE phases (
     phase_s INTEGER NOT NULL          -- seconds from the timetable's epoch, 0 <= phase < interval
 )""",
     ),
+    (
+        "ALTER TABLE runs ADD COLUMN left_behind TEXT",  # what it left and muxd took away
+        "ALTER TABLE runs ADD COLUMN harm TEXT",  # what is charged to its job
+        """\
+CREATE TABLE pauses (
+    job TEXT PRIMARY KEY NOT NULL,
+    note TEXT NOT NULL,               -- why, for people
+    since_us INTEGER NOT NULL,        -- microseconds since 1970-01-01T00:00:00Z
+    probe_us INTEGER,                 -- when it is tried again; NULL: when a person says so
+    probes INTEGER NOT NULL           -- how often it was tried again, in vain
+)""",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

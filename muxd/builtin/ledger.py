@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from muxd.pause import Pause
     from muxd.record import Outcome, Record
 
 T = TypeVar("T")
@@ -166,6 +167,24 @@ class Ledger(Store):
             with self._transaction(connection):
                 connection.execute("DELETE FROM phases")
                 connection.executemany("INSERT INTO phases VALUES (?, ?, ?)", new)
+
+        await self._call(replace)
+
+    async def pauses(self) -> Mapping[str, Pause]:
+        """The jobs that are paused, by name. Safe to cancel."""
+        query = f"SELECT {rows.PAUSE_COLUMNS} FROM pauses ORDER BY job"
+        found = await self._call(lambda c: c.execute(query).fetchall())
+        return {row[0]: rows.pause_of(row) for row in found}
+
+    async def set_pauses(self, pauses: Mapping[str, Pause]) -> None:
+        """Replace the pauses, in one transaction; cancellation as for `write`."""
+        new = [rows.row_of_pause(pause) for pause in pauses.values()]
+
+        def replace(connection: sqlite3.Connection) -> None:
+            with self._transaction(connection):
+                connection.execute("DELETE FROM pauses")
+                statement = f"INSERT INTO pauses ({rows.PAUSE_COLUMNS}) VALUES (?, ?, ?, ?, ?)"
+                connection.executemany(statement, new)
 
         await self._call(replace)
 

@@ -18,6 +18,7 @@ import pytest
 import trio
 
 from muxd.errors import LedgerError
+from muxd.pause import Pause
 from muxd.record import Outcome, Record
 from muxd.release import Cause
 from muxd.testing.slotter_contract import SlotterContract as SlotterContract
@@ -79,6 +80,7 @@ class StoreContract:
                 assert dict(await opened.last_releases()) == {}
                 assert dict(await opened.learned()) == {}
                 assert dict(await opened.phases()) == {}
+                assert dict(await opened.pauses()) == {}
 
     @pytest.mark.trio
     async def test_every_field_comes_back(self, store: Store, tmp_path: Path) -> None:
@@ -94,6 +96,8 @@ class StoreContract:
             error_type="builtins.ValueError",
             error="ünïcode 🎭, a 'quote', a \n line and a \0",
             result="[1, 2]",
+            left="3 pages, 1 process",
+            harm="left 1 process",
             session="shop",
             browser_generation=7,
             speed=60.0,
@@ -296,6 +300,21 @@ class StoreContract:
                 assert learned["b"].runs == 10
                 for job in "ab":
                     assert learned[job].p50 == learned[job].p95 == pytest.approx(10)
+
+    @pytest.mark.trio
+    async def test_pauses_are_replaced(self, store: Store, tmp_path: Path) -> None:
+        """The pauses are those of the last `set_pauses`, also after a restart."""
+        first = Pause(job="a", note="crashed the browser 3x", since=_NOON, probe_at=_NOON + 600)
+        second = Pause(job="b", note="holiday ü", since=_NOON + 0.25, probes=2)
+        with trio.fail_after(self.deadline):
+            async with store.open() as opened:
+                await opened.set_pauses({"a": first})
+                await opened.set_pauses({"a": first, "b": second})
+                assert dict(await opened.pauses()) == {"a": first, "b": second}
+            async with self.make_store(tmp_path).open() as opened:
+                assert dict(await opened.pauses()) == {"a": first, "b": second}
+                await opened.set_pauses({})
+                assert dict(await opened.pauses()) == {}
 
     @pytest.mark.trio
     async def test_phases_are_replaced(self, store: Store, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import trio
 
 from muxd.abc import Learned, Store
 from muxd.errors import LedgerError
+from muxd.pause import Pause
 from muxd.record import Outcome, Record
 from muxd.release import Cause
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
 __all__ = ["MemoryStore"]
+
+_Words = TypeVar("_Words", Record, Pause)
 
 
 class MemoryStore(Store):
@@ -35,6 +38,7 @@ class MemoryStore(Store):
         self.failure = None
         self._records: dict[str, Record] = {}
         self._phases: dict[str, tuple[int, int]] = {}
+        self._pauses: dict[str, Pause] = {}
         self._is_open = False
         self._readonly = False
 
@@ -125,6 +129,16 @@ class MemoryStore(Store):
         await self._ready(writes=True)
         self._phases = dict(phases)
 
+    async def pauses(self) -> Mapping[str, Pause]:
+        """The jobs that are paused, by name."""
+        await self._ready()
+        return dict(self._pauses)
+
+    async def set_pauses(self, pauses: Mapping[str, Pause]) -> None:
+        """Replace the pauses. Cancelled, it has done nothing."""
+        await self._ready(writes=True)
+        self._pauses = {job: _exact(pause) for job, pause in pauses.items()}
+
     async def _ready(self, *, writes: bool = False) -> None:
         # The one checkpoint of each method: before anything is done.
         await trio.lowlevel.checkpoint()
@@ -154,11 +168,15 @@ def _seconds(record: Record) -> float | None:
 
 def _kept(record: Record) -> Record:
     """The record as it comes back: to the microsecond, in text that UTF-8 can hold."""
+    return _exact(record)
+
+
+def _exact(words: _Words) -> _Words:
     changed: dict[str, Any] = {}
-    for field in attrs.fields(Record):
-        value = getattr(record, field.name)
-        if field.name.endswith("_at") and value is not None:
+    for field in attrs.fields(type(words)):
+        value = getattr(words, field.name)
+        if field.name.endswith(("_at", "since")) and value is not None:
             changed[field.name] = round(value * 1e6) / 1e6
         elif type(value) is str:
             changed[field.name] = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return attrs.evolve(record, **changed)
+    return attrs.evolve(words, **changed)

@@ -47,6 +47,8 @@ class TestMemoryStore(StoreContract):
                     store.learned(),
                     store.phases(),
                     store.set_phases({}),
+                    store.pauses(),
+                    store.set_pauses({}),
                 ):
                     with pytest.raises(LedgerError, match="disk is full"):
                         await call
