@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # for itself and all that is in it.
 LAYERS = {
     "words": """
-        muxd.units muxd.errors muxd.learned muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record
+        muxd.units muxd.sizes muxd.errors muxd.learned muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record
         muxd.pause
         muxd.events
     """,
@@ -27,7 +27,8 @@ LAYERS = {
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
-        muxd.live muxd.writer muxd.book muxd.scheduler
+        muxd.live muxd.writer muxd.book muxd.pauses muxd.scheduler
+        muxd.resources
     """,
     "the border": """
         muxd.background muxd.stand_in muxd.unbridged muxd.coroutine_driver muxd.bridge
@@ -37,7 +38,7 @@ LAYERS = {
     "the public face": "muxd",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.blame muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.control muxd.status muxd.alone
+        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.core muxd.control muxd.status muxd.alone
         muxd.daemon
     """,
     "surface": "muxd.cli muxd.__main__",
