@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muxd.civil import Calendar
-from muxd.gaps import first_gap
+from muxd.gaps import first_free, first_gap, longest_free
 from muxd.slotting import Slot, Timetable
 
 UTC = Calendar(ZoneInfo("UTC"))
@@ -43,6 +43,7 @@ takens = st.lists(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(timetables(), st.integers(0, 200), st.integers(0, HORIZON), takens)
 def test_the_first_gap_is_the_first(
     timetable: Timetable, start: int, room: int, taken: list[tuple[int, int]]
@@ -82,3 +83,44 @@ def test_a_timetable_without_a_gap_has_none() -> None:
     )
     found = first_gap(Timetable(slots=slots), UTC, slots[0], earliest=MONDAY, until=math.inf)
     assert found is None
+
+
+def stretches(
+    timetable: Timetable, earliest: int, until: int, taken: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The free stretches, second by second: from when, how long."""
+    epoch = int(UTC.to_unix(0))
+    busy = [
+        (epoch + at, epoch + at + slot.duration)
+        for at, slot in timetable.releases(MONDAY - 300 - epoch, MONDAY + 2 * HORIZON - epoch)
+    ] + taken
+    found: list[tuple[int, int]] = []
+    begin = None
+    for second in range(earliest, until + 1):
+        if second < until and all(not start <= second < end for start, end in busy):
+            begin = second if begin is None else begin
+        elif begin is not None:
+            found.append((begin, second - begin))
+            begin = None
+    return found
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(timetables(), st.integers(0, 200), st.integers(1, HORIZON), takens, st.integers(1, 60))
+def test_free_stretches_are_found(
+    timetable: Timetable, start: int, room: int, taken: list[tuple[int, int]], length: int
+) -> None:
+    """The first that is long enough, and the longest, as a search second by second finds them."""
+    earliest, until = MONDAY + start, MONDAY + start + room
+    free = stretches(timetable, earliest, until, taken)
+    first = next((float(at) for at, long in free if long >= length), None)
+    found = first_free(timetable, UTC, length, earliest=earliest, until=until, taken=taken)
+    assert found == first
+    longest = max(free, key=lambda stretch: (stretch[1], -stretch[0]), default=None)
+    assert longest_free(timetable, UTC, earliest=earliest, until=until, taken=taken) == longest
+
+
+def test_without_slots_all_is_free() -> None:
+    """The longest gap of nothing is everything."""
+    empty = Timetable(slots=())
+    assert longest_free(empty, UTC, earliest=MONDAY, until=MONDAY + 50) == (MONDAY, 50)
