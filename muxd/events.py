@@ -19,6 +19,8 @@ __all__ = [
     "JobPaused",
     "JobResumed",
     "PlanMade",
+    "ResourcesFine",
+    "ResourcesLow",
     "RunEnded",
     "RunReleased",
     "RunStarted",
@@ -115,6 +117,25 @@ class JobResumed(Event):
     job: str
     by: str
     """Who: ``a person``, or ``its run ...``, which did no harm."""
+
+
+@attrs.frozen(kw_only=True)
+class ResourcesLow(Event):
+    """There is too little memory or disk; told again when more has to wait for it."""
+
+    what: str
+    """``memory``, ``disk``, or ``files``: how many more the disk can take."""
+    free: int
+    """What is left, bytes; of files, their number."""
+    floor: int
+    """What should be."""
+    holding: tuple[str, ...]
+    """The jobs whose runs are held until there is enough, by name."""
+
+
+@attrs.frozen(kw_only=True)
+class ResourcesFine(Event):
+    """There is enough memory and disk again; what was held goes on."""
 
 
 @attrs.frozen(kw_only=True)
