@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import structlog
@@ -20,18 +20,17 @@ from muxd.slotting import Timetable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from muxd.abc import Learned, Store
+    from muxd.abc import Learned, Slotter, Store
     from muxd.bus import Bus
     from muxd.config import SlottingConfig
     from muxd.events import Event
     from muxd.job import Job
-    from muxd.plugins import Plugins
     from muxd.record import Record
     from muxd.slotting import Demand
 
     InThread = Callable[[Callable[[], Timetable]], Awaitable[Timetable]]
 
-__all__ = ["Planner"]
+__all__ = ["JobSource", "Planner"]
 
 REST = 600.0
 """How long the timetable is left alone after a look at it, seconds."""
@@ -41,18 +40,33 @@ EVERY = 20
 """After how many good runs the durations are looked at, if none overran its slot."""
 
 
+class JobSource(Protocol):
+    """Has jobs, and slotters to place them. `muxd.plugins.Plugins` is one."""
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """All jobs, without those of plugins that were left out."""
+
+    def slotters(self) -> Sequence[tuple[str, Slotter]]:
+        """Each with its plugin's name, best first."""
+
+    def leave_out(self, plugin: str, hook: str, cause: Exception) -> Exception:
+        """Leave out a plugin because of what its hook gave; return what to tell people."""
+
+
 class Planner:
     """Owns the timetable in force."""
 
     def __init__(
         self,
-        plugins: Plugins,
+        plugins: JobSource,
         store: Store,
         bus: Bus[Event],
         config: SlottingConfig,
         *,
         anew: bool = False,
         in_thread: InThread = trio.to_thread.run_sync,
+        real_now: Callable[[], float] = time.time,
     ) -> None:
         """Make one; there is no timetable before `begin`.
 
@@ -64,11 +78,12 @@ class Planner:
           anew: don't keep the phases in force.
           in_thread: runs the solver. A thousand jobs take it seconds, in which no run must be
             held up.
+          real_now: gives Unix seconds.
         """
         self.timetable = Timetable(slots=())
         """The one in force."""
         self._plugins, self._store, self._bus, self._config = plugins, store, bus, config
-        self._anew, self._run_in_thread = anew, in_thread
+        self._anew, self._run_in_thread, self._real_now = anew, in_thread, real_now
         self._slot = slot_with(plugins.slotters(), self._leave_out)
         self._news = trio.Event()
         self._good_runs = 0
@@ -157,7 +172,7 @@ class Planner:
         self.timetable = table
         self._bus.publish(
             PlanMade(
-                at=time.time(),
+                at=self._real_now(),
                 feasible=table.feasible,
                 min_gap=table.min_gap,
                 utilisation=table.utilisation,

@@ -18,12 +18,13 @@ UPCOMING = 10
 
 def status_of(daemon: Daemon) -> dict[str, Any]:
     """The daemon's state as one JSON object with stable keys; instants in ISO 8601 UTC."""
-    book, supervisor, timetable = daemon.book, daemon.supervisor, daemon.planner.timetable
+    core, book = daemon.core, daemon.book
+    supervisor, timetable = core.supervisor, core.planner.timetable
     generation = supervisor.current
     return {
         "pid": daemon.pid,
-        "state": daemon.phase,
-        "started_at": utc_text(daemon.started_at),
+        "state": core.phase,
+        "started_at": utc_text(core.started_at),
         "speed": daemon.speed,
         "timezone": str(daemon.zone),
         "state_dir": str(daemon.state.root),
@@ -38,10 +39,10 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
             "most_at_once": supervisor.most_at_once,
         },
         "running": book.running.as_dict() if book.running else None,
-        "waiting": [_waiting(release) for release in daemon.waiting()],
+        "waiting": [_waiting(release) for release in core.waiting()],
         "upcoming": [
             {"job": job, "at": utc_text(at)}
-            for at, job in (daemon.scheduler.upcoming(UPCOMING) if daemon.scheduler else ())
+            for at, job in (core.scheduler.upcoming(UPCOMING) if core.scheduler else ())
         ],
         "runs": {
             "by_outcome": {outcome.value: count for outcome, count in book.counts.items() if count},

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from muxd.events import Event
     from muxd.worker import Worker
 
+    OpenGeneration = Callable[[int], AbstractAsyncContextManager[Generation]]
+
 __all__ = ["Supervisor"]
 
 FIRST_WAIT = 0.5
@@ -35,7 +37,7 @@ class Supervisor:
 
     def __init__(
         self,
-        open_generation: Callable[[int], AbstractAsyncContextManager[Generation]],
+        open_generation: OpenGeneration,
         worker: Worker,
         bus: Bus[Event],
         *,

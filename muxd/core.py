@@ -1,0 +1,229 @@
+"""The core: from the timetable to the record. What a daemon is, without signals, files and sockets.
+
+The daemon runs it with a real browser on real time, the simulator with an imagined one on virtual
+time: so what is simulated is what runs.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from muxd.book import RunBook
+from muxd.channel import open_priority_channel
+from muxd.errors import RunError, UnknownJob, UserError
+from muxd.events import Draining, Started
+from muxd.planner import Planner
+from muxd.record import Outcome
+from muxd.release import Release
+from muxd.runner import Runner
+from muxd.scheduler import Scheduler
+from muxd.supervisor import Supervisor
+from muxd.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from muxd.abc import Store
+    from muxd.bus import Bus
+    from muxd.civil import Calendar
+    from muxd.clock import Clock
+    from muxd.config import SlottingConfig
+    from muxd.events import Event
+    from muxd.planner import InThread, JobSource
+    from muxd.record import Record
+    from muxd.supervisor import OpenGeneration
+
+__all__ = ["Core"]
+
+
+@final
+class Core:
+    """Timetable, scheduler, channel, worker, browser and book, put together. It is run once.
+
+    In this order: `recover`, `plan`, `assemble`, `work`; beside them `RunBook.run`, and after them
+    `RunBook.finish`.
+    """
+
+    def __init__(
+        self,
+        plugins: JobSource,
+        store: Store,
+        bus: Bus[Event],
+        *,
+        open_generation: OpenGeneration,
+        calendar: Calendar,
+        make_clock: Callable[[], Clock],
+        real_now: Callable[[], float],
+        slotting: SlottingConfig,
+        speed: float = 1.0,
+        grace: float = 30.0,
+        anew: bool = False,
+        in_thread: InThread = trio.to_thread.run_sync,
+        new_id: Callable[[], str] | None = None,
+    ) -> None:
+        """Put it together; nothing happens yet.
+
+        Args:
+          plugins: whose jobs are run.
+          store: keeps the records; open from `recover` on.
+          bus: is told of everything.
+          open_generation: launches the browser of this number and closes it on leaving.
+          calendar: where the timetable is in time.
+          make_clock: the timetable's clock, begun when the first release may come.
+          real_now: gives Unix seconds.
+          slotting: how the timetable is made.
+          speed: the clock's, above 0.
+          grace: how long the run in progress may go on once it is told to stop, seconds.
+          anew: make the timetable anew, whatever phases are in force.
+          in_thread: runs the solver.
+          new_id: makes ids of runs; by default `RunIds`.
+        """
+        self.bus, self.speed, self.grace = bus, speed, grace
+        self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
+        self.planner = Planner(
+            plugins, store, bus, slotting, anew=anew, in_thread=in_thread, real_now=real_now
+        )
+        self.supervisor: Supervisor
+        """From `assemble` on."""
+        self.scheduler: Scheduler | None = None
+        """From the moment on that there is a browser."""
+        self.phase = "starting"
+        """``starting``, ``running`` or ``draining``."""
+        self.started_at: float | None = None
+        self.stopping = trio.Event()
+        """Set once it is told to stop."""
+        self._plugins, self._open = plugins, open_generation
+        self._calendar, self._make_clock, self._real_now = calendar, make_clock, real_now
+        self._runner: Runner
+        self._send, self._receive = open_priority_channel[Release](math.inf)
+        self._recovered: list[Record] = []
+        self._settled = trio.Event()  # it has started, or is told to stop
+        self._stop_at_once = trio.Event()
+
+    async def recover(self) -> None:
+        """End what another core left unfinished.
+
+        Raises:
+          LedgerError: the store can't be used.
+        """
+        self._recovered = await self.book.recover()
+
+    async def plan(self) -> None:
+        """Make the first timetable; see `Planner.begin` for what it raises."""
+        await self.planner.begin()
+
+    def assemble(self, bodies: trio.Nursery) -> None:
+        """Get ready to work. `bodies`: where the bodies of runs live; it must outlive `work`."""
+        self._runner = Runner(self.book, bodies, real_now=self._real_now)
+        worker = Worker(self._receive, self._runner, self._ended)
+        self.supervisor = Supervisor(self._open, worker, self.bus, real_now=self._real_now)
+
+    async def work(self) -> None:
+        """Browser and scheduler, until told to stop; then the order of stopping.
+
+        Raises:
+          WorldError: no browser ever came up.
+
+        When cancelled, it stops at once, in order; the run in progress becomes ``interrupted`` at
+        the next start.
+        """
+        async with trio.open_nursery() as inner:
+            inner.start_soon(self.supervisor.run)
+            async with trio.open_nursery() as releasing:
+                releasing.start_soon(self._release)
+                await self.stopping.wait()
+                self.phase = "draining"
+                grace = self.grace
+                running = self.book.running
+                self.bus.publish(
+                    Draining(at=self._real_now(), grace=grace, job=running.job if running else None)
+                )
+                releasing.cancel_scope.cancel()
+            await self._send.aclose()
+            await self.book.close()
+            await self._drain(grace)
+            inner.cancel_scope.cancel()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
+        self.stopping.set()
+        self._settled.set()
+        if at_once:
+            self._stop_at_once.set()
+
+    def waiting(self) -> Sequence[Release]:
+        """What waits in the channel, in the order in which it would run now."""
+        return self._receive.snapshot()
+
+    async def request(self, job: str) -> Release:
+        """Have a run of this job now, before everything that waits.
+
+        Raises:
+          UnknownJob: there is no such job.
+          UserError: it is stopping.
+
+        Waits while there is no browser yet. When cancelled while it waits, nothing is asked for.
+        """
+        await self._settled.wait()
+        if self.stopping.is_set() or self.scheduler is None:
+            raise UserError("muxd is stopping: no new run is taken")
+        if job not in self.scheduler.jobs:
+            raise UnknownJob(job, tuple(self.scheduler.jobs))
+        return await self.scheduler.request(job)
+
+    def _ended(self, record: Record) -> None:
+        self.planner.ended(record)
+        if self.scheduler is not None:
+            self.scheduler.ended(record)
+
+    async def _make_scheduler(self) -> Scheduler:
+        return Scheduler(
+            clock=self._make_clock(),
+            calendar=self._calendar,
+            timetable=self.planner.timetable,
+            jobs={job.name: job for job in self._plugins.jobs},
+            channel=self._send,
+            book=self.book,
+            bus=self.bus,
+            last_releases=await self.book.store.last_releases(),
+        )
+
+    async def _release(self) -> None:
+        """The scheduler, from the moment on that there is a browser."""
+        await self.supervisor.up.wait()
+        self.scheduler = await self._make_scheduler()
+        self._settled.set()
+        for record in self._recovered:
+            self.scheduler.ended(record)  # what a dead daemon cut off may be tried again
+        self.started_at, self.phase = self._real_now(), "running"
+        self.bus.publish(
+            Started(at=self.started_at, jobs=len(self.planner.timetable.slots), speed=self.speed)
+        )
+        async with trio.open_nursery() as nursery:
+            if self.speed == 1:  # a rehearsal learns nothing
+                jobs = {job.name: job for job in self._plugins.jobs}
+                nursery.start_soon(self.planner.run, partial(self.scheduler.replace, jobs=jobs))
+            await self.scheduler.run()
+
+    async def _drain(self, grace: float) -> None:
+        """Let the run in progress end, for as long as its grace; then end it."""
+        running = self.book.running
+        if running is None:
+            return
+        with trio.move_on_after(grace):
+            async with trio.open_nursery() as nursery:
+
+                async def hurry() -> None:
+                    await self._stop_at_once.wait()
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(hurry)
+                await self.book.wait_ended(running.id)
+                nursery.cancel_scope.cancel()
+        if self.book.running is not None:
+            self._runner.end_current(Outcome.interrupted, RunError("muxd was stopped"))
+            await self.book.wait_ended(running.id)
