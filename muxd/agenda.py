@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from muxd.job import Job
+    from muxd.misfire import Overdue
     from muxd.release import Cause
 
 __all__ = ["Agenda", "Due"]
@@ -28,13 +29,8 @@ class Due:
     attempt: int = 1
     first_id: str | None = None
     """For a retry: the id of the first try."""
-    wanted_at: float | None = None
-    """For what is caught up with: when its own time was."""
-
-    @property
-    def released_at(self) -> float:
-        """The instant that goes into its record."""
-        return self.instant if self.wanted_at is None else self.wanted_at
+    overdue: Overdue | None = None
+    """For what is caught up with: what it is."""
 
 
 @final

@@ -19,7 +19,7 @@ from muxd.release import Cause, Release
 from muxd.writer import RecordWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from muxd.abc import Store
     from muxd.bus import Bus
@@ -42,7 +42,8 @@ class RunBook:
 
     Laws:
 
-    - At most one run of a job waits at a time.
+    - At most one run of a job waits at a time. Beside it some may be *owed*: their time passed,
+      and they will be released when there is room. Those survive muxd: `recover` leaves them.
     - A release that is given out is in the store, or waits for it in memory, as unfinished: if
       muxd dies, the next start finds it.
     - No method is half done when it is cancelled: they are shielded, and bounded by the writer.
@@ -67,6 +68,8 @@ class RunBook:
           speed: how much faster than real time the timetable runs; noted in each record.
         """
         self.store = store
+        self.inherited: tuple[Record, ...] = ()
+        """What another daemon owed, as `recover` found it."""
         self.most_at_once = 0
         """The most runs that were ever in progress at once. More than 1 is a mistake of muxd's."""
         self._bus, self._real_now, self._speed = bus, real_now, speed
@@ -76,6 +79,8 @@ class RunBook:
         self._live: dict[str, LiveRun] = {}
         # {job name: its run that waits}, oldest first
         self._waiting: dict[str, LiveRun] = {}
+        # {run id: run that is owed}, oldest first
+        self._owed: dict[str, LiveRun] = {}
         # {run id: run}; one at most, if all is well
         self._running: dict[str, LiveRun] = {}
         # {run id: its record}, oldest first
@@ -94,6 +99,11 @@ class RunBook:
     def running(self) -> Record | None:
         """The run in progress, as it stands in the store; None if there is none."""
         return next((live.record for live in self._running.values()), None)
+
+    def is_busy(self, job: str) -> bool:
+        """True while a run of this job waits or is in progress."""
+        running = (live.release.job.name for live in self._running.values())
+        return job in self._waiting or job in running
 
     @property
     def now(self) -> int:
@@ -127,12 +137,15 @@ class RunBook:
     async def recover(self) -> list[Record]:
         """End what another daemon left unfinished as ``interrupted``; return those records.
 
-        To be called at the start, before the first release.
+        What was owed is left as it is: see `adopt`. To be called at the start, before the first
+        release.
 
         Raises:
           LedgerError: the store can't be read.
         """
         now = self._real_now()
+        unfinished = await self.store.unfinished()
+        self.inherited = tuple(record for record in unfinished if _is_owed(record))
         ended = [
             attrs.evolve(
                 record,
@@ -143,7 +156,8 @@ class RunBook:
                 else "muxd ended while it ran",
                 error_type=None if record.started_at is None else CUT_OFF,
             )
-            for record in await self.store.unfinished()
+            for record in unfinished
+            if not _is_owed(record)
         ]
         await self._conclude(*ended)
         return ended
@@ -220,26 +234,98 @@ class RunBook:
         return admitted, True
 
     async def withdraw(self, release: Release, outcome: Outcome, reason: str) -> None:
-        """End a run that has not started, since it will not. Nothing if it has started or ended.
+        """End a run that waits or is owed, since it will not start. Else nothing happens.
 
         Shielded, as `release`.
         """
         live = self._waiting.get(release.job.name)
-        if live is not None and live.release.id == release.id:
+        if live is None or live.release.id != release.id:
+            live = self._owed.get(release.id)
+        if live is not None and not live.ending:
             await self._conclude(self._ended(live, outcome, reason))
 
-    async def miss(self, job: Job, *instants: float, reason: str) -> None:
-        """Record releases that will not be run as ``missed``, one record each.
+    async def sort_out(
+        self, job: Job, *, owed: Sequence[float] = (), missed: Sequence[tuple[float, str]] = ()
+    ) -> tuple[Release, ...]:
+        """Record releases whose time passed, all of them or none: if muxd dies, none is forgotten.
 
         Args:
           job: whose they are.
-          instants: when they were, real Unix seconds.
-          reason: why, for people.
+          owed: those that will be released by `release_owed`, real Unix seconds.
+          missed: those that will not be run, each with the reason for people.
+
+        Returns:
+          The releases that are owed, in the order of `owed`.
 
         Shielded, as `release`.
         """
-        releases = [Release(id=self._new_id(), job=job, released_at=at) for at in instants]
-        await self._conclude(*(self._refused(r, Outcome.missed, reason) for r in releases))
+        debts = tuple(
+            Release(id=self._new_id(), job=job, released_at=at, cause=Cause.catch_up) for at in owed
+        )
+        fresh = [LiveRun(release, new_record(release, speed=self._speed)) for release in debts]
+        for live in fresh:
+            self._live[live.release.id] = self._owed[live.release.id] = live
+        await self._conclude(
+            *(
+                self._refused(
+                    Release(id=self._new_id(), job=job, released_at=at), Outcome.missed, reason
+                )
+                for at, reason in missed
+            ),
+            beside=[live.record for live in fresh],
+        )
+        return debts
+
+    def adopt(self, record: Record, job: Job) -> Release:
+        """Take on what another daemon owed. Never blocks.
+
+        Args:
+          record: one of `inherited`.
+          job: the job of that name, as it is declared now.
+        """
+        release = Release(
+            id=record.id,
+            job=job,
+            released_at=record.released_at,
+            cause=record.cause,
+            attempt=record.attempt,
+            first_id=record.first_id,
+        )
+        live = LiveRun(release, record)
+        self._live[record.id] = self._owed[record.id] = live
+        return release
+
+    async def abandon(self, record: Record, reason: str) -> None:
+        """End one of `inherited` that nobody can take on as ``missed``. Shielded, as `release`."""
+        await self._conclude(
+            attrs.evolve(
+                record,
+                outcome=Outcome.missed,
+                ended_at=max(self._real_now(), record.released_at),
+                error=reason,
+            )
+        )
+
+    async def release_owed(self, release: Release) -> Release | None:
+        """What is owed is to wait now; as `release`, with the record that it has.
+
+        Returns:
+          The release: it now must be sent to the worker, or withdrawn. None if there will be no run
+          now: its record says why, or it stays owed because the book is closed.
+        """
+        live = self._owed.get(release.id)
+        if live is None or live.ending or self._closed:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return None
+        refusal = self._refusal(release.job)
+        if refusal is not None:
+            await self._conclude(self._ended(live, *refusal))
+            return None
+        del self._owed[release.id]
+        self._waiting[release.job.name] = live
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._bus.publish(RunReleased(at=self._real_now(), record=live.record))
+        return release
 
     async def start(self, release: Release, *, generation: int) -> Record:
         """The run has the browser.
@@ -273,6 +359,8 @@ class RunBook:
         *,
         error: BaseException | None = None,
         result: str | None = None,
+        left: str | None = None,
+        harm: str | None = None,
     ) -> Record:
         """The run is over. When the store has its record, the bus is told.
 
@@ -281,6 +369,8 @@ class RunBook:
           outcome: how it ended.
           error: what it ended with.
           result: a short account of what the body returned.
+          left: what it left behind.
+          harm: what it did that costs others.
 
         Returns:
           The record in its final form.
@@ -293,7 +383,7 @@ class RunBook:
         live = self._running.get(record.id)
         if live is None or live.ending:
             raise InternalError(f"run {record.id} of job {record.job!r} is not in progress")
-        final = self._ended(live, outcome, error, result)
+        final = self._ended(live, outcome, error, result, left=left, harm=harm)
         await self._conclude(final)
         return final
 
@@ -379,18 +469,25 @@ class RunBook:
         outcome: Outcome,
         error: BaseException | str | None,
         result: str | None = None,
+        left: str | None = None,
+        harm: str | None = None,
     ) -> Record:
         """The final record; from here on nothing else can happen to the run."""
-        if live.record.started_at is None:
+        if self._owed.pop(live.release.id, None) is None and live.record.started_at is None:
             del self._waiting[live.record.job]
-        return live.end(self._real_now(), outcome, error=error, result=result)
+        return live.end(self._real_now(), outcome, error=error, result=result, left=left, harm=harm)
 
-    async def _conclude(self, *records: Record) -> None:
-        """Write records that have their outcome, then forget the runs and tell everyone."""
-        if not records:
+    async def _conclude(self, *records: Record, beside: Sequence[Record] = ()) -> None:
+        """Write records that have their outcome, then forget the runs and tell everyone.
+
+        Args:
+          records: those.
+          beside: others, to be written with them.
+        """
+        if not records and not beside:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        await self._writer.write(*records)
+        await self._writer.write(*beside, *records)
         for record in records:
             self._forget(record)
             assert record.outcome is not None
@@ -407,3 +504,8 @@ class RunBook:
         live.record = record
         self._running.pop(record.id, None)
         live.ended.set()
+
+
+def _is_owed(record: Record) -> bool:
+    """True of what a scheduler catches up with; a rehearsal's debts end with it."""
+    return record.cause is Cause.catch_up and record.started_at is None and record.speed == 1

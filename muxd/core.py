@@ -16,6 +16,7 @@ from muxd.book import RunBook
 from muxd.channel import open_priority_channel
 from muxd.errors import RunError, UnknownJob, UserError
 from muxd.events import Draining, Started
+from muxd.pauses import Pauses
 from muxd.planner import Planner
 from muxd.record import Outcome
 from muxd.release import Release
@@ -87,6 +88,7 @@ class Core:
         self.planner = Planner(
             plugins, store, bus, slotting, anew=anew, in_thread=in_thread, real_now=real_now
         )
+        self.pauses = Pauses(store, bus, real_now=real_now)
         self.supervisor: Supervisor
         """From `assemble` on."""
         self.scheduler: Scheduler | None = None
@@ -110,6 +112,7 @@ class Core:
         Raises:
           LedgerError: the store can't be used.
         """
+        await self.pauses.load()
         self._recovered = await self.book.recover()
 
     async def plan(self) -> None:
@@ -133,6 +136,7 @@ class Core:
         """
         async with trio.open_nursery() as inner:
             inner.start_soon(self.supervisor.run)
+            inner.start_soon(self.pauses.run)
             async with trio.open_nursery() as releasing:
                 releasing.start_soon(self._release)
                 await self.stopping.wait()
@@ -177,6 +181,8 @@ class Core:
 
     def _ended(self, record: Record) -> None:
         self.planner.ended(record)
+        jobs = {} if self.scheduler is None else self.scheduler.jobs
+        self.pauses.ended(record, jobs.get(record.job))
         if self.scheduler is not None:
             self.scheduler.ended(record)
 
@@ -189,6 +195,7 @@ class Core:
             channel=self._send,
             book=self.book,
             bus=self.bus,
+            pauses=self.pauses,
             last_releases=await self.book.store.last_releases(),
         )
 

@@ -58,6 +58,8 @@ class LiveRun:
         *,
         error: BaseException | str | None = None,
         result: str | None = None,
+        left: str | None = None,
+        harm: str | None = None,
     ) -> Record:
         """Begin its end; returns the record in its final form, which is not in `record` yet."""
         self.ending = True
@@ -70,6 +72,8 @@ class LiveRun:
             error_type=error_type,
             error=_cut(text, ERROR_LENGTH),
             result=_cut(result, RESULT_LENGTH),
+            left=_cut(left, RESULT_LENGTH),
+            harm=_cut(harm, RESULT_LENGTH),
         )
 
 

@@ -10,11 +10,12 @@ import attrs
 from muxd.job import Misfire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from muxd.job import Job
+    from muxd.release import Release
 
-__all__ = ["Backlog", "Overdue", "Verdict", "sort_out"]
+__all__ = ["MOST_CATCH_UPS", "Backlog", "Overdue", "Verdict", "sort_out"]
 
 MOST_CATCH_UPS = 24
 """How many releases of one job are caught up with at most, where it wants all."""
@@ -68,13 +69,19 @@ def sort_out(misfire: Misfire, passed: Sequence[range], *, on_time_from: float) 
 
 @attrs.frozen(kw_only=True)
 class Overdue:
-    """A release that is to be run late."""
+    """A release that is to be run late. Instants are in timetable time, Unix seconds."""
 
-    job: Job
+    release: Release
+    """What is in the book: it is owed."""
     instant: float
-    """When its time was, in timetable time, Unix seconds."""
+    """When its time was."""
     since: float
     """Since when the job has been waiting for a run: the first release that it did not get."""
+
+    @property
+    def job(self) -> Job:
+        """Whose it is."""
+        return self.release.job
 
 
 class Backlog:
@@ -95,16 +102,19 @@ class Backlog:
         """Put in."""
         self._items += items
 
-    def take(self, now: float) -> Overdue:
-        """Take out the next. IndexError if there is none.
+    def take(
+        self, now: float, *, later: Callable[[Overdue], bool] = lambda _: False
+    ) -> Overdue | None:
+        """Take out the next, but none that is for `later`; None if there is none.
 
         Most intervals overdue first, then the higher priority, then the name; of one job's the
         oldest.
         """
-        if not self._items:
-            raise IndexError("the backlog is empty")
+        candidates = [item for item in self._items if not later(item)]
+        if not candidates:
+            return None
         chosen = min(
-            self._items,
+            candidates,
             key=lambda item: (
                 (item.since - now) / item.job.interval,
                 -item.job.priority,
@@ -115,8 +125,9 @@ class Backlog:
         self._items.remove(chosen)
         return chosen
 
-    def withdraw(self, job: str) -> tuple[Overdue, ...]:
-        """Take out all of one job."""
-        gone = tuple(item for item in self._items if item.job.name == job)
-        self._items = [item for item in self._items if item.job.name != job]
+    def withdraw(self, job: str, *, but: int = 0) -> tuple[Overdue, ...]:
+        """Take out all of one job, but for so many of the newest; oldest first."""
+        own = sorted((i for i in self._items if i.job.name == job), key=lambda i: i.instant)
+        gone = tuple(own[: max(len(own) - but, 0)])
+        self._items = [item for item in self._items if not any(item is one for one in gone)]
         return gone

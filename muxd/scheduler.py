@@ -22,13 +22,13 @@ from muxd.errors import UnknownJob, UserError
 from muxd.events import ClockJumped
 from muxd.gaps import first_gap
 from muxd.job import Misfire
-from muxd.misfire import Backlog, Overdue, sort_out
+from muxd.misfire import MOST_CATCH_UPS, Backlog, Overdue, sort_out
 from muxd.record import Outcome, utc_text
 from muxd.release import Cause, Release
 from muxd.retry import delay, wants_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from muxd.book import RunBook
     from muxd.bus import Bus
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from muxd.clock import Clock, ClockJump
     from muxd.events import Event
     from muxd.job import Job
+    from muxd.pause import Pause
+    from muxd.pauses import Pauses
     from muxd.record import Record
     from muxd.slotting import Timetable
 
@@ -53,7 +55,9 @@ class Scheduler:
 
     - Each release of the timetable leaves one record: it is run, or the record says why not.
     - After a sleep, a stop or a step forwards, what is overdue goes by each job's `Misfire`; what
-      is run of it is run one by one in gaps of the timetable, the most overdue first.
+      is run of it is run one by one in gaps of the timetable, the most overdue first. Until then
+      it is owed: should muxd die, the next scheduler catches up with it.
+    - The slots of a job that is paused are passed over: its releases are recorded as ``missed``.
     - After a step back each job goes on by the time that really passed: its next release is half an
       interval to one and a half after its newest. No instant comes twice, unless the step was
       longer than half the interval; nothing stalls, however wrong the clock was.
@@ -69,6 +73,7 @@ class Scheduler:
         channel: PrioritySendChannel[Release],
         book: RunBook,
         bus: Bus[Event],
+        pauses: Pauses,
         last_releases: Mapping[str, float],
     ) -> None:
         """Make a scheduler; it does nothing before `run`.
@@ -82,16 +87,19 @@ class Scheduler:
             for; what does not fit is recorded as ``missed``.
           book: keeps the records.
           bus: is told of jumps of the clock.
+          pauses: which jobs are paused.
           last_releases: by job the newest release by its slot before this start, real Unix
             seconds. A rehearsal (speed other than 1) has no past: then they don't count.
         """
         self._clock, self._calendar, self._timetable = clock, calendar, timetable
         self._jobs = dict(jobs)
-        self._channel, self._book, self._bus = channel, book, bus
+        self._channel, self._book, self._bus, self._pauses = channel, book, bus, pauses
         self._agenda = Agenda()
         self._backlog = Backlog()
         # What is being caught up with: placed in a gap, or released and not ended.
         self._catching: Due | Release | None = None
+        # What is owed to jobs that are gone.
+        self._orphans: list[Overdue] = []
         self._nap: trio.CancelScope | None = None
         past = last_releases if clock.speed == 1 else {}
         self._made_at = now = clock.now()
@@ -111,21 +119,16 @@ class Scheduler:
         """Release what comes due, until cancelled.
 
         When cancelled, a release under way is either in the channel and in the book, or in neither;
-        and what was still to be caught up with is either recorded as ``missed``, or the next
-        scheduler finds it overdue again.
+        what was still to be caught up with stays owed.
         """
         now = self._clock.now()
         if now < self._made_at:  # nobody was asleep there to be told of that step
             self._step_back(self._made_at - now)
-        try:
-            await self._run()
-        finally:
-            with trio.CancelScope(shield=True):  # bounded by the book
-                await self._leave_late()
-
-    async def _run(self) -> None:
+        if self._clock.speed == 1:
+            await self._inherit()
         while True:
             await self._release_due()
+            await self._forgive(self._take_orphans(), reason="its job is gone")
             await self._place_catch_up()
             instant = self._agenda.next_instant
             if instant <= self._clock.now():
@@ -161,11 +164,12 @@ class Scheduler:
         """A run is over: to be told of every one. Never blocks."""
         if isinstance(self._catching, Release) and self._catching.id == record.id:
             self._catching = None
+        if self._backlog:
             self._wake()
         job = self._jobs.get(record.job)
         if job is None or record.speed != self._clock.speed:  # left over from another time
             return
-        if wants_retry(job, record):
+        if wants_retry(job, record) and self._pauses.in_the_way(job.name) is None:
             self._plan_retry(job, record)
 
     def upcoming(self, count: int) -> list[tuple[float, str]]:
@@ -210,10 +214,13 @@ class Scheduler:
                     else course.move(job, slot, now)
                 )
         for name in before.keys() - self._courses.keys():
-            self._backlog.withdraw(name)
+            self._orphans += self._backlog.withdraw(name)
             for cause in (Cause.slot, Cause.catch_up, Cause.retry):
-                if self._agenda.drop(name, cause) is self._catching:
+                due = self._agenda.drop(name, cause)
+                if due is not None and due is self._catching:
                     self._catching = None
+                    assert due.overdue is not None  # it is being caught up with
+                    self._orphans.append(due.overdue)
         for due in self._placed():
             self._replan(due, due.instant)  # its gap may be none any more
         self._wake()
@@ -232,6 +239,11 @@ class Scheduler:
             if due.instant < self._clock.now() - ON_TIME * self._clock.speed:
                 self._replan(due, self._clock.now())  # its gap is over
                 continue
+            if due.overdue is not None and self._must_wait(due.overdue):
+                self._replan(due, due.instant)
+                continue
+            if due.cause is Cause.retry and self._pauses.in_the_way(due.job.name) is not None:
+                continue
             release = await self._release(due)
             if due is self._catching:
                 self._catching = release
@@ -242,26 +254,41 @@ class Scheduler:
         if instant >= on_time_from:
             self._advance(course, instant)
             await self._make_way(job)
-            await self._release(_slot_due(job, instant))
+            await self._release_on_time(job, instant)
             return
         passed = self._calendar.passed(slot.interval, slot.phase, instant, now)
-        verdict = sort_out(job.misfire, passed, on_time_from=on_time_from)
+        pause = self._pauses.in_the_way(job.name)
+        misfire = job.misfire if pause is None else Misfire.skip
+        verdict = sort_out(misfire, passed, on_time_from=on_time_from)
         self._advance(course, verdict.newest)
         await self._make_way(job)
-        for wanted_at in verdict.catch_up:
-            since = wanted_at if job.misfire is Misfire.all else instant
-            self._backlog.add(Overdue(job=job, instant=wanted_at, since=since))
-        await self._miss(job, *verdict.missed, reason="its time passed while muxd could not run")
+        reason = "its time passed while muxd could not run" if pause is None else _paused(pause)
+        missed = [(instant, reason) for instant in verdict.missed]
         if verdict.unlisted is not None:
             count, first = len(verdict.unlisted), verdict.unlisted.start
-            await self._miss(
-                job,
-                first,
-                reason=f"its time passed while muxd could not run: {count} releases, "
-                f"from {utc_text(self._clock.real(first))} on, share this record",
+            since = utc_text(self._clock.real(first))
+            missed.insert(
+                0, (first, f"{reason}: {count} releases, from {since} on, share this record")
             )
+        owed = await self._book.sort_out(
+            job,
+            owed=[self._clock.real(wanted_at) for wanted_at in verdict.catch_up],
+            missed=[(self._clock.real(at), why) for at, why in missed],
+        )
+        for release, wanted_at in zip(owed, verdict.catch_up, strict=True):
+            since_when = wanted_at if job.misfire is Misfire.all else instant
+            self._backlog.add(Overdue(release=release, instant=wanted_at, since=since_when))
+        await self._keep_bound(job)
         if verdict.on_time is not None:
-            await self._release(_slot_due(job, verdict.on_time))
+            await self._release_on_time(job, verdict.on_time)
+
+    async def _release_on_time(self, job: Job, instant: float) -> None:
+        pause = self._pauses.in_the_way(job.name)
+        if pause is None:
+            await self._release(_slot_due(job, instant))
+        else:
+            missed = [(self._clock.real(instant), _paused(pause))]
+            await self._book.sort_out(job, missed=missed)
 
     def _advance(self, course: Course, newest: float) -> None:
         course.advance(newest)
@@ -273,8 +300,40 @@ class Scheduler:
         What has a place in a gap has one before that slot, so it is through, or in the backlog.
         """
         if job.misfire is not Misfire.all:
-            late = [item.instant for item in self._backlog.withdraw(job.name)]
-            await self._miss(job, *late, reason="its next release came before there was a free gap")
+            await self._forgive(
+                self._backlog.withdraw(job.name),
+                reason="its next release came before there was a free gap",
+            )
+
+    async def _keep_bound(self, job: Job) -> None:
+        """No job is owed more than so many, however often muxd dies while it catches up."""
+        await self._forgive(
+            self._backlog.withdraw(job.name, but=MOST_CATCH_UPS),
+            reason="newer ones of its releases are to be caught up with first",
+        )
+
+    # What is owed
+
+    async def _inherit(self) -> None:
+        """Take on what another daemon owed."""
+        heirs = {name: course.job for name, course in self._courses.items()}
+        for record in self._book.inherited:
+            job = heirs.get(record.job)
+            if job is None:
+                await self._book.abandon(record, "its job is gone")
+                continue
+            release, instant = self._book.adopt(record, job), record.released_at
+            self._backlog.add(Overdue(release=release, instant=instant, since=instant))
+        for job in heirs.values():
+            await self._keep_bound(job)
+
+    async def _forgive(self, items: Iterable[Overdue], *, reason: str) -> None:
+        for item in items:
+            await self._book.withdraw(item.release, Outcome.missed, reason)
+
+    def _take_orphans(self) -> list[Overdue]:
+        orphans, self._orphans = self._orphans, []
+        return orphans
 
     # Into gaps
 
@@ -303,30 +362,35 @@ class Scheduler:
 
     async def _place_catch_up(self) -> None:
         """Give the most overdue release a gap, if none is being caught up with now."""
-        while self._catching is None and self._backlog:
+        while self._catching is None:
             now = self._clock.now()
-            item = self._backlog.take(now)
+            item = self._backlog.take(now, later=self._must_wait)
+            if item is None:
+                return
+            pause = self._pauses.in_the_way(item.job.name)
+            if pause is not None:
+                await self._forgive([item], reason=_paused(pause))
+                continue
             course = self._courses[item.job.name]
             last = math.inf if item.job.misfire is Misfire.all else course.next
             instant = self._gap(course, now, until=last)
             if instant is None:
-                await self._miss(
-                    item.job, item.instant, reason="there is no free gap before its next release"
-                )
+                await self._forgive([item], reason="there is no free gap before its next release")
             else:
                 self._catching = Due(
-                    job=item.job,
-                    instant=instant,
-                    cause=Cause.catch_up,
-                    wanted_at=item.instant,
+                    job=item.job, instant=instant, cause=Cause.catch_up, overdue=item
                 )
                 self._agenda.put(self._catching)
 
+    def _must_wait(self, item: Overdue) -> bool:
+        """Where all are to be run, none of them may coalesce with a run that is under way."""
+        return item.job.misfire is Misfire.all and self._book.is_busy(item.job.name)
+
     def _replan(self, due: Due, earliest: float) -> None:
         """Something that was placed in a gap needs another one, not before this instant."""
-        if due.cause is Cause.catch_up:
+        if due.overdue is not None:
             self._agenda.drop(due.job.name, Cause.catch_up)
-            self._backlog.add(Overdue(job=due.job, instant=due.released_at, since=due.released_at))
+            self._backlog.add(due.overdue)
             self._catching = None
             return
         self._agenda.drop(due.job.name, Cause.retry)
@@ -357,36 +421,19 @@ class Scheduler:
         """What has a place in a gap, in no order."""
         return [due for due in self._agenda if due.cause is not Cause.slot]
 
-    async def _leave_late(self) -> None:
-        """Record what will not be caught up with, where the next scheduler could not tell.
-
-        It goes by the newest release that has a record. Of a job with none newer than what is
-        late, it finds all of that again.
-        """
-        late: dict[str, list[float]] = {}
-        placed = [self._catching] if isinstance(self._catching, Due) else []
-        for name, instant in [
-            *((due.job.name, due.released_at) for due in placed),
-            *((item.job.name, item.instant) for item in self._backlog),
-        ]:
-            late.setdefault(name, []).append(instant)
-        for name, instants in late.items():
-            course = self._courses[name]
-            if course.newest is not None and course.newest > max(instants):
-                await self._miss(
-                    course.job, *instants, reason="muxd was stopped before there was a free gap"
-                )
-
     # Common to all
 
     async def _release(self, due: Due) -> Release | None:
-        release = await self._book.release(
-            due.job,
-            released_at=self._clock.real(due.released_at),
-            cause=due.cause,
-            attempt=due.attempt,
-            first_id=due.first_id,
-        )
+        if due.overdue is not None:
+            release = await self._book.release_owed(due.overdue.release)
+        else:
+            release = await self._book.release(
+                due.job,
+                released_at=self._clock.real(due.instant),
+                cause=due.cause,
+                attempt=due.attempt,
+                first_id=due.first_id,
+            )
         if release is None or not await self._send(release):
             return None
         return release
@@ -401,11 +448,6 @@ class Scheduler:
         else:
             return True
         return False
-
-    async def _miss(self, job: Job, *instants: float, reason: str) -> None:
-        if instants:
-            real = [self._clock.real(instant) for instant in instants]
-            await self._book.miss(job, *real, reason=reason)
 
     def _jumped(self, jump: ClockJump) -> None:
         now = self._clock.now()
@@ -426,6 +468,10 @@ class Scheduler:
     def _wake(self) -> None:
         if self._nap is not None:
             self._nap.cancel()
+
+
+def _paused(pause: Pause) -> str:
+    return f"its job is paused: {pause.note}"
 
 
 def _slot_due(job: Job, instant: float) -> Due:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
@@ -28,6 +29,8 @@ LONGEST_WAIT = 60.0
 """Seconds before the next launch: the first after a launch that failed, and the most."""
 FIRST_TRIES = 5
 """How many launches may fail before the first that succeeds: then it's not a passing trouble."""
+REMEMBERED = 20
+"""How many launches are remembered, to know how long the next will take."""
 HEALTHY_AFTER = 10.0
 """A browser that lived for so long, seconds, starts the back-off anew."""
 
@@ -70,6 +73,12 @@ class Supervisor:
         """Set once the first browser is up."""
         self.last_loss = ""
         """Why the last browser went."""
+        self.recycled = 0
+        """How many browsers were replaced on purpose."""
+        self.launches: deque[float] = deque(maxlen=REMEMBERED)
+        """How long the newest launches took, real seconds, oldest first."""
+        self.closes: deque[float] = deque(maxlen=REMEMBERED)
+        """How long closing the newest that were replaced on purpose took."""
 
     async def run(self) -> None:
         """Keep a browser up and have the worker work on it.
@@ -95,7 +104,8 @@ class Supervisor:
                 if (hopeless and not self.up.is_set()) or failures > limit:
                     raise
                 self.last_loss = str(error)
-            if trio.current_time() - born >= HEALTHY_AFTER:
+            recycled = self.last_loss == self._worker.retired
+            if trio.current_time() - born >= HEALTHY_AFTER or recycled:
                 wait = 0.0
             self._bus.publish(
                 BrowserDown(
@@ -111,9 +121,10 @@ class Supervisor:
     async def _live(self) -> bool:
         """One browser's life; True when the channel has ended, False when it was lost."""
         self.launched += 1
-        before = self.now
+        before, begun, retired_at = self.now, trio.current_time(), None
         try:
             async with self._open(self.launched) as generation:
+                self.launches.append(trio.current_time() - begun)
                 self.now += 1
                 self.most_at_once = max(self.most_at_once, self.now)
                 self.current, self.up_since = generation, self._real_now()
@@ -130,6 +141,11 @@ class Supervisor:
                     return await self._worker.work(generation, generation.wait_gone)
                 finally:
                     self.current = self.up_since = None
-                    self.last_loss = str(generation.lost or "closed")
+                    self.last_loss = str(generation.lost or self._worker.retired or "closed")
+                    if generation.lost is None and self._worker.retired is not None:
+                        self.recycled += 1
+                        retired_at = trio.current_time()
         finally:
             self.now = before  # only here its processes are known to be gone
+            if retired_at is not None:
+                self.closes.append(trio.current_time() - retired_at)

@@ -306,7 +306,8 @@ async def test_a_person_who_asks_again_gets_the_run_that_waits(autojump_clock, d
 @bounded
 async def test_missed_releases_have_a_record_each(autojump_clock, desk: Desk) -> None:
     """With their own instants and the reason."""
-    await desk.book.miss(a_job(), NOON - 20, NOON - 10, reason="asleep")
+    missed = [(NOON - 20, "asleep"), (NOON - 10, "asleep")]
+    await desk.book.sort_out(a_job(), missed=missed)
     records = list(desk.store.records.values())
     assert [(r.released_at, r.outcome, r.error) for r in records] == [
         (NOON - 20, "missed", "asleep"),
@@ -359,7 +360,8 @@ async def test_waiting_for_an_end(autojump_clock, desk: Desk) -> None:
 async def test_waiting_for_what_ended_long_ago(autojump_clock, desk: Desk) -> None:
     """The store knows; what nobody knows is an error at once, not a wait for ever."""
     first = await desk.run(a_job())
-    await desk.book.miss(a_job(), *range(REMEMBERED + 1), reason="asleep")
+    missed = [(instant, "asleep") for instant in range(REMEMBERED + 1)]
+    await desk.book.sort_out(a_job(), missed=missed)
     assert await desk.book.wait_ended(first.id) == first
     with pytest.raises(KeyError):
         await desk.book.wait_ended("nonsense")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": """
         muxd.units muxd.sizes muxd.errors muxd.learned muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record
-        muxd.pause
+        muxd.pause muxd.left
         muxd.events
     """,
     "contracts": "muxd.abc muxd.hookspecs",
@@ -38,7 +38,7 @@ LAYERS = {
     "the public face": "muxd",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.blame muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.core muxd.core muxd.control muxd.status muxd.alone
+        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.core muxd.control muxd.status muxd.alone
         muxd.daemon
     """,
     "surface": "muxd.cli muxd.__main__",

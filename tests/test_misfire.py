@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from muxd import Job, Misfire
 from muxd.misfire import MOST_CATCH_UPS, MOST_RECORDS, Backlog, Overdue, sort_out
+from muxd.release import Cause, Release
 
 
 async def body(run):
@@ -62,7 +62,9 @@ def test_a_newest_that_is_on_time_stands_for_the_late_ones(passed: list[range]) 
 
 
 def overdue(name: str, interval: str, since: float, **fields) -> Overdue:
-    return Overdue(job=Job(name, body, interval=interval, **fields), instant=since, since=since)
+    job = Job(name, body, interval=interval, **fields)
+    release = Release(id=f"{name} {since}", job=job, released_at=since, cause=Cause.catch_up)
+    return Overdue(release=release, instant=since, since=since)
 
 
 def test_the_most_overdue_for_its_interval_comes_first() -> None:
@@ -75,8 +77,7 @@ def test_the_most_overdue_for_its_interval_comes_first() -> None:
     )
     assert [backlog.take(0).job.name for _ in range(3)] == ["often", "hourly", "daily"]
     assert len(backlog) == 0
-    with pytest.raises(IndexError):
-        backlog.take(0)
+    assert backlog.take(0) is None
 
 
 def test_of_equally_overdue_ones_the_higher_priority_comes_first() -> None:

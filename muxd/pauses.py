@@ -1,0 +1,180 @@
+"""Which jobs are paused, by whom, and when they are tried again. The owner of all pauses.
+
+A job whose runs do harm (`Record.harm`) several times running is paused: its slots are passed over.
+After a while one slot is used to try it again, a *probe*; one that does no harm ends the pause, and
+each that does doubles the wait for the next.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, final
+
+import attrs
+import structlog
+import trio
+
+from muxd.errors import LedgerError
+from muxd.events import JobPaused, JobResumed
+from muxd.pause import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from muxd.abc import Store
+    from muxd.bus import Bus
+    from muxd.events import Event
+    from muxd.job import Job
+    from muxd.record import Record
+
+__all__ = ["Pauses"]
+
+STRIKES = 3
+"""How many runs that do harm, one after another, pause a job."""
+FIRST_WAIT, LONGEST_WAIT = 600.0, 86_400.0
+"""How long after the beginning of a pause the first probe may come, and how long at most after a
+probe the next, real seconds; an interval if that is longer."""
+LOOKED_AT = 1000
+"""How many of the newest records are looked at for harm done before this start."""
+AGAIN = 10.0
+"""How long after an attempt to write the pauses that failed the next is made, seconds."""
+NOTE_LENGTH = 1000
+
+
+@final
+class Pauses:
+    """Counts harm, pauses jobs and lets them try again."""
+
+    def __init__(self, store: Store, bus: Bus[Event], *, real_now: Callable[[], float]) -> None:
+        """Nothing is paused before `load`.
+
+        Args:
+          store: where the pauses are kept; to be open while this is used.
+          bus: is told of each pause and its end.
+          real_now: Unix seconds.
+        """
+        self._store, self._bus, self._real_now = store, bus, real_now
+        # {job name: its pause}
+        self._pauses: dict[str, Pause] = {}
+        # {job name: how many of its runs did harm since the last that did none}
+        self._strikes: dict[str, int] = {}
+        self._changed = trio.Event()
+
+    @property
+    def all(self) -> Mapping[str, Pause]:
+        """The jobs that are paused, by name."""
+        return MappingProxyType(self._pauses)
+
+    async def load(self) -> None:
+        """Take up what is in the store. Raises `LedgerError`."""
+        self._pauses = dict(await self._store.pauses())
+        clean: set[str] = set()
+        for record in await self._store.history(limit=LOOKED_AT):
+            if record.outcome is None or not record.outcome.ran or record.job in clean:
+                continue
+            if record.harm is None:
+                clean.add(record.job)
+            else:
+                self._strikes[record.job] = self._strikes.get(record.job, 0) + 1
+
+    async def run(self) -> None:
+        """Keep the store up to date, until cancelled. A pause is in force before it is written."""
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            with trio.CancelScope(shield=True):  # bounded by the store
+                if await self._write():
+                    continue
+            await trio.sleep(AGAIN)
+            self._changed.set()
+
+    def in_the_way(self, job: str) -> Pause | None:
+        """The pause because of which a slot of this job is to be passed over now, or None."""
+        pause = self._pauses.get(job)
+        if pause is None or (pause.probe_at is not None and self._real_now() >= pause.probe_at):
+            return None
+        return pause
+
+    def ended(self, record: Record, job: Job | None) -> None:
+        """A run is over: was there harm? To be told of every one. Never blocks.
+
+        Args:
+          record: its record.
+          job: its job, if it is still known.
+        """
+        if record.outcome is None or not record.outcome.ran or record.started_at is None:
+            return
+        pause = self._pauses.get(record.job)
+        if record.harm is None:
+            self._strikes.pop(record.job, None)
+            if pause is not None and pause.probe_at is not None:
+                self.resume(record.job, by=f"its run {record.id}, which did no harm")
+            return
+        strikes = self._strikes[record.job] = self._strikes.get(record.job, 0) + 1
+        interval = job.interval if job else 0.0
+        if pause is not None and pause.probe_at is not None:
+            self._put_off(pause, record.harm, interval)
+        elif pause is None and strikes >= STRIKES:
+            self.pause(record.job, f"{strikes}x running, last: {record.harm}", interval=interval)
+
+    def pause(
+        self, job: str, note: str, *, interval: float | None = None, until: float | None = None
+    ) -> Pause:
+        """Pause a job from now on; one that is paused gets the new note. Never blocks.
+
+        Args:
+          job: its name.
+          note: why, for people.
+          interval: the job's, seconds: it is tried again after a while. None: it is not, before
+            `until`.
+          until: when it is tried again, real Unix seconds. None: when a person says so, unless
+            there is an `interval`.
+        """
+        now = self._real_now()
+        if interval is not None and until is None:
+            until = now + _wait(0, interval)
+        pause = Pause(job=job, note=note[:NOTE_LENGTH], since=now, probe_at=until)
+        self._set(pause)
+        structlog.get_logger().warning(
+            "a job is paused", job=job, note=pause.note, resume=f"muxd resume {job}"
+        )
+        self._bus.publish(JobPaused(at=now, pause=pause))
+        return pause
+
+    def resume(self, job: str, *, by: str) -> bool:
+        """End a job's pause, and forget the harm that it did; False if it had none. Never blocks."""
+        self._strikes.pop(job, None)
+        if self._pauses.pop(job, None) is None:
+            return False
+        self._changed.set()
+        structlog.get_logger().info("a job is resumed", job=job, by=by)
+        self._bus.publish(JobResumed(at=self._real_now(), job=job, by=by))
+        return True
+
+    def _put_off(self, pause: Pause, harm: str, interval: float) -> None:
+        probes = pause.probes + 1
+        note = f"tried again {probes}x in vain, last: {harm}"[:NOTE_LENGTH]
+        probe_at = self._real_now() + _wait(probes, interval)
+        later = attrs.evolve(pause, note=note, probes=probes, probe_at=probe_at)
+        self._set(later)
+        structlog.get_logger().warning("a job stays paused", job=pause.job, note=later.note)
+        self._bus.publish(JobPaused(at=self._real_now(), pause=later))
+
+    def _set(self, pause: Pause) -> None:
+        self._pauses[pause.job] = pause
+        self._changed.set()
+
+    async def _write(self) -> bool:
+        try:
+            await self._store.set_pauses(self._pauses)
+        except LedgerError as error:
+            structlog.get_logger().error(
+                "the pauses can't be written: tried again", error=str(error), again_in=AGAIN
+            )
+            return False
+        return True
+
+
+def _wait(probes: int, interval: float) -> float:
+    """How long until the next probe after so many in vain, seconds."""
+    return float(max(interval, min(FIRST_WAIT * 2.0 ** min(probes, 30), LONGEST_WAIT)))
