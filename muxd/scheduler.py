@@ -101,6 +101,8 @@ class Scheduler:
         # What is owed to jobs that are gone.
         self._orphans: list[Overdue] = []
         self._nap: trio.CancelScope | None = None
+        self.reserved: tuple[float, float] | None = None
+        """A stretch of timetable time in which nothing is placed that has no slot: from, to."""
         past = last_releases if clock.speed == 1 else {}
         self._made_at = now = clock.now()
         # {job name: its course}
@@ -187,6 +189,27 @@ class Scheduler:
             else:
                 heapq.heappop(coming)
         return found
+
+    @property
+    def next_instant(self) -> float:
+        """When the next release is, timetable time; `math.inf` if none is planned."""
+        return self._agenda.next_instant
+
+    def promised(self) -> list[tuple[float, float]]:
+        """What has a place in a gap: from when to when, timetable time."""
+        return [
+            (due.instant, due.instant + self._courses[due.job.name].slot.duration)
+            for due in self._placed()
+            if due.job.name in self._courses
+        ]
+
+    def set_aside(self, release: Release) -> None:
+        """A release waits for something else than the browser: others are caught up with. Never
+        blocks.
+        """
+        if self._catching is release:
+            self._catching = None
+            self._wake()
 
     def next_release_of(self, name: str) -> float | None:
         """When the job's next release is, by its slot or into a gap, real Unix seconds.
@@ -410,11 +433,7 @@ class Scheduler:
             course.slot,
             earliest=earliest,
             until=until,
-            taken=[
-                (due.instant, due.instant + self._courses[due.job.name].slot.duration)
-                for due in self._placed()
-                if due.job.name in self._courses
-            ],
+            taken=[*self.promised(), *([self.reserved] if self.reserved else [])],
         )
 
     def _placed(self) -> list[Due]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from muxd.errors import BrowserLost
+from muxd.holding import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from muxd.abc import PageSource
+    from muxd.holding import Holding
     from muxd.record import Record
     from muxd.release import Release
     from muxd.runner import Runner
@@ -26,7 +28,7 @@ class Worker:
     """Runs what comes out of the channel, one at a time.
 
     It outlives the browsers: a release that it has taken and that had not started when the
-    browser was lost is the first to run on the next.
+    browser was lost, or retired, is the first to run on the next.
     """
 
     def __init__(
@@ -34,6 +36,9 @@ class Worker:
         receive: trio.abc.ReceiveChannel[Release],
         runner: Runner,
         ended: Callable[[Record], None],
+        *,
+        holding: Holding | None = None,
+        rested: Callable[[], object] = lambda: None,
     ) -> None:
         """Make one.
 
@@ -41,10 +46,34 @@ class Worker:
           receive: where the releases come from.
           runner: carries out each.
           ended: is told of each record.
+          holding: is asked before each run whether there is memory and disk enough for it.
+          rested: is told whenever nothing is left to do at the moment.
         """
         self._receive, self._runner, self._ended = receive, runner, ended
+        self._holding, self._rested = holding, rested
         self._taken: Release | None = None
         self._tries = 0
+        self._idle: trio.CancelScope | None = None
+        self._works = False
+        self.runs = 0
+        """How many runs were made on the browser that is up, or was last."""
+        self.retired: str | None = None
+        """Why this browser is to be replaced, or was; None if it isn't."""
+
+    @property
+    def idle(self) -> bool:
+        """True while a browser is up and nothing is in hand."""
+        return self._idle is not None and self._taken is None
+
+    def retire(self, reason: str) -> None:
+        """Begin no further run on this browser: `work` returns at once, or after the run in hand.
+
+        Nothing happens if none is up. Never blocks.
+        """
+        if self._works and self.retired is None:
+            self.retired = reason
+            if self._idle is not None:
+                self._idle.cancel()
 
     async def work(self, pages: PageSource, lost: Callable[[], Awaitable[object]]) -> bool:
         """Work on this browser.
@@ -55,38 +84,57 @@ class Worker:
 
         Returns:
           True if the channel has ended: no release will come any more. False if the browser is
-          lost. When cancelled, a release that has not started stays taken or in the channel.
+          lost or retired. When cancelled, a release that has not started stays taken or in the
+          channel.
         """
-        idle = trio.CancelScope()
+        self.runs, self.retired = 0, None
         gone = over = False
 
         async def watch() -> None:
             nonlocal gone
             await lost()
             gone = True
-            idle.cancel()
+            if self._idle is not None:
+                self._idle.cancel()
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch)
-            while not (gone or over):
-                idle = trio.CancelScope()
-                with idle:
-                    over = not await self._take()
-                if self._taken is not None and not gone:
-                    # `watch` may have found out meanwhile: that must not be forgotten.
-                    gone = not await self._run(self._taken, pages) or gone
-            nursery.cancel_scope.cancel()
+        self._works = True
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch)
+                while not (gone or over or self.retired):
+                    with trio.CancelScope() as self._idle:
+                        over = not await self._take()
+                    self._idle = None
+                    if self._taken is not None and not (gone or self.retired):
+                        # `watch` may have found out meanwhile: that must not be forgotten.
+                        gone = not await self._serve(self._taken, pages) or gone
+                nursery.cancel_scope.cancel()
+        finally:
+            self._works, self._idle = False, None
         return over
 
     async def _take(self) -> bool:
         """Have a release in hand; False if none will come."""
         if self._taken is None:
             self._tries = 0
+            self._rested()
             try:
                 self._taken = await self._receive.receive()
             except trio.EndOfChannel:
                 return False
         return True
+
+    async def _serve(self, release: Release, pages: PageSource) -> bool:
+        """Run it, or whatever else is right; False if the browser was lost before it had its page."""
+        if self._holding is not None:
+            answer = await self._holding.ask(release, used=self.runs > 0)
+            if answer is Answer.held:
+                self._taken = None
+                return True
+            if answer is Answer.recycle:
+                self.retire(f"recycled: {self._holding.shortage}")
+                return True
+        return await self._run(release, pages)
 
     async def _run(self, release: Release, pages: PageSource) -> bool:
         """Run it; False if the browser was lost before the run had its page."""
@@ -98,5 +146,6 @@ class Worker:
                 return False
             record = await self._runner.give_up(release, pages, error)
         self._taken = None
+        self.runs += 1
         self._ended(record)
         return True

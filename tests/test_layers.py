@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # for itself and all that is in it.
 LAYERS = {
     "words": """
-        muxd.units muxd.sizes muxd.errors muxd.learned muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record
+        muxd.units muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.ids muxd.running muxd.job muxd.release muxd.record muxd.observation
         muxd.pause muxd.left
         muxd.events
     """,
@@ -33,7 +33,7 @@ LAYERS = {
     "the border": """
         muxd.background muxd.stand_in muxd.unbridged muxd.coroutine_driver muxd.bridge
     """,
-    "a run": "muxd.performance muxd.runner muxd.worker muxd.supervisor",
+    "a run": "muxd.floors muxd.holding muxd.recycling muxd.performance muxd.runner muxd.worker muxd.supervisor",
     "the browser": "muxd.browser",
     "the public face": "muxd",
     "assembly": """

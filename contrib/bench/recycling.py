@@ -7,18 +7,24 @@ page of about 100 kB with a list that a script fills, wait for it, read it. Ever
 memory of the driver, the browser and all its helpers is read after the page was closed, and of the
 run before that while the page was open. At the end the browser is closed and launched ten times.
 It prints the curve, by which the defaults of ``[browser] recycle_*`` were chosen.
+
+Another browser on the machine takes over part of what is counted, as they share the pages of their
+program: what is anonymous (not of files) shows growth all the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.server
+import re
 import statistics
 import tempfile
 import threading
 import time
 from pathlib import Path
 
+import psutil
 import trio
 
 import muxd
@@ -56,6 +62,17 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def anonymous(pid: int) -> int:
+    """What the browser and its helpers have in memory that is of no file, bytes."""
+    total = 0
+    browser = psutil.Process(pid)
+    for process in (browser, *browser.children(recursive=True)):
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+            total += 1024 * sum(map(int, re.findall(r"Pss_(?:Anon|Shmem): +(\d+)", text)))
+    return total
 
 
 async def grow(plan: LaunchPlan, session: str, runs: int, url: str) -> None:
@@ -101,7 +118,7 @@ async def grow(plan: LaunchPlan, session: str, runs: int, url: str) -> None:
                     page = f"{open_sizes[-1] / MB:6.0f}" if open_sizes else "      "
                     print(
                         f"{session}: after {number:4} runs {closed / MB:6.0f} MB, with a page open "
-                        f"{page} MB, a run {statistics.median(lasted[-10:]):.3f} s",
+                        f"{page} MB, anonymous {anonymous(life.pid) / MB:.0f} MB, a run {statistics.median(lasted[-10:]):.3f} s",
                         flush=True,
                     )
         bodies.cancel_scope.cancel()
