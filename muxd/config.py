@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import platformdirs
 
+from muxd.sizes import SIZE_HELP, parse_size
 from muxd.units import DURATION_HELP, parse_duration
 from muxd.zone import named_zone
 
@@ -28,6 +29,7 @@ __all__ = [
     "DaemonConfig",
     "LogFormat",
     "PluginsConfig",
+    "ResourcesConfig",
     "SlottingConfig",
 ]
 
@@ -89,6 +91,19 @@ def _seconds(low: float, high: float, limits: str) -> Callable[[object], float]:
     return read
 
 
+def _size(value: object) -> int:
+    try:
+        return parse_size(value)
+    except ValueError:
+        raise ValueError(f"give {SIZE_HELP}") from None
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+        raise ValueError("give a whole number from 0 to 1000000")
+    return value
+
+
 def _timezone(value: object) -> str:
     return named_zone(value if isinstance(value, str) else "").key
 
@@ -125,6 +140,12 @@ class BrowserConfig:
     """Further command line arguments for the browser."""
     launch_timeout: float = _setting(60.0, _seconds(1, 3600, "from 1s to 1h"))
     """How long a launch may take, real seconds, 1 to 3600."""
+    recycle_runs: int = _setting(0, _count)
+    """After how many runs the browser is replaced, in a gap; 0: never for that."""
+    recycle_age: float = _setting(86_400.0, _seconds(0, 366 * 86_400, "from 0s to 366d"))
+    """At which age, real seconds; 0: never for that."""
+    recycle_memory: int = _setting(1_000_000_000, _size)
+    """At how much memory of its process tree, bytes; 0: never for that."""
 
 
 @attrs.frozen(kw_only=True)
@@ -173,11 +194,22 @@ class SlottingConfig:
     refuses and names whom to slow down. 1 is all of it."""
 
 
+@attrs.frozen(kw_only=True)
+class ResourcesConfig:
+    """``[resources]``: what must be left for runs that can wait."""
+
+    memory_floor: int = _setting(200_000_000, _size)
+    """Below this much free memory, bytes, ``low`` and ``background`` jobs are held; 0: never."""
+    disk_floor: int = _setting(200_000_000, _size)
+    """The same for the disk that the state directory is on, bytes."""
+
+
 SECTIONS: Mapping[str, type] = {
     "browser": BrowserConfig,
     "plugins": PluginsConfig,
     "daemon": DaemonConfig,
     "slotting": SlottingConfig,
+    "resources": ResourcesConfig,
 }
 """The sections with fixed keys; ``[jobs.NAME]`` has those of a job."""
 
@@ -190,6 +222,7 @@ class Config:
     plugins: PluginsConfig = attrs.field(factory=PluginsConfig)
     daemon: DaemonConfig = attrs.field(factory=DaemonConfig)
     slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
+    resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
     jobs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """``[jobs.NAME]``: fields of jobs that take the place of what the plugin says, and
     ``enabled``. The keys are known to be right; the values are checked when they meet the job."""

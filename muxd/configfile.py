@@ -15,7 +15,15 @@ import cattrs
 import platformdirs
 from cattrs.gen import make_dict_structure_fn, override
 
-from muxd.config import SECTIONS, BrowserConfig, Config, DaemonConfig, PluginsConfig, SlottingConfig
+from muxd.config import (
+    SECTIONS,
+    BrowserConfig,
+    Config,
+    DaemonConfig,
+    PluginsConfig,
+    ResourcesConfig,
+    SlottingConfig,
+)
 from muxd.errors import ConfigError, ConfigProblem
 from muxd.hints import did_you_mean, shown
 from muxd.job import Job
@@ -144,6 +152,7 @@ class _Settings:
     plugins: PluginsConfig = attrs.field(factory=PluginsConfig)
     daemon: DaemonConfig = attrs.field(factory=DaemonConfig)
     slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
+    resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
 
 
 @attrs.frozen(kw_only=True)
