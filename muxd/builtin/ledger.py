@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import trio
@@ -22,11 +22,13 @@ from muxd.builtin._ledger_schema import VERSION, migrate, version_of
 from muxd.errors import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from muxd.pause import Pause
     from muxd.record import Outcome, Record
+
+    InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 T = TypeVar("T")
 
@@ -51,12 +53,22 @@ class Ledger(Store):
     waits for its turn has done nothing.
     """
 
-    def __init__(self, state_dir: Path, *, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        patience: float = 5.0,
+        durable: bool = True,
+        run_in_thread: InThread | None = None,
+    ) -> None:
         """A ledger in `state_dir`, not yet opened.
 
         Args:
           state_dir: a directory that exists.
           patience: how long to wait for another process's lock, seconds, 0 or more.
+          durable: False: a power cut may damage it. For ledgers that are thrown away.
+          run_in_thread: runs what blocks; by default a worker thread of trio's. On virtual time,
+            where no thread may be waited for, it can be run at once.
         """
         self.path = state_dir / FILE_NAME
         self._patience = patience
@@ -64,6 +76,8 @@ class Ledger(Store):
         self._is_open = False
         self._readonly = False
         self._one_at_a_time = trio.CapacityLimiter(1)
+        self._synchronous = "FULL" if durable else "OFF"
+        self._run_in_thread = run_in_thread or self._in_worker_thread
 
     @asynccontextmanager
     async def open(self, *, readonly: bool = False) -> AsyncIterator[Ledger]:
@@ -205,9 +219,13 @@ class Ledger(Store):
             except (sqlite3.Error, OSError) as error:
                 raise explained(error, self.path) from error
 
+        done: T = await self._run_in_thread(explaining)
+        return done
+
+    async def _in_worker_thread(self, work: Callable[[], Any]) -> Any:
         # Not abandoned on cancellation: the connection must not be in use when it is closed.
         return await trio.to_thread.run_sync(
-            explaining, limiter=self._one_at_a_time, thread_name="muxd ledger"
+            work, limiter=self._one_at_a_time, thread_name="muxd ledger"
         )
 
     def _connect(self, readonly: bool) -> sqlite3.Connection:
@@ -271,7 +289,7 @@ class Ledger(Store):
                 f"the ledger {self.path}: this file system has no shared memory for SQLite's WAL "
                 "(a network share?); put --state-dir on a local disk"
             )
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA journal_size_limit = 8388608")  # after a reader held up the WAL
         if version < VERSION:
             with self._transaction(connection):
