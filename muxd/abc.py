@@ -6,14 +6,17 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 
 from muxd.learned import Learned
+from muxd.left import Left
+from muxd.observation import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
-    import trio
     from playwright.async_api import Browser, BrowserContext, Page
 
     from muxd.errors import WorldError
@@ -155,9 +158,14 @@ class Lease:
     browser: Browser
     generation: int
     """Which life of the browser the page belongs to."""
-    errors: list[Exception]
+    errors: list[Exception] = attrs.field(factory=list)
     """What the run's listeners raised that no call of its body got; complete once the lease has
     been left."""
+    left: Left = attrs.field(factory=Left)
+    """What the run left in the browser and was taken away; complete once the lease has been
+    left."""
+    harms: list[str] = attrs.field(factory=list)
+    """What it cost others in the browser; complete once the lease has been left."""
 
 
 class PageSource(ABC):
@@ -198,3 +206,20 @@ class PageSource(ABC):
         Raises `~muxd.errors.BrowserLost` or `OSError` when it can't be saved; what was saved
         before is then still there.
         """
+
+    async def trace(self, lease: Lease) -> None:
+        """Begin to log all that the lease's pages do, for `observe`. Bounded; never raises.
+
+        A log that is not observed is thrown away when the lease is left. A source that makes none
+        does nothing, as here.
+        """
+        await trio.lowlevel.checkpoint()
+
+    async def observe(self, lease: Lease, folder: Path) -> Observation:
+        """What the lease's pages show now. Bounded (2.5 s); never raises.
+
+        What can't be had costs none of the other parts, and is among those `missing`. Larger files
+        are put into `folder`. A source that has nothing to show says nothing, as here.
+        """
+        await trio.lowlevel.checkpoint()
+        return Observation()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+import attrs
 import psutil
 import structlog
 import trio
@@ -13,14 +14,20 @@ from playwright.async_api import Error
 from muxd.abc import Lease, PageSource
 from muxd.bridge import bridged
 from muxd.browser.driver import open_driver
+from muxd.browser.evidence import observe
+from muxd.browser.launch import launch_error
+from muxd.browser.leftovers import Leftovers
 from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
 from muxd.browser.profile import claim_profile, release_profile
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
+from muxd.browser.tracer import Tracer
 from muxd.errors import BrowserLost, BrowserUnusable, PageCrashed, SessionError, WorldError
+from muxd.left import Left
+from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
     from playwright.async_api import BrowserContext, Page
@@ -32,8 +39,12 @@ __all__ = ["Generation", "open_generation"]
 
 OPEN_BOUND = 15.0
 """How long a new page or context may take, seconds."""
-REVOKE_BOUND = 3.0
-"""How long closing a run's pages may take before the browser is killed, seconds."""
+REVOKE_BOUND = 2.0
+"""How long closing a run's pages may take at its deadline, seconds."""
+CLEAN_BOUND = 3.0
+"""How long taking away what a run left may take before the browser is killed, seconds."""
+TRACE_BOUND = 5.0
+"""How long beginning a trace may take, seconds."""
 SAVE_BOUND = 10.0
 """How long reading a session's state may take, seconds."""
 NOTICE = 1.0
@@ -59,6 +70,23 @@ async def _within(
         return await bridged(call)(*args, **kwargs)
 
 
+@attrs.frozen(eq=False)
+class _Account:
+    """What is found of one run; its parts become those of the lease."""
+
+    errors: list[Exception] = attrs.field(factory=list)
+    left: Left = attrs.field(factory=Left)
+    harms: list[str] = attrs.field(factory=list)
+    pages: set[Page] = attrs.field(factory=set)
+    """Those that have been counted, or need not be."""
+
+    def count_pages(self, pages: Iterable[Page]) -> None:
+        """Count those that the run left, each once."""
+        new = set(pages) - self.pages
+        self.pages.update(new)
+        self.left["page"] += len(new)
+
+
 class Generation(PageSource):
     """One browser, from launch to death. Made by `open_generation`."""
 
@@ -69,6 +97,7 @@ class Generation(PageSource):
         leader: WatchedProcess,
         sessions: SessionFiles,
         profile: Path,
+        leftovers: Leftovers,
     ) -> None:
         browser = main.browser
         assert browser is not None  # Chromium's persistent contexts have one
@@ -86,15 +115,18 @@ class Generation(PageSource):
         self._keepers = list(main.pages)
         main.on("close", self._on_close)
         self._traces = Traces(main, browser)
+        self._leftovers = leftovers
         self._page_crashed = trio.Event()
+        self._account = _Account()  # of the lease that is out
         self._leased = False
         self._closing = False
+        self._tracer: Tracer | None = None
 
     @contextlib.asynccontextmanager
     async def lease(self, session: str) -> AsyncIterator[Lease]:
         """A page in this session, closed on leaving with all that was opened under it.
 
-        On leaving, also by cancellation, the pages are closed within `REVOKE_BOUND`, or the
+        On leaving, also by cancellation, the pages are closed within `CLEAN_BOUND`, or the
         browser is killed.
 
         Raises:
@@ -104,8 +136,7 @@ class Generation(PageSource):
         assert not self._leased, "a lease is out already"
         self._leased = True
         self._page_crashed = trio.Event()
-        context = self._main
-        errors: list[Exception] = []
+        context, account = self._main, _Account()
         try:
             if late := self._take_error():
                 structlog.get_logger().warning("a listener raised after its run", error=repr(late))
@@ -118,17 +149,21 @@ class Generation(PageSource):
             except Error as error:
                 raise await self._lost_because(error) from error
             page.on("crash", self._on_crash)
+            account.pages.add(page)
+            self._account = account
             yield Lease(
                 page=page,
                 context=context,
                 browser=self._browser,
                 generation=self.generation,
-                errors=errors,
+                errors=account.errors,
+                left=account.left,
+                harms=account.harms,
             )
         finally:
             self._leased = False
             with trio.CancelScope(shield=True):
-                await self._clean(context, errors)
+                await self._clean(context, account)
 
     async def wait_gone(self) -> None:
         """Return when the browser or its driver is gone; `lost` then says why."""
@@ -149,7 +184,7 @@ class Generation(PageSource):
     async def revoke(self, lease: Lease) -> None:
         """Close the lease's pages, so that calls in flight end; bounded by `REVOKE_BOUND`."""
         with trio.move_on_after(REVOKE_BOUND):
-            await self._close_pages(lease.context, lease.errors)
+            await self._close_pages(lease.context, self._account)
 
     def kill(self, reason: str) -> None:
         """Kill the browser at once; who waits for `wait_lost` is told."""
@@ -181,6 +216,30 @@ class Generation(PageSource):
                 raise self.lost from error
             raise SessionError(f"session {session!r} was not saved: {error}") from error
 
+    async def trace(self, lease: Lease) -> None:
+        """Begin a trace of Playwright's, within `TRACE_BOUND`. Never raises."""
+        self._tracer = Tracer(lease.context)
+        try:
+            await _within(TRACE_BOUND, self._tracer.begin)
+        except (Error, trio.TooSlowError) as error:
+            structlog.get_logger().warning("a run could not be traced", error=repr(error))
+
+    async def observe(self, lease: Lease, folder: Path) -> Observation:
+        """What the pages of the lease show, within `EVIDENCE_BOUND`. Never raises."""
+        if self._lost.is_set():
+            return Observation(missing={"pages": f"the browser was lost: {self.lost}"})
+        if error := self._take_error():
+            lease.errors.append(error)
+        others = (page for page in lease.context.pages if page not in (lease.page, *self._keepers))
+        return await observe(
+            [lease.page, *others], lease.context, self._tracer, folder, stray=lease.errors.append
+        )
+
+    async def _drop_trace(self) -> None:
+        tracer, self._tracer = self._tracer, None
+        if tracer is not None:
+            await tracer.drop()
+
     async def _open_context(self, session: str) -> BrowserContext:
         state: Any = None
         if session != FRESH:
@@ -192,59 +251,64 @@ class Generation(PageSource):
                 raise self._sessions.damaged(session) from error
             raise
 
-    async def _clean(self, context: BrowserContext, errors: list[Exception]) -> None:
+    async def _clean(self, context: BrowserContext, account: _Account) -> None:
         """Leave nothing of a run behind, or kill the browser."""
         stain = None
-        with trio.move_on_after(REVOKE_BOUND) as scope:
+        with trio.move_on_after(CLEAN_BOUND) as scope:
             if not self._lost.is_set():
                 try:
-                    await self._close_pages(context, errors)
-                    await self._close_contexts(errors)
-                    stain = await self._traces.undo()
+                    await self._close_pages(context, account)
+                    await self._close_contexts(context, account)
+                    await self._drop_trace()
+                    stain = await self._traces.undo(account.left)
                     # There and back: what the browser told before this has reached the listeners.
-                    await bridged(self._main.cookies)("http://muxd.invalid")
+                    account.left.update(await self._leftovers.take_away())
                 except Exception as error:
                     if not _is_closed(error):
-                        errors.append(error)
+                        account.errors.append(error)
                 if raised := self._take_error():
-                    errors.append(raised)
+                    account.errors.append(raised)
         if scope.cancelled_caught:
-            self._give_up(f"the run's pages would not close in {REVOKE_BOUND:g} s")
+            self._give_up(f"the run's pages would not close in {CLEAN_BOUND:g} s")
+            account.harms.append("its pages would not close: the browser was killed")
         elif stain is not None:
             self._give_up(f"{stain}, which can't be undone")
 
-    async def _close_pages(self, context: BrowserContext, errors: list[Exception]) -> None:
+    async def _close_pages(self, context: BrowserContext, account: _Account) -> None:
         """Close all pages of a run, those too that open meanwhile. Unbounded: the caller bounds."""
         futile = 0
         while pages := [page for page in context.pages if page not in self._keepers]:
+            account.count_pages(pages)
             async with trio.open_nursery() as nursery:
                 for page in pages:
-                    nursery.start_soon(self._close, page, errors)
+                    nursery.start_soon(self._close, page, account)
             if self._lost.is_set():
                 return
             futile = futile + 1 if not any(page.is_closed() for page in pages) else 0
             if futile == FUTILE:
                 self._give_up("Playwright's connection is broken")
 
-    async def _close_contexts(self, errors: list[Exception]) -> None:
+    async def _close_contexts(self, own: BrowserContext, account: _Account) -> None:
         """Close all contexts but the shared one: the run's, and what it opened itself."""
-        for _ in range(FUTILE):
+        for attempt in range(FUTILE):
             contexts = [each for each in self._browser.contexts if each is not self._main]
             if not contexts or self._lost.is_set():
                 return
+            if attempt == 0:
+                account.left["context"] += len([each for each in contexts if each is not own])
             for each in contexts:
-                await self._close(each, errors)
+                await self._close(each, account)
         self._give_up("Playwright's connection is broken")
 
-    async def _close(self, what: Page | BrowserContext, errors: list[Exception]) -> None:
+    async def _close(self, what: Page | BrowserContext, account: _Account) -> None:
         """Close it; an error of a listener, which any call may raise instead, is kept."""
         if error := self._take_error():
-            errors.append(error)
+            account.errors.append(error)
         try:
             await bridged(what.close)()
         except Exception as error:
             if not _is_closed(error):
-                errors.append(error)
+                account.errors.append(error)
 
     def _take_error(self) -> Exception | None:
         """What a listener raised, before the next call by anybody would raise it.
@@ -327,14 +391,15 @@ async def open_generation(
             raise BrowserLost(f"the browser did not launch in {plan.timeout:g} s") from None
         except Error as error:
             _kill_all_on(plan)
-            raise _launch_error(error, plan) from error
+            raise launch_error(error, plan) from error
         except BaseException:
             _kill_all_on(plan)
             raise
         leader = _leader(plan)
         if leader is None:
             raise BrowserLost("the browser ended as soon as it had launched")
-        generation = Generation(number, main, leader, sessions, plan.profile)
+        leftovers = await _watch_leftovers(main, plan)
+        generation = Generation(number, main, leader, sessions, plan.profile, leftovers)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(generation._watch, leader, "the browser")
             nursery.start_soon(generation._watch, driver, "Playwright's driver")
@@ -344,6 +409,19 @@ async def open_generation(
                 nursery.cancel_scope.cancel()
                 with trio.CancelScope(shield=True):
                     await generation._aclose()
+
+
+async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers:
+    assert main.browser is not None
+    try:
+        return await _within(OPEN_BOUND, Leftovers.watch, main.browser, plan.scratch)
+    except BaseException as error:
+        _kill_all_on(plan)
+        if isinstance(error, trio.TooSlowError):
+            raise BrowserLost(f"the browser did not answer in {OPEN_BOUND:g} s") from None
+        if isinstance(error, Error):
+            raise BrowserLost(f"the browser was lost as it launched: {error.message}") from error
+        raise
 
 
 def _is_closed(error: BaseException) -> bool:
@@ -362,31 +440,3 @@ def _kill_all_on(plan: LaunchPlan) -> None:
     for process in browsers_of_profile(plan.profile):
         with contextlib.suppress(psutil.NoSuchProcess):
             kill_group(WatchedProcess.of(process))
-
-
-def _launch_error(error: Error, plan: LaunchPlan) -> WorldError:
-    """What a failed launch means, with the browser's own last words."""
-    text = error.message
-    if "No usable sandbox" in text or "SUID sandbox" in text:
-        return BrowserUnusable(
-            "the browser can't use its sandbox here: allow user namespaces "
-            "(sysctl kernel.unprivileged_userns_clone=1, or AppArmor's "
-            "kernel.apparmor_restrict_unprivileged_userns=0), or run muxd in a container as root"
-        )
-    if plan.headed and ("DISPLAY" in text or "headed browser" in text):
-        return BrowserUnusable(
-            "a headed browser needs a screen and there is none: leave --headed out, or use xvfb-run"
-        )
-    if "Executable doesn't exist" in text:
-        return BrowserUnusable(
-            "Playwright's own browser is not complete: run `muxd browser install`"
-        )
-    said = [line.partition("[err]")[2].strip() for line in text.splitlines() if "[err]" in line]
-    if said:
-        return BrowserLost("the browser did not launch; it said: " + " / ".join(said[-3:]))
-    return BrowserLost(
-        f"the browser ({plan.found.path or plan.found.source}) ended without a word as it was "
-        "launched: is it Chrome or Chromium?"
-        if "has been closed" in text
-        else f"the browser did not launch: {text.strip().splitlines()[0]}"
-    )

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from muxd.errors import ConfigError, ConfigProblem
+from muxd.errors import BrowserLost, BrowserUnusable, ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from muxd.browser.find import FoundBrowser
+    from playwright.async_api import Error
 
-__all__ = ["LaunchPlan"]
+    from muxd.browser.find import FoundBrowser
+    from muxd.errors import WorldError
+
+__all__ = ["LaunchPlan", "launch_error"]
 
 _DISABLED = (
     # Each window would get three hidden WebUI pages of its own: half the cost of a context.
@@ -111,6 +114,34 @@ class LaunchPlan:
             "timeout": self.timeout * 1000,
             "env": self._environment(),
         }
+
+
+def launch_error(error: Error, plan: LaunchPlan) -> WorldError:
+    """What a failed launch means, with the browser's own last words."""
+    text = error.message
+    if "No usable sandbox" in text or "SUID sandbox" in text:
+        return BrowserUnusable(
+            "the browser can't use its sandbox here: allow user namespaces "
+            "(sysctl kernel.unprivileged_userns_clone=1, or AppArmor's "
+            "kernel.apparmor_restrict_unprivileged_userns=0), or run muxd in a container as root"
+        )
+    if plan.headed and ("DISPLAY" in text or "headed browser" in text):
+        return BrowserUnusable(
+            "a headed browser needs a screen and there is none: leave --headed out, or use xvfb-run"
+        )
+    if "Executable doesn't exist" in text:
+        return BrowserUnusable(
+            "Playwright's own browser is not complete: run `muxd browser install`"
+        )
+    said = [line.partition("[err]")[2].strip() for line in text.splitlines() if "[err]" in line]
+    if said:
+        return BrowserLost("the browser did not launch; it said: " + " / ".join(said[-3:]))
+    return BrowserLost(
+        f"the browser ({plan.found.path or plan.found.source}) ended without a word as it was "
+        "launched: is it Chrome or Chromium?"
+        if "has been closed" in text
+        else f"the browser did not launch: {text.strip().splitlines()[0]}"
+    )
 
 
 def _is_root() -> bool:

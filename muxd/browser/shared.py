@@ -12,10 +12,21 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, BrowserContext
 
+    from muxd.left import Left
+
 __all__ = ["Traces"]
 
 PLAYWRIGHTS_TIMEOUT = 30_000
 """Playwright's own default timeout, milliseconds."""
+_KINDS = {
+    "route": "route",
+    "route_from_har": "route",
+    "tracing": "trace",
+    "add_init_script": "init script",
+    "expose_binding": "exposed function",
+    "expose_function": "exposed function",
+}
+"""What each is called in words; any other is a setting."""
 
 
 class Traces:
@@ -31,7 +42,7 @@ class Traces:
         self._context, self._browser = context, browser
         self._undo: dict[str, Callable[[], Awaitable[object]]] = {}
         self._listeners: list[tuple[Any, str, Any]] = []
-        self._disposables: list[Any] = []
+        self._disposables: list[tuple[str, Any]] = []
         self._stain: str | None = None
         for shared in (context, browser):
             for name in ("on", "once"):
@@ -59,25 +70,29 @@ class Traces:
         if hasattr(context, "route_web_socket"):
             self._replace(context, "route_web_socket", self._staining("route_web_socket", context))
 
-    async def undo(self) -> str | None:
-        """Take everything off again.
+    async def undo(self, left: Left) -> str | None:
+        """Take everything off again, and count it into `left`.
 
         Returns:
           None; or what could not be taken off, so that this browser should not be used on.
 
         Playwright's errors are the caller's; bounded by the caller. Undoing twice does nothing.
         """
-        for shared, event, listener in self._listeners:
+        while self._listeners:
+            shared, event, listener = self._listeners.pop()
             with contextlib.suppress(Exception):  # the run has removed it, or it was for once
                 shared.remove_listener(event, listener)
-        self._listeners.clear()
+                left["listener"] += 1
         while self._undo:
             name, undo = self._undo.popitem()
             # A run that has stopped its own trace leaves none to stop.
             with contextlib.suppress(*((Exception,) if name == "tracing" else ())):
                 await undo()
+                left[_KINDS.get(name, "setting")] += 1
         while self._disposables:
-            await bridged(self._disposables.pop().__aexit__)(None, None, None)
+            name, disposable = self._disposables.pop()
+            left[name] += 1
+            await bridged(disposable.__aexit__)(None, None, None)
         stain, self._stain = self._stain, None
         return stain
 
@@ -104,7 +119,7 @@ class Traces:
         async def note(*args: Any, **kwargs: Any) -> Any:
             disposable = await method(*args, **kwargs)
             if hasattr(disposable, "__aexit__"):
-                self._disposables.append(disposable)
+                self._disposables.append((_KINDS[name], disposable))
             else:  # Playwright before it could be undone
                 self._stain = f"a run used {name} on the session `main`"
             return disposable

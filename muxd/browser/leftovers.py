@@ -1,0 +1,96 @@
+"""What a run can leave that neither its pages nor its contexts take along: workers, downloads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+import trio
+from playwright.async_api import Error
+
+from muxd.bridge import bridged
+from muxd.left import Left
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from playwright.async_api import Browser, CDPSession
+
+__all__ = ["Leftovers"]
+
+_ARTIFACTS = "playwright-artifacts-"
+_DOWNLOAD = re.compile(r"([0-9a-fA-F-]{36})(\.crdownload)?")
+_PASSING = frozenset({"browser", "browser_ui", "tab", "webview", "iframe", "other"})
+"""Kinds of targets that are the browser's own, or go with their page."""
+
+
+class Leftovers:
+    """Asks the browser itself what is open, and ends what should not be.
+
+    A service worker never stops by itself while Playwright is attached to it, and a download goes
+    on when its page is closed; in the shared context both would be there for the browser's life.
+    The worker's registration stays: it is state of the profile, like a cookie.
+    """
+
+    def __init__(self, session: CDPSession, scratch: Path, known: Iterable[str]) -> None:
+        self._session, self._scratch = session, scratch
+        self._known = frozenset(known)  # the ids of what was open before the first run
+        self._told: set[str] = set()  # the ids of what was told to close
+
+    @classmethod
+    async def watch(cls, browser: Browser, scratch: Path) -> Self:
+        """Take what is open now as what is to be. Unbounded: the caller bounds."""
+        session = await bridged(browser.new_browser_cdp_session)()
+        targets = await _targets(session)
+        return cls(session, scratch, (target["targetId"] for target in targets))
+
+    async def take_away(self) -> Left:
+        """End what is open beside what is to be, and count it.
+
+        One round trip if there is nothing. Playwright's errors are the caller's, and so is the
+        bound.
+        """
+        left = Left()
+        targets = await _targets(self._session)
+        present = {target["targetId"] for target in targets}
+        self._told &= present
+        async with trio.open_nursery() as nursery:
+            for target in targets:
+                if (id_ := target["targetId"]) in self._known or target["type"] in _PASSING:
+                    continue
+                if id_ not in self._told:
+                    self._told.add(id_)
+                    left[target["type"].replace("_", " ")] += 1
+                nursery.start_soon(self._send, "Target.closeTarget", {"targetId": id_})
+            for guid in self._downloads():
+                left["download"] += 1
+                nursery.start_soon(self._send, "Browser.cancelDownload", {"guid": guid})
+        return left
+
+    def _downloads(self) -> list[str]:
+        """Delete the files of downloads that have ended; give the ids of those that have not."""
+        running = []
+        with contextlib.suppress(OSError):  # the disk, or somebody has tidied up
+            for folder in os.scandir(self._scratch):
+                if not folder.name.startswith(_ARTIFACTS):
+                    continue
+                for file in os.scandir(folder):
+                    name = _DOWNLOAD.fullmatch(file.name)
+                    if name is not None and name[2]:
+                        running.append(name[1])
+                    elif name is not None:
+                        os.unlink(file)
+        return running
+
+    async def _send(self, method: str, params: dict[str, Any]) -> None:
+        with contextlib.suppress(Error):  # it has ended meanwhile
+            await bridged(self._session.send)(method, params)
+
+
+async def _targets(session: CDPSession) -> list[dict[str, Any]]:
+    answer = await bridged(session.send)("Target.getTargets")
+    targets: list[dict[str, Any]] = answer["targetInfos"]
+    return targets
