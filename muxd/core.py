@@ -16,9 +16,12 @@ from muxd.book import RunBook
 from muxd.channel import open_priority_channel
 from muxd.errors import RunError, UnknownJob, UserError
 from muxd.events import Draining, Started
+from muxd.floors import Floors
+from muxd.holding import Holding
 from muxd.pauses import Pauses
 from muxd.planner import Planner
 from muxd.record import Outcome
+from muxd.recycling import Limits, Recycler
 from muxd.release import Release
 from muxd.runner import Runner
 from muxd.scheduler import Scheduler
@@ -26,7 +29,7 @@ from muxd.supervisor import Supervisor
 from muxd.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from muxd.abc import Store
     from muxd.bus import Bus
@@ -34,11 +37,17 @@ if TYPE_CHECKING:
     from muxd.clock import Clock
     from muxd.config import SlottingConfig
     from muxd.events import Event
+    from muxd.floors import ReadFree
     from muxd.planner import InThread, JobSource
     from muxd.record import Record
+    from muxd.recycling import Measure
     from muxd.supervisor import OpenGeneration
 
 __all__ = ["Core"]
+
+
+async def _unknown(_pid: int) -> None:
+    """The memory of a browser that nobody measures."""
 
 
 @final
@@ -63,6 +72,11 @@ class Core:
         speed: float = 1.0,
         grace: float = 30.0,
         anew: bool = False,
+        limits: Limits | None = None,
+        measure: Measure = _unknown,
+        floors: Floors | None = None,
+        read_free: ReadFree | None = None,
+        prune: Callable[[], Awaitable[object]] | None = None,
         in_thread: InThread = trio.to_thread.run_sync,
         new_id: Callable[[], str] | None = None,
     ) -> None:
@@ -80,6 +94,11 @@ class Core:
           speed: the clock's, above 0.
           grace: how long the run in progress may go on once it is told to stop, seconds.
           anew: make the timetable anew, whatever phases are in force.
+          limits: how long a browser is used; None: for ever.
+          measure: gives the memory of the browser with this process, bytes.
+          floors: how much memory and disk must be left; None: whatever.
+          read_free: says how much is; None: nobody asks.
+          prune: makes room on the disk, when that is short.
           in_thread: runs the solver.
           new_id: makes ids of runs; by default `RunIds`.
         """
@@ -93,12 +112,19 @@ class Core:
         """From `assemble` on."""
         self.scheduler: Scheduler | None = None
         """From the moment on that there is a browser."""
+        self.recycler: Recycler | None = None
+        """From the same moment on."""
+        self.holding: Holding | None = None
+        """From `assemble` on, if it is known what is left."""
         self.phase = "starting"
         """``starting``, ``running`` or ``draining``."""
         self.started_at: float | None = None
         self.stopping = trio.Event()
         """Set once it is told to stop."""
         self._plugins, self._open = plugins, open_generation
+        self._limits, self._measure = limits or Limits(), measure
+        self._floors, self._read_free, self._prune = floors or Floors(), read_free, prune
+        self._worker: Worker
         self._calendar, self._make_clock, self._real_now = calendar, make_clock, real_now
         self._runner: Runner
         self._send, self._receive = open_priority_channel[Release](math.inf)
@@ -122,8 +148,25 @@ class Core:
     def assemble(self, bodies: trio.Nursery) -> None:
         """Get ready to work. `bodies`: where the bodies of runs live; it must outlive `work`."""
         self._runner = Runner(self.book, bodies, real_now=self._real_now)
-        worker = Worker(self._receive, self._runner, self._ended)
-        self.supervisor = Supervisor(self._open, worker, self.bus, real_now=self._real_now)
+        if self._read_free is not None:
+            self.holding = Holding(
+                self._floors,
+                self.book,
+                self.bus,
+                real_now=self._real_now,
+                read=self._read_free,
+                send=self._send.send_nowait,
+                set_aside=self._set_aside,
+                prune=self._prune,
+            )
+        self._worker = Worker(
+            self._receive,
+            self._runner,
+            self._ended,
+            holding=self.holding,
+            rested=self._rested,
+        )
+        self.supervisor = Supervisor(self._open, self._worker, self.bus, real_now=self._real_now)
 
     async def work(self) -> None:
         """Browser and scheduler, until told to stop; then the order of stopping.
@@ -160,8 +203,8 @@ class Core:
             self._stop_at_once.set()
 
     def waiting(self) -> Sequence[Release]:
-        """What waits in the channel, in the order in which it would run now."""
-        return self._receive.snapshot()
+        """What waits in the channel, in the order in which it would run now, then what is held."""
+        return (*self._receive.snapshot(), *(self.holding.held if self.holding else ()))
 
     async def request(self, job: str) -> Release:
         """Have a run of this job now, before everything that waits.
@@ -179,6 +222,35 @@ class Core:
             raise UnknownJob(job, tuple(self.scheduler.jobs))
         return await self.scheduler.request(job)
 
+    def pause(self, job: str, note: str, *, seconds: float | None = None) -> None:
+        """Pause a job, for so long or until it is resumed.
+
+        Raises:
+          UnknownJob: there is no such job.
+        """
+        self._check(job)
+        until = None if seconds is None else self._real_now() + seconds
+        self.pauses.pause(job, note, until=until)
+
+    def resume(self, job: str | None = None) -> list[str]:
+        """End the pause of a job, or of all.
+
+        Returns:
+          Those that were paused.
+
+        Raises:
+          UnknownJob: there is no such job, nor a pause of one.
+        """
+        if job is not None and job not in self.pauses.all:
+            self._check(job)
+        names = list(self.pauses.all) if job is None else [job]
+        return [name for name in names if self.pauses.resume(name, by="a person")]
+
+    def _check(self, job: str) -> None:
+        known = tuple(each.name for each in self._plugins.jobs)
+        if job not in known:
+            raise UnknownJob(job, known)
+
     def _ended(self, record: Record) -> None:
         self.planner.ended(record)
         jobs = {} if self.scheduler is None else self.scheduler.jobs
@@ -186,9 +258,32 @@ class Core:
         if self.scheduler is not None:
             self.scheduler.ended(record)
 
-    async def _make_scheduler(self) -> Scheduler:
+    def _rested(self) -> None:
+        if self.recycler is not None:
+            self.recycler.news()
+
+    def _set_aside(self, release: Release) -> None:
+        if self.scheduler is not None:
+            self.scheduler.set_aside(release)
+
+    def _make_recycler(self, clock: Clock, scheduler: Scheduler) -> Recycler:
+        return Recycler(
+            self._limits,
+            supervisor=self.supervisor,
+            worker=self._worker,
+            scheduler=scheduler,
+            book=self.book,
+            bus=self.bus,
+            clock=clock,
+            calendar=self._calendar,
+            timetable=lambda: self.planner.timetable,
+            measure=self._measure,
+            holding=self.holding,
+        )
+
+    async def _make_scheduler(self, clock: Clock) -> Scheduler:
         return Scheduler(
-            clock=self._make_clock(),
+            clock=clock,
             calendar=self._calendar,
             timetable=self.planner.timetable,
             jobs={job.name: job for job in self._plugins.jobs},
@@ -202,7 +297,9 @@ class Core:
     async def _release(self) -> None:
         """The scheduler, from the moment on that there is a browser."""
         await self.supervisor.up.wait()
-        self.scheduler = await self._make_scheduler()
+        clock = self._make_clock()
+        self.scheduler = await self._make_scheduler(clock)
+        self.recycler = self._make_recycler(clock, self.scheduler)
         self._settled.set()
         for record in self._recovered:
             self.scheduler.ended(record)  # what a dead daemon cut off may be tried again
@@ -214,6 +311,9 @@ class Core:
             if self.speed == 1:  # a rehearsal learns nothing
                 jobs = {job.name: job for job in self._plugins.jobs}
                 nursery.start_soon(self.planner.run, partial(self.scheduler.replace, jobs=jobs))
+            nursery.start_soon(self.recycler.run)
+            if self.holding is not None:
+                nursery.start_soon(self.holding.run)
             await self.scheduler.run()
 
     async def _drain(self, grace: float) -> None:

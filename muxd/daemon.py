@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import trio
 
+from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
 from muxd.browser.sessions import SessionFiles
 from muxd.bus import Bus
@@ -29,6 +30,8 @@ from muxd.clock import ScaledClock, WallClock
 from muxd.companions import start_services, start_sinks
 from muxd.control.server import serve_control
 from muxd.core import Core
+from muxd.floors import Floors, FreeReader
+from muxd.recycling import Limits
 from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.status import status_of
@@ -98,6 +101,14 @@ class Daemon:
             speed=self.speed,
             grace=config.daemon.grace,
             anew=anew,
+            limits=Limits(
+                runs=config.browser.recycle_runs,
+                age=config.browser.recycle_age,
+                memory=config.browser.recycle_memory,
+            ),
+            measure=_measure,
+            floors=Floors(memory=config.resources.memory_floor, disk=config.resources.disk_floor),
+            read_free=FreeReader(self.state.root),
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]
@@ -146,6 +157,14 @@ class Daemon:
     async def request(self, job: str) -> Release:
         """Have a run of this job now, before everything that waits: see `Core.request`."""
         return await self.core.request(job)
+
+    def pause(self, job: str, note: str, *, seconds: float | None) -> None:
+        """Pause a job: see `Core.pause`."""
+        self.core.pause(job, note, seconds=seconds)
+
+    def resume(self, job: str | None) -> Sequence[str]:
+        """End the pause of a job, or of all: see `Core.resume`."""
+        return self.core.resume(job)
 
     async def wait_ended(self, run_id: str) -> Record:
         """The record of a run, once it has ended."""
@@ -201,6 +220,11 @@ class Daemon:
         # A rehearsal begins at midnight: the same in the morning as in the evening.
         today = self._calendar.local(time.time()).replace(hour=0, minute=0, second=0, microsecond=0)
         return ScaledClock(self.speed, clock, origin=today.timestamp())
+
+
+async def _measure(pid: int) -> int | None:
+    """The memory of the browser with this main process. Cancelled, its thread is left to itself."""
+    return await trio.to_thread.run_sync(tree_memory, pid, abandon_on_cancel=True)
 
 
 def _leaves(task: trio.lowlevel.Task | None) -> Iterator[trio.lowlevel.Task]:

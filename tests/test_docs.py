@@ -224,7 +224,7 @@ def test_the_reference_has_every_setting(key, field):
     plain = {None: ("none", "the system's"), False: ("`false`",), (): ("`[]`",)}
     if isinstance(field.default, attrs.Factory):
         assert default.startswith("`~/.local/state/muxd`")
-    elif field.default in plain:
+    elif (field.default in plain and field.default != 0) or field.default is False:
         assert default in plain[field.default]
     else:
         shown, read = default.strip("`"), field.converter
