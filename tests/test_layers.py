@@ -33,7 +33,10 @@ LAYERS = {
     "the border": """
         muxd.background muxd.stand_in muxd.unbridged muxd.coroutine_driver muxd.bridge
     """,
-    "a run": "muxd.floors muxd.holding muxd.recycling muxd.performance muxd.runner muxd.worker muxd.supervisor",
+    "a run": """
+        muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
+        muxd.evidence muxd.performance muxd.runner muxd.worker muxd.supervisor
+    """,
     "the browser": "muxd.browser",
     "the public face": "muxd",
     "assembly": """

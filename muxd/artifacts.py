@@ -1,0 +1,148 @@
+"""Folders of files that runs left, one a run, with caps: of age, of number, and of size in all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["Artifacts", "Folder"]
+
+_UNFINISHED = ".unfinished-"
+
+
+@attrs.frozen
+class Folder:
+    """What is kept of one run."""
+
+    run_id: str
+    path: Path
+    size: int
+    """Bytes of its files."""
+    written_at: float
+    """Unix seconds."""
+
+
+@attrs.define(eq=False)
+class Artifacts:
+    """A directory of such folders: mode 0700, files 0600. One process writes; any may read.
+
+    A folder appears whole or not at all: it is put together under another name. Methods block, and
+    may be called from any thread.
+    """
+
+    root: Path
+    """Made when the first folder is written."""
+    keep: float = 14 * 86_400.0
+    """How long a folder is kept, seconds."""
+    max_size: int = 500_000_000
+    """How much all folders may take, bytes."""
+    max_runs: int = 1000
+    """How many folders may be there."""
+    now: Callable[[], float] = time.time
+    """Unix seconds."""
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+
+    @contextlib.contextmanager
+    def workshop(self) -> Iterator[Path]:
+        """A new private folder for what is not finished; gone when it is left.
+
+        Raises:
+          OSError: it can't be made.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.root))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def write(self, run_id: str, files: Mapping[str, bytes]) -> Path:
+        """Keep these files for a run, in place of what was there; then `prune`.
+
+        Raises:
+          OSError: the disk is full or the like; nothing of it is kept then.
+        """
+        with self.workshop() as folder:
+            for name, content in files.items():
+                fd = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(fd, "wb") as file:
+                    file.write(content)
+            with self._lock:
+                place = self.root / run_id
+                shutil.rmtree(place, ignore_errors=True)
+                when = self.now()
+                os.utime(folder, (when, when))
+                folder.rename(place)
+        self.prune()
+        return place
+
+    def folders(self) -> list[Folder]:
+        """All that are there, oldest first. What can't be read counts as empty."""
+        found = []
+        with (
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(self.root) as entries,
+        ):
+            for entry in entries:
+                if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # another process prunes
+                    written = entry.stat(follow_symlinks=False).st_mtime
+                    path = Path(entry.path)
+                    found.append(Folder(entry.name, path, _size(path), written))
+        return sorted(found, key=lambda folder: (folder.written_at, folder.run_id))
+
+    def find(self, run_id: str) -> Path | None:
+        """The folder of a run, if anything is kept of it."""
+        path = self.root / run_id
+        plain = run_id not in ("", ".", "..") and "/" not in run_id and not run_id.startswith(".")
+        return path if plain and path.is_dir() else None
+
+    def prune(self) -> list[str]:
+        """Remove what is too old, too many or too much, oldest first.
+
+        The newest goes only for its age.
+
+        Returns:
+          The ids of the runs whose folders were removed.
+        """
+        removed = []
+        with self._lock:
+            found = self.folders()
+            size, oldest = sum(folder.size for folder in found), self.now() - self.keep
+            for number, folder in enumerate(found):
+                left = len(found) - number
+                too_much = size > self.max_size and left > 1
+                if not (left > self.max_runs or too_much or folder.written_at < oldest):
+                    break
+                shutil.rmtree(folder.path, ignore_errors=True)
+                size -= folder.size
+                removed.append(folder.run_id)
+        return removed
+
+    def clear_unfinished(self) -> None:
+        """Remove what a process that died left unfinished. Only while no other writes."""
+        for folder in self.root.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError):
+                found = path.stat(follow_symlinks=False)
+                total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total

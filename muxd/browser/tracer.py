@@ -1,0 +1,62 @@
+"""Playwright's trace of one run, in a way that lets a body make one of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.async_api import BrowserContext
+
+__all__ = ["Tracer"]
+
+
+class Tracer:
+    """A trace of one context, from `begin` to `take` or `drop`.
+
+    There is one trace a context at a time. A body that starts its own gets it: ours is given up.
+    Its methods are to be bridged and bounded by the caller, and raise what Playwright raises.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        """For this context; nothing happens yet."""
+        self._tracing: Any = context.tracing
+        self.on = False
+        """It is being made."""
+        self._bodys_start: Callable[..., Any] | None = None
+
+    async def begin(self) -> None:
+        """Begin. The context is one that has no trace."""
+        # Not the method of this very object: it takes notes of what bodies do (`Traces`).
+        self.on = True  # also if this is cancelled half-way
+        try:
+            await type(self._tracing).start(self._tracing, screenshots=True, snapshots=True)
+        except Exception:
+            self.on = False
+            raise
+        self._bodys_start = self._tracing.start
+        self._tracing.start = self._give_way
+
+    async def take(self, file: Path) -> None:
+        """End it and write it."""
+        self._end()
+        await self._tracing.stop(path=file)
+
+    async def drop(self) -> None:
+        """End it; nothing is kept. Does nothing if it has ended."""
+        if self.on:
+            self._end()
+            await self._tracing.stop()
+
+    async def _give_way(self, **options: Any) -> Any:
+        start = self._bodys_start
+        assert start is not None
+        await self.drop()
+        return await start(**options)
+
+    def _end(self) -> None:
+        self.on = False
+        if self._bodys_start is not None:
+            self._tracing.start = self._bodys_start

@@ -1,0 +1,218 @@
+"""What must not be kept, taken out of texts: known secrets, and what looks like one by its place."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["MASK", "SHORTEST", "Secrets", "secrets_in"]
+
+MASK = "***"
+"""What stands for a secret."""
+SHORTEST = 6
+"""Characters of the shortest secret that is looked for everywhere: a shorter one is in any text."""
+_SHORTEST_LINE = 16
+_LONGEST_TAG = 20_000
+
+# Every pattern is linear in the text, whatever the text is: a page may be hostile, and a pattern
+# at work can't be interrupted.
+_KEYS = (
+    r"(?:[\w.-]{0,40}(?:token|api[_-]?key|passw(?:or)?d|passphrase|pwd|secret|signature|credentials?)"
+    r"|key|sig|auth|otp)"
+)
+_HEADERS = (
+    r"(?:proxy-authorization|authorization|set-cookie|cookie|x-api-key|x-auth-token|x-csrf-token)"
+)
+_PLACES = tuple(
+    re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    for pattern in (
+        # https://user:password@host
+        r"(?P<keep>://)[^\s/@\"'<>\\]{1,512}(?=@)",
+        # ?token=..., and in the body of a form
+        rf"(?P<keep>(?:^|[?&;#]|%3f|%26|\\u0026){_KEYS}(?:=|%3d))[^&\s\"'<>#\\]++",
+        # "password": "...", also within a JSON text
+        rf"(?P<keep>\"{_KEYS}\\?\"\s{{0,9}}:\s{{0,9}}\\?\")(?:[^\"\\]|\\[^\"])++",
+        # {"name": "Cookie", "value": "..."}, as network logs have headers
+        rf"(?P<keep>\"name\":\s?\"{_HEADERS}\",\s?\"value\":\s?\")(?:[^\"\\]|\\.)++",
+        # Cookie: ..., to the end of the line, the quotes or the element
+        rf"(?P<keep>\b{_HEADERS}\\?[\"']?\s{{0,9}}[:=]\s{{0,9}}\\?[\"']?)[^\r\n\"'<\\]++",
+        r"(?P<keep>\bbearer\s)[\w.~+/=-]{8,}+",
+        # JSON Web Tokens
+        r"(?P<keep>(?<![\w-]))eyJ[\w-]{10,}+\.[\w-]{10,}+\.[\w-]++",
+    )
+)
+_INPUT = re.compile(r"<input\b", re.IGNORECASE)
+_TAG = re.compile(r"<input\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>", re.IGNORECASE)
+_PASSWORD = re.compile(r"\btype\s{0,9}=\s{0,9}[\"']?password\b", re.IGNORECASE)
+_VALUE = re.compile(r"(\bvalue\s{0,9}=\s{0,9})(\"[^\"]*\"|'[^']*'|[^\s\"'>]++)", re.IGNORECASE)
+
+
+class Secrets:
+    """Masks texts. Frozen: `with_more` makes another."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        """Know these secrets; those shorter than `SHORTEST` are left out."""
+        self._values = frozenset(value for value in values if len(value) >= SHORTEST)
+        needles = {form for value in self._values for form in _forms(value)}
+        self._needles = sorted(needles, key=lambda needle: (-len(needle), needle))
+
+    def with_more(self, values: Iterable[str]) -> Secrets:
+        """These, and the ones known already."""
+        return Secrets(self._values | frozenset(values))
+
+    def mask(self, text: str) -> str:
+        """`text` without them.
+
+        Taken out are the secrets that are known - as they are, URL-encoded, escaped for JSON, HTML
+        or Python, or within something in base64 - and what is one by its place: passwords in URLs
+        and forms, tokens in queries, headers that carry credentials.
+        """
+        text = _without_passwords(text)
+        for place in _PLACES:
+            text = place.sub(rf"\g<keep>{MASK}", text)
+        return self._without_known(text)
+
+    def _without_known(self, text: str) -> str:
+        # What is left around a mask may be a secret again. Each round makes the text shorter.
+        while spans := self._spans(text):
+            pieces: list[str] = []
+            at = 0
+            for start, end in spans:
+                pieces += (text[at:start], MASK)
+                at = end
+            text = "".join((*pieces, text[at:]))
+        return text
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """Where secrets are: in order, those that touch each other as one."""
+        found: list[tuple[int, int]] = []
+        for needle in self._needles:
+            at = text.find(needle)
+            while at >= 0:
+                end = at + len(needle)
+                if found and found[-1][0] <= at <= found[-1][1]:
+                    found[-1] = (found[-1][0], max(end, found[-1][1]))
+                else:
+                    found.append((at, end))
+                at = text.find(needle, at + 1)
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(found):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((start, end))
+        return merged
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The ways in which a text may have a secret."""
+    plain = [secret]
+    lines = secret.splitlines()
+    if len(lines) > 1:  # such as a private key
+        plain += [line for line in lines if len(line) >= _SHORTEST_LINE]
+    for text in plain:
+        yield text
+        encodable = text.encode("utf-8", "surrogatepass")
+        for encoded in (quote(encodable, safe=""), quote(encodable), quote_plus(encodable)):
+            yield encoded
+            yield re.sub(r"%..", lambda match: match[0].lower(), encoded)
+        for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+            yield escaped
+            yield escaped.replace("/", "\\/")
+            yield escaped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        yield repr(text)[1:-1]
+        yield html.escape(text)
+        yield html.escape(text, quote=False)
+        yield text.replace("&", "&amp;").replace('"', "&quot;")
+        yield from _in_base64(encodable)
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """What base64 has of it wherever it stands in what is encoded: at each of the three offsets."""
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + secret).decode()
+        whole = encoded[-(-8 * offset // 6) : (8 * (offset + len(secret))) // 6]
+        yield whole
+        yield whole.replace("+", "-").replace("/", "_")
+
+
+def _without_passwords(text: str) -> str:
+    """HTML without the values of its password fields."""
+    pieces: list[str] = []
+    at = 0
+    while start := _INPUT.search(text, at):
+        begin = start.start()
+        pieces.append(text[at:begin])
+        tag = _TAG.match(text, begin, begin + _LONGEST_TAG)
+        if tag is None:
+            # No end that could be trusted: nothing of it is kept.
+            pieces.append(f"<input {MASK}")
+            at = begin + _LONGEST_TAG
+        else:
+            is_password = _PASSWORD.search(tag[0])
+            pieces.append(_VALUE.sub(rf'\1"{MASK}"', tag[0]) if is_password else tag[0])
+            at = tag.end()
+    return "".join((*pieces, text[at:]))
+
+
+_STRING = r"\"((?:[^\"\\]|\\.)*+)\""
+_HEADER_VALUE = re.compile(
+    rf"\"name\":\s?\"({_HEADERS})\",\s?\"value\":\s?{_STRING}", re.IGNORECASE
+)
+_TYPED = re.compile(
+    r"\"selector\":\s?\"[^\"]{0,400}(?:passw|pwd|passphrase|secret|token|otp|\bpin\b)[^\"]{0,400}\""
+    rf"[^{{}}]{{0,400}}?\"(?:value|text)\":\s?{_STRING}",
+    re.IGNORECASE,
+)
+_SNAPSHOT_INPUT = re.compile(r"\"input\",\s?(\{[^{}]{1,4000}\})", re.IGNORECASE)
+_SNAPSHOT_VALUE = re.compile(rf"\"(?:__playwright_value_|value)\":\s?{_STRING}", re.IGNORECASE)
+_SNAPSHOT_PASSWORD = re.compile(r"\"type\":\s?\"password\"", re.IGNORECASE)
+
+
+def secrets_in(text: str) -> frozenset[str]:
+    """The secrets that a log of a browser in JSON (Playwright's trace) tells by their places.
+
+    They are the values of headers that carry credentials, of the cookies in them, of password
+    fields, and what was typed where a password belongs.
+    """
+    found: set[str] = set()
+    for header, raw in _HEADER_VALUE.findall(text):
+        found |= set(_of_header(header.lower(), _unescaped(raw)))
+    found |= {_unescaped(raw) for raw in _TYPED.findall(text)}
+    for attributes in _SNAPSHOT_INPUT.findall(text):
+        if _SNAPSHOT_PASSWORD.search(attributes):
+            found |= {_unescaped(raw) for raw in _SNAPSHOT_VALUE.findall(attributes)}
+    return frozenset(found)
+
+
+def _of_header(name: str, value: str) -> Iterator[str]:
+    if name in ("cookie", "set-cookie"):
+        lines = value.splitlines() if name == "set-cookie" else value.split(";")
+        for line in lines:
+            yield line.partition(";")[0].partition("=")[2].strip()
+        return
+    yield value
+    scheme, _, credentials = value.partition(" ")
+    yield credentials
+    if scheme.lower() == "basic":
+        try:
+            plain = base64.b64decode(credentials).decode()
+        except ValueError:
+            return
+        yield plain
+        yield plain.partition(":")[2]
+
+
+def _unescaped(raw: str) -> str:
+    try:
+        text = json.loads(f'"{raw}"', strict=False)
+    except ValueError:
+        return raw
+    return text if isinstance(text, str) else raw
