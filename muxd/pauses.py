@@ -107,7 +107,7 @@ class Pauses:
         pause = self._pauses.get(record.job)
         if record.harm is None:
             self._strikes.pop(record.job, None)
-            if pause is not None and pause.probe_at is not None:
+            if pause is not None and _is_probe(record, pause):
                 self.resume(record.job, by=f"its run {record.id}, which did no harm")
             return
         strikes = self._strikes[record.job] = self._strikes.get(record.job, 0) + 1
@@ -127,8 +127,8 @@ class Pauses:
           note: why, for people.
           interval: the job's, seconds: it is tried again after a while. None: it is not, before
             `until`.
-          until: when it is tried again, real Unix seconds. None: when a person says so, unless
-            there is an `interval`.
+          until: when its slots are used again, real Unix seconds; a run that then does harm puts
+            that off. None: when a person says so, unless there is an `interval`.
         """
         now = self._real_now()
         if interval is not None and until is None:
@@ -173,6 +173,12 @@ class Pauses:
             )
             return False
         return True
+
+
+def _is_probe(record: Record, pause: Pause) -> bool:
+    """True of a run that began when the job was to be tried again."""
+    began = record.started_at
+    return began is not None and pause.probe_at is not None and began >= pause.probe_at
 
 
 def _wait(probes: int, interval: float) -> float:

@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from muxd.bridge import background_errors
-from muxd.errors import BackgroundError, DeadlineExceeded, RunError, WorldError
+from muxd.errors import BackgroundError, BrowserLost, DeadlineExceeded, RunError, WorldError
 from muxd.performance import Performance
 from muxd.record import Outcome
 from muxd.running import Run
@@ -39,6 +39,7 @@ class _Verdict:
     outcome: Outcome
     error: BaseException | None = None
     result: Any = None
+    harm: str | None = None
 
 
 class Runner:
@@ -105,7 +106,11 @@ class Runner:
             verdict = _Verdict(Outcome.failed, _stray(stray[0]))
         assert verdict is not None
         return await self._book.end(
-            record, verdict.outcome, error=verdict.error, result=summary(verdict.result)
+            record,
+            verdict.outcome,
+            error=verdict.error,
+            result=summary(verdict.result),
+            harm=verdict.harm,
         )
 
     async def give_up(self, release: Release, pages: PageSource, error: WorldError) -> Record:
@@ -119,9 +124,10 @@ class Runner:
         """Let the body run until it ends, is told to, loses its browser or meets its deadline."""
         job, loss = release.job, None
 
-        async def lost() -> None:
+        async def lost() -> WorldError:
             nonlocal loss
             loss = await pages.wait_lost(lease)
+            return loss
 
         self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
         begun = trio.current_time()
@@ -131,17 +137,23 @@ class Runner:
         late = trio.current_time() - begun > job.timeout + UNWIND
         if performance.ended.is_set() and not late:
             return await self._judge(performance, release, lost)
-        if not performance.ended.is_set():
-            await self._end(performance, lease, pages, gone=loss is not None)
+        harm = None
+        if not performance.ended.is_set() and not await self._end(
+            performance, lease, pages, gone=loss is not None
+        ):
+            harm = "would not end: the browser was killed"
         if loss is not None:
-            return _Verdict(Outcome.crashed, loss)
+            return _Verdict(Outcome.crashed, loss, harm=_harm(loss))
         if self._ending is not None:
             return _Verdict(*self._ending)
         reason = f"it ran longer than its timeout, {format_duration(job.timeout)}"
-        return _Verdict(Outcome.timed_out, DeadlineExceeded(reason))
+        return _Verdict(Outcome.timed_out, DeadlineExceeded(reason), harm=harm)
 
     async def _judge(
-        self, performance: Performance, release: Release, lost: Callable[[], Awaitable[None]]
+        self,
+        performance: Performance,
+        release: Release,
+        lost: Callable[[], Awaitable[WorldError]],
     ) -> _Verdict:
         """What the end of a body that ended by itself means."""
         error = performance.error
@@ -152,25 +164,28 @@ class Runner:
         if performance.means_lost:
             # The body's call failed first; who watches the browser may need a moment more.
             with trio.move_on_after(NOTICE):
-                await lost()
-                return _Verdict(Outcome.crashed, error)
+                return _Verdict(Outcome.crashed, error, harm=_harm(await lost()))
         return _Verdict(Outcome.failed, error)
 
     async def _end(
         self, performance: Performance, lease: Lease, pages: PageSource, *, gone: bool
-    ) -> None:
-        """The ladder: close its pages -> cancel it -> kill the browser and leave it behind."""
+    ) -> bool:
+        """The ladder: close its pages -> cancel it -> kill the browser and leave it behind.
+
+        False if the last rung was needed.
+        """
         if not gone:
             await pages.revoke(lease)  # bounded by its contract
         if await performance.ends_within(UNWIND):
-            return
+            return True
         performance.cancel()
         if await performance.ends_within(UNWIND):
-            return
+            return True
         pages.kill("a run's body would not end")
         performance.let_go()
         if not await performance.ends_within(UNWIND):
             structlog.get_logger().error("a body ignores its end and is left behind")
+        return False
 
     def _make_run(self, release: Release, lease: Lease) -> Run:
         return Run(
@@ -184,6 +199,11 @@ class Runner:
             browser=lease.browser,
             log=structlog.get_logger().bind(job=release.job.name, run=release.id),
         )
+
+
+def _harm(loss: WorldError) -> str | None:
+    """A page that crashed costs nobody else anything; a browser does."""
+    return f"the browser was lost under it: {loss}" if isinstance(loss, BrowserLost) else None
 
 
 def _stray(cause: BaseException) -> BackgroundError:

@@ -44,6 +44,15 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
             {"job": job, "at": utc_text(at)}
             for at, job in (core.scheduler.upcoming(UPCOMING) if core.scheduler else ())
         ],
+        "paused": [
+            {
+                "job": pause.job,
+                "note": pause.note,
+                "since": utc_text(pause.since),
+                "probe_at": utc_text(pause.probe_at),
+            }
+            for pause in core.pauses.all.values()
+        ],
         "runs": {
             "by_outcome": {outcome.value: count for outcome, count in book.counts.items() if count},
             "now": book.now,

@@ -38,6 +38,7 @@ class Fake:
 
     grace = 7.5
     stopped: list = attrs.field(factory=list)
+    paused: list = attrs.field(factory=list)
     told: dict = attrs.field(factory=lambda: {"state": "running"})
 
     def status(self):
@@ -53,6 +54,16 @@ class Fake:
         if job != "known":
             raise UnknownJob(job, ("known",))
         return Release(id="r1", job=Job(job, body, interval="1h"), released_at=1.0)
+
+    def pause(self, job, note, *, seconds):
+        if job != "known":
+            raise UnknownJob(job, ("known",))
+        self.paused.append((job, note, seconds))
+
+    def resume(self, job):
+        if job not in ("known", None):
+            raise UnknownJob(job, ("known",))
+        return ["known"]
 
     async def wait_ended(self, run_id):
         if run_id != "r1":
@@ -88,6 +99,15 @@ async def test_every_command_reaches_the_daemon(state):
             assert (await in_thread(client.run, "known", wait=True))["outcome"] == "ok"
             with pytest.raises(UserError, match="there is no job 'unknown'"):
                 await in_thread(client.run, "unknown", wait=True)
+            await in_thread(client.pause, "known", note="why", seconds=60.0)
+            await in_thread(client.pause, "known", note="", seconds=None)
+            assert fake.paused == [("known", "why", 60.0), ("known", "by a person", None)]
+            assert await in_thread(client.resume, "known") == ["known"]
+            assert await in_thread(client.resume, None) == ["known"]
+            for call in (client.pause, client.resume):
+                fields = {"note": "", "seconds": None} if call == client.pause else {}
+                with pytest.raises(UnknownJob):
+                    await in_thread(call, "unknown", **fields)
             assert (await in_thread(client.stop, at_once=True))["grace"] == 7.5
             assert fake.stopped == [True]
             nursery.cancel_scope.cancel()

@@ -133,7 +133,34 @@ async def test_then_the_browser_is_killed_and_the_body_left_behind(autojump_cloc
     assert record.outcome is Outcome.timed_out
     assert record.duration <= 5 + 10
     assert isinstance(bench.pages.lost, BrowserLost)
+    assert record.harm == "would not end: the browser was killed"
     free.set()
+
+
+@pytest.mark.parametrize(("loss", "harm"), [("kill", True), ("crash", False)])
+async def test_who_loses_the_browser_is_charged(autojump_clock, bench, loss, harm):
+    """A lost browser is harm done by the run that had it; a page that crashed is not."""
+
+    async def body(run):
+        if loss == "kill":
+            bench.pages.kill("it died")
+        else:
+            bench.pages.crash()
+        await run.page.hang()
+
+    record = await bench.run(body)
+    assert record.outcome is Outcome.crashed
+    assert record.harm == ("the browser was lost under it: it died" if harm else None)
+
+
+async def test_a_deadline_that_is_heeded_is_no_harm(autojump_clock, bench):
+    """The job loses its run, and nobody else anything."""
+
+    async def slow(run):
+        await run.page.hang()
+
+    record = await bench.run(slow)
+    assert (record.outcome, record.harm) == (Outcome.timed_out, None)
 
 
 async def test_a_run_that_is_told_to_end_says_why(autojump_clock, bench):

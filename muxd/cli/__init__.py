@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, Entry] = {
     "stop": Entry("muxd.cli.stop:stop", "Stop the daemon; the run in progress may finish."),
     "status": Entry("muxd.cli.status:status", "What the daemon is doing."),
     "run": Entry("muxd.cli.run:run", "Run one job now."),
+    "pause": Entry("muxd.cli.pause:pause", "Pass over the slots of a job."),
+    "resume": Entry("muxd.cli.pause:resume", "Use the slots of a paused job again."),
     "history": Entry("muxd.cli.history:history", "The runs of the past."),
     "plan": Entry("muxd.cli.plan:plan", "The timetable, and what is proved about it."),
     "jobs": Entry("muxd.cli.jobs:jobs", "The jobs of all plugins."),

@@ -16,10 +16,13 @@ from muxd.events import (
     BrowserUp,
     ClockJumped,
     Draining,
+    JobPaused,
+    JobResumed,
     PlanMade,
     RunEnded,
     Started,
 )
+from muxd.pause import Pause
 from muxd.record import Outcome, Record, utc_text
 from muxd.units import format_duration
 
@@ -74,6 +77,11 @@ class ConsoleSink(Sink):
             case ClockJumped():
                 what = "the machine slept" if event.kind == "sleep" else "the clock was stepped"
                 self._say(event, f"{what}: {format_duration(event.seconds)}", "yellow")
+            case JobPaused():
+                paused = event.pause
+                self._say(event, f"{paused.job} is paused: {paused.note}", "bold yellow")
+            case JobResumed():
+                self._say(event, f"{event.job} is resumed by {event.by}", "cyan")
             case Started():
                 faster = f", {event.speed:g} times as fast as real" if event.speed != 1 else ""
                 self._say(event, f"running {event.jobs} jobs{faster}", "cyan")
@@ -128,12 +136,21 @@ class JsonSink(Sink):
 
     def _handle(self, event: Event) -> None:
         fields = {
-            name: value.as_dict() if isinstance(value, Record) else value
+            name: _plain(value)
             for name, value in attrs.asdict(event, recurse=False).items()
             if name != "at"
         }
         told = {"at": utc_text(event.at), "event": _snake(type(event).__name__)}
         print(json.dumps(told | fields, default=str), file=self._stream, flush=True)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Record):
+        return value.as_dict()
+    if isinstance(value, Pause):
+        fields = {k: utc_text(v) for k, v in (("since", value.since), ("probe_at", value.probe_at))}
+        return {"job": value.job, "note": value.note, "probes": value.probes} | fields
+    return value
 
 
 def _snake(name: str) -> str:

@@ -71,6 +71,13 @@ def _show(told: dict[str, Any], now: float) -> None:
         click.echo(f"warning   {warning}")
     for problem in told["plugins_left_out"].values():
         click.echo(f"warning   {problem}")
+    for item in told["paused"]:
+        at = item["probe_at"]
+        again = f"tried again from {clock_text(_unix(at), zone, now=now)} on" if at else ""
+        remedy = f"`muxd resume {item['job']}`"
+        click.echo(
+            f"paused    {item['job']}: {item['note']}; {' or '.join(filter(None, (again, remedy)))}"
+        )
     if told["waiting"]:
         click.echo("")
         rows = [

@@ -47,11 +47,35 @@ class ControlClient:
         Raises:
           UnknownJob: the daemon has no such job.
         """
-        name = quote(job, safe="", errors="surrogateescape")
-        path = f"/v1/jobs/{name}/run" + ("?wait=1" if wait else "")
         during = "the run: its record will say more (muxd history)" if wait else ""
+        verb = "run?wait=1" if wait else "run"
+        return self._of_job(job, verb, timeout=None if wait else BOUND, during=during)
+
+    def pause(self, job: str, *, note: str, seconds: float | None) -> None:
+        """Pause a job, for so long or until it is resumed. Raises `UnknownJob`."""
+        self._of_job(job, "pause", json={"note": note, "seconds": seconds})
+
+    def resume(self, job: str | None) -> list[str]:
+        """End the pause of a job, or of all: which ones were paused. Raises `UnknownJob`."""
+        if job is None:
+            told = self._call("POST", "/v1/resume", timeout=BOUND)
+        else:
+            told = self._of_job(job, "resume")
+        return list(told["resumed"])
+
+    def _of_job(
+        self,
+        job: str,
+        verb: str,
+        *,
+        timeout: float | None = BOUND,
+        json: Any = None,
+        during: str = "",
+    ) -> dict[str, Any]:
+        name = quote(job, safe="", errors="surrogateescape")
+        path = f"/v1/jobs/{name}/{verb}"
         try:
-            return self._call("POST", path, timeout=None if wait else BOUND, during=during)
+            return self._call("POST", path, timeout=timeout, json=json, during=during)
         except LookupError as error:
             raise UnknownJob(job, tuple(map(str, error.args))) from None
 

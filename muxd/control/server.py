@@ -20,7 +20,7 @@ from muxd.control.path import short_path
 from muxd.errors import MuxdError, UnknownJob, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from starlette.requests import Request
@@ -46,6 +46,12 @@ class Controlled(Protocol):
 
     async def request(self, job: str) -> Release:
         """Ask for a run now. Raises `UserError` when that can't be."""
+
+    def pause(self, job: str, note: str, *, seconds: float | None) -> None:
+        """Pause a job. Raises `UnknownJob`."""
+
+    def resume(self, job: str | None) -> Sequence[str]:
+        """End the pause of a job, or of all; those that were paused. Raises `UnknownJob`."""
 
     async def wait_ended(self, run_id: str) -> Record:
         """The record of a run, once it has ended. Raises KeyError if it can't be found."""
@@ -82,13 +88,19 @@ def make_app(daemon: Controlled) -> Starlette:
             raise MuxdError(message) from None
         return _Answer(record.as_dict())
 
+    async def pause(request: Request) -> JSONResponse:
+        body, job = await _object(request), request.path_params["job"]
+        note, seconds = body.get("note", ""), body.get("seconds")
+        if not isinstance(note, str) or not isinstance(seconds, (int, float, type(None))):
+            raise UserError("give a note as a text, and seconds as a number")
+        daemon.pause(job, note or "by a person", seconds=seconds)
+        return _Answer({"paused": [job]})
+
+    async def resume(request: Request) -> JSONResponse:
+        return _Answer({"resumed": list(daemon.resume(request.path_params.get("job")))})
+
     async def stop(request: Request) -> JSONResponse:
-        try:
-            body = json.loads(await request.body() or b"{}")
-        except ValueError as error:
-            raise UserError(f"this is not JSON: {error}") from None
-        if not isinstance(body, dict):
-            raise UserError("give a JSON object")
+        body = await _object(request)
         grace = daemon.grace
         daemon.stop(at_once=body.get("at_once") is True)
         return _Answer({"stopping": True, "pid": os.getpid(), "grace": grace}, status_code=202)
@@ -98,9 +110,23 @@ def make_app(daemon: Controlled) -> Starlette:
             Route("/v1/status", _answering(status)),
             # `path`: whatever somebody takes for a job's name, slashes too
             Route("/v1/jobs/{job:path}/run", _answering(run), methods=["POST"]),
+            Route("/v1/jobs/{job:path}/pause", _answering(pause), methods=["POST"]),
+            Route("/v1/jobs/{job:path}/resume", _answering(resume), methods=["POST"]),
+            Route("/v1/resume", _answering(resume), methods=["POST"]),
             Route("/v1/stop", _answering(stop), methods=["POST"]),
         ],
     )
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    """What was sent. Raises `UserError` unless it is a JSON object, or nothing."""
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError as error:
+        raise UserError(f"this is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise UserError("give a JSON object")
+    return body
 
 
 def _answering(
