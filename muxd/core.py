@@ -124,7 +124,8 @@ class Core:
         self._plugins, self._open = plugins, open_generation
         self._limits, self._measure = limits or Limits(), measure
         self._floors, self._read_free, self._prune = floors or Floors(), read_free, prune
-        self._worker: Worker
+        self.worker: Worker
+        """From `assemble` on."""
         self._calendar, self._make_clock, self._real_now = calendar, make_clock, real_now
         self._runner: Runner
         self._send, self._receive = open_priority_channel[Release](math.inf)
@@ -159,14 +160,14 @@ class Core:
                 set_aside=self._set_aside,
                 prune=self._prune,
             )
-        self._worker = Worker(
+        self.worker = Worker(
             self._receive,
             self._runner,
             self._ended,
             holding=self.holding,
             rested=self._rested,
         )
-        self.supervisor = Supervisor(self._open, self._worker, self.bus, real_now=self._real_now)
+        self.supervisor = Supervisor(self._open, self.worker, self.bus, real_now=self._real_now)
 
     async def work(self) -> None:
         """Browser and scheduler, until told to stop; then the order of stopping.
@@ -270,7 +271,7 @@ class Core:
         return Recycler(
             self._limits,
             supervisor=self.supervisor,
-            worker=self._worker,
+            worker=self.worker,
             scheduler=scheduler,
             book=self.book,
             bus=self.bus,

@@ -79,6 +79,8 @@ class Holding:
         self._set_aside = set_aside
         self.free: Free | None = None
         """The last reading."""
+        self.looked_at: float | None = None
+        """When that was, Unix seconds."""
         self.shortage: Shortage | None = None
         """What there was too little of then."""
         self._read_at = -1e9
@@ -145,7 +147,7 @@ class Holding:
             await self._prune()
             self.free = await self._read()
             shortage = self._floors.shortage(self.free, before=self.shortage)
-        self._read_at = trio.current_time()
+        self._read_at, self.looked_at = trio.current_time(), self._real_now()
         before, self.shortage = self.shortage, shortage
         if shortage is None:
             if before is not None:

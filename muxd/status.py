@@ -8,6 +8,8 @@ from muxd.record import utc_text
 
 if TYPE_CHECKING:
     from muxd.daemon import Daemon
+    from muxd.holding import Holding
+    from muxd.recycling import Recycler
     from muxd.release import Release
 
 __all__ = ["status_of"]
@@ -37,7 +39,12 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
             "last_loss": supervisor.last_loss or None,
             "now": supervisor.now,
             "most_at_once": supervisor.most_at_once,
+            "recycled": supervisor.recycled,
+            "runs": core.worker.runs if generation else None,
+            "memory": core.recycler.memory if generation and core.recycler else None,
+            "recycling": _recycling(core.recycler) if core.recycler else None,
         },
+        "resources": _resources(core.holding) if core.holding else None,
         "running": book.running.as_dict() if book.running else None,
         "waiting": [_waiting(release) for release in core.waiting()],
         "upcoming": [
@@ -67,6 +74,26 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
             "warnings": list(timetable.warnings),
         },
         "plugins_left_out": {problem.plugin: str(problem) for problem in daemon.plugins.problems},
+    }
+
+
+def _recycling(recycler: Recycler) -> dict[str, Any] | None:
+    if recycler.ripe is None:
+        return None
+    return {"reason": recycler.ripe.reason, "at": utc_text(recycler.next_at)}
+
+
+def _resources(holding: Holding) -> dict[str, Any]:
+    """What was left when it was looked last, before a run; sizes in bytes."""
+    free, floors, disk = holding.free, holding.floors, holding.free and holding.free.disk
+    return {
+        "memory_free": free.memory if free else None,
+        "memory_floor": floors.memory,
+        "disk_free": disk.size if disk else None,
+        "disk_floor": floors.disk,
+        "looked_at": utc_text(holding.looked_at),
+        "short": str(holding.shortage) if holding.shortage else None,
+        "holding": sorted({release.job.name for release in holding.held}),
     }
 
 

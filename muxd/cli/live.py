@@ -19,9 +19,12 @@ from muxd.events import (
     JobPaused,
     JobResumed,
     PlanMade,
+    ResourcesFine,
+    ResourcesLow,
     RunEnded,
     Started,
 )
+from muxd.floors import Shortage
 from muxd.pause import Pause
 from muxd.record import Outcome, Record, utc_text
 from muxd.units import format_duration
@@ -69,6 +72,8 @@ class ConsoleSink(Sink):
                 self._console.print(self._run(event.record))
             case BrowserUp():
                 self._say(event, f"browser {event.version} is up", "cyan")
+            case BrowserDown() if event.reason.startswith("recycled"):
+                self._say(event, f"browser {event.reason}", "cyan")
             case BrowserDown():
                 then = f"; the next in {event.retry_in:g} s" if event.retry_in else ""
                 self._say(event, f"no browser: {event.reason}{then}", "red")
@@ -77,6 +82,12 @@ class ConsoleSink(Sink):
             case ClockJumped():
                 what = "the machine slept" if event.kind == "sleep" else "the clock was stepped"
                 self._say(event, f"{what}: {format_duration(event.seconds)}", "yellow")
+            case ResourcesLow():
+                short = Shortage(event.what, event.free, event.floor)
+                held = f"; held: {', '.join(event.holding)}" if event.holding else ""
+                self._say(event, f"{short}{held}", "bold yellow")
+            case ResourcesFine():
+                self._say(event, "memory and disk are no longer short", "cyan")
             case JobPaused():
                 paused = event.pause
                 self._say(event, f"{paused.job} is paused: {paused.note}", "bold yellow")

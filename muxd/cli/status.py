@@ -42,6 +42,7 @@ def status(config: Config, as_json: bool) -> None:
 
 def _show(told: dict[str, Any], now: float) -> None:
     from muxd.cli.output import clock_text, duration_text, print_table
+    from muxd.sizes import format_size
 
     zone = ZoneInfo(told["timezone"])
     browser, running, plan = told["browser"], told["running"], told["timetable"]
@@ -53,6 +54,12 @@ def _show(told: dict[str, Any], now: float) -> None:
             f"browser   {browser['version']}, up for {since}, process {browser['pid']}, "
             f"generation {browser['generation']}"
         )
+        made = f"{browser['runs']} {'run' if browser['runs'] == 1 else 'runs'} made"
+        takes = f", {format_size(browser['memory'])} of memory" if browser["memory"] else ""
+        due = browser["recycling"]
+        at = f" at {clock_text(_unix(due['at']), zone, now=now)}" if due and due["at"] else " soon"
+        recycling = f"; to be recycled{at} ({due['reason']})" if due else ""
+        click.echo(f"          {made}{takes}{recycling}")
     else:
         click.echo(f"browser   none: {browser['last_loss'] or 'being launched'}")
     click.echo(
@@ -67,6 +74,9 @@ def _show(told: dict[str, Any], now: float) -> None:
         click.echo("running   nothing")
     outcomes = ", ".join(f"{count} {name}" for name, count in told["runs"]["by_outcome"].items())
     click.echo(f"runs      {outcomes or 'none yet'}; most at once {told['runs']['most_at_once']}")
+    short = told["resources"] or {"short": None}
+    if short["short"]:
+        click.echo(f"warning   {short['short']}; held: {', '.join(short['holding']) or 'nothing'}")
     for warning in plan["warnings"]:
         click.echo(f"warning   {warning}")
     for problem in told["plugins_left_out"].values():
