@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import attrs
 import trio
@@ -361,6 +361,7 @@ class RunBook:
         result: str | None = None,
         left: str | None = None,
         harm: str | None = None,
+        mask: Callable[[str], str] | None = None,
     ) -> Record:
         """The run is over. When the store has its record, the bus is told.
 
@@ -371,6 +372,7 @@ class RunBook:
           result: a short account of what the body returned.
           left: what it left behind.
           harm: what it did that costs others.
+          mask: takes out of texts what must not be kept.
 
         Returns:
           The record in its final form.
@@ -383,7 +385,7 @@ class RunBook:
         live = self._running.get(record.id)
         if live is None or live.ending:
             raise InternalError(f"run {record.id} of job {record.job!r} is not in progress")
-        final = self._ended(live, outcome, error, result, left=left, harm=harm)
+        final = self._ended(live, outcome, error, result, left=left, harm=harm, mask=mask)
         await self._conclude(final)
         return final
 
@@ -469,13 +471,12 @@ class RunBook:
         outcome: Outcome,
         error: BaseException | str | None,
         result: str | None = None,
-        left: str | None = None,
-        harm: str | None = None,
+        **told: Any,
     ) -> Record:
         """The final record; from here on nothing else can happen to the run."""
         if self._owed.pop(live.release.id, None) is None and live.record.started_at is None:
             del self._waiting[live.record.job]
-        return live.end(self._real_now(), outcome, error=error, result=result, left=left, harm=harm)
+        return live.end(self._real_now(), outcome, error=error, result=result, **told)
 
     async def _conclude(self, *records: Record, beside: Sequence[Record] = ()) -> None:
         """Write records that have their outcome, then forget the runs and tell everyone.

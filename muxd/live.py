@@ -11,11 +11,15 @@ from muxd.errors import qualified_name
 from muxd.record import Outcome, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from muxd.release import Release
 
 __all__ = ["LiveRun", "new_record"]
 
 ERROR_LENGTH, RESULT_LENGTH = 4000, 1000
+MASKED_LENGTH = 100_000
+"""How much of a text is looked through for secrets, before it is cut to its length."""
 
 
 def new_record(release: Release, *, speed: float) -> Record:
@@ -60,10 +64,19 @@ class LiveRun:
         result: str | None = None,
         left: str | None = None,
         harm: str | None = None,
+        mask: Callable[[str], str] | None = None,
     ) -> Record:
-        """Begin its end; returns the record in its final form, which is not in `record` yet."""
+        """Begin its end; returns the record in its final form, which is not in `record` yet.
+
+        `mask` takes out of texts what must not be kept.
+        """
         self.ending = True
         error_type, text = _described(error)
+        if mask is not None:
+            # Before they are cut: half a secret is not recognised.
+            text, result, harm = (
+                told and mask(told[:MASKED_LENGTH]) for told in (text, result, harm)
+            )
         return attrs.evolve(
             self.record,
             # The clock may have been set back in between.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Performance"]
 
+_E = TypeVar("_E", bound=BaseException)
+
 
 class Performance:
     """One body at work. It ends by itself, by cancellation, or is let go and left behind."""
@@ -28,6 +30,8 @@ class Performance:
         self.result: Any = None
         self.error: BaseException | None = None
         """What the body raised, or None."""
+        self.cancelled: BaseException | None = None
+        """The cancellation that ended it; its traceback says where the body was."""
 
     async def run(self) -> None:
         """The body's task. Never raises but for the cancellation of the nursery it is in."""
@@ -35,13 +39,15 @@ class Performance:
             with self._scope:
                 try:
                     self.result = await self._leash.run(self._body, self._run)
-                except trio.Cancelled:
+                except trio.Cancelled as error:
+                    self.cancelled = error
                     raise
                 except BaseException as error:
                     # SystemExit, too, ends the run and nothing else. What a group has beside our
                     # own cancellation is the body's.
                     self.error, cancelled = _split(error)
                     if cancelled is not None:
+                        self.cancelled = cancelled
                         raise cancelled from None
         finally:
             self.ended.set()
@@ -59,6 +65,12 @@ class Performance:
         with trio.move_on_after(seconds):
             await self.ended.wait()
         return self.ended.is_set()
+
+    def told(self, reason: _E) -> _E:
+        """The reason for which the body was ended; as its cause what that came down to in it."""
+        if reason.__cause__ is None:
+            reason.__cause__ = self.error or self.cancelled
+        return reason
 
     @property
     def means_lost(self) -> bool:

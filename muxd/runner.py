@@ -12,6 +12,7 @@ import trio
 
 from muxd.bridge import background_errors
 from muxd.errors import BackgroundError, BrowserLost, DeadlineExceeded, RunError, WorldError
+from muxd.evidence import Case
 from muxd.performance import Performance
 from muxd.record import Outcome
 from muxd.running import Run
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from muxd.abc import Lease, PageSource
     from muxd.book import RunBook
     from muxd.errors import MuxdError
+    from muxd.evidence import Evidence
     from muxd.record import Record
     from muxd.release import Release
 
@@ -46,7 +48,12 @@ class Runner:
     """Carries out runs, one at a time, and writes each into the book."""
 
     def __init__(
-        self, book: RunBook, bodies: trio.Nursery, *, real_now: Callable[[], float]
+        self,
+        book: RunBook,
+        bodies: trio.Nursery,
+        *,
+        real_now: Callable[[], float],
+        evidence: Evidence | None = None,
     ) -> None:
         """Make a runner.
 
@@ -55,8 +62,10 @@ class Runner:
           bodies: where the tasks of the bodies live. A body that ignores its cancellation is
             left behind there, with its page closed, so that it holds up nobody.
           real_now: Unix seconds, for the deadline that the body is told.
+          evidence: keeps what the pages of runs that don't end well show. None: nothing is kept.
         """
         self._book, self._bodies, self._real_now = book, bodies, real_now
+        self._evidence = evidence
         self._told_to_end = trio.Event()
         self._ending: tuple[Outcome, MuxdError] | None = None
 
@@ -78,17 +87,21 @@ class Runner:
         """
         self._told_to_end, self._ending = trio.Event(), None
         job, record, lease, verdict = release.job, None, None, None
+        case = Case(self._evidence, release, pages)
         with background_errors() as background:
             try:
                 async with pages.lease(job.session) as lease:
                     record = await self._book.start(release, generation=pages.generation)
+                    await case.begin(lease)
                     performance = Performance(job.body, self._make_run(release, lease))
                     try:
-                        verdict = await self._perform(performance, release, lease, pages)
+                        verdict = await self._perform(performance, release, lease, pages, case)
                     finally:
                         background.cancel_tasks()
                     if verdict.outcome.good:
                         await pages.keep_session(lease, job.session)
+                    else:
+                        await case.look(lease)
             except WorldError as error:
                 if record is None:
                     raise
@@ -105,11 +118,13 @@ class Runner:
         if stray and (verdict is None or verdict.outcome in (Outcome.ok, Outcome.empty)):
             verdict = _Verdict(Outcome.failed, _stray(stray[0]))
         assert verdict is not None
+        await case.close(record, verdict.outcome, verdict.error)
         return await self._book.end(
             record,
             verdict.outcome,
             error=verdict.error,
             result=summary(verdict.result),
+            mask=case.mask,
             harm=verdict.harm,
         )
 
@@ -119,7 +134,12 @@ class Runner:
         return await self._book.end(record, Outcome.crashed, error=error)
 
     async def _perform(
-        self, performance: Performance, release: Release, lease: Lease, pages: PageSource
+        self,
+        performance: Performance,
+        release: Release,
+        lease: Lease,
+        pages: PageSource,
+        case: Case,
     ) -> _Verdict:
         """Let the body run until it ends, is told to, loses its browser or meets its deadline."""
         job, loss = release.job, None
@@ -138,16 +158,17 @@ class Runner:
         if performance.ended.is_set() and not late:
             return await self._judge(performance, release, lost)
         harm = None
-        if not performance.ended.is_set() and not await self._end(
-            performance, lease, pages, gone=loss is not None
-        ):
-            harm = "would not end: the browser was killed"
+        if not performance.ended.is_set():
+            await case.look(lease)  # what it hangs on is there to be seen only now
+            if not await self._end(performance, lease, pages, gone=loss is not None):
+                harm = "would not end: the browser was killed"
         if loss is not None:
-            return _Verdict(Outcome.crashed, loss, harm=_harm(loss))
+            return _Verdict(Outcome.crashed, performance.told(loss), harm=_harm(loss))
         if self._ending is not None:
-            return _Verdict(*self._ending)
+            outcome, why = self._ending
+            return _Verdict(outcome, performance.told(why))
         reason = f"it ran longer than its timeout, {format_duration(job.timeout)}"
-        return _Verdict(Outcome.timed_out, DeadlineExceeded(reason), harm=harm)
+        return _Verdict(Outcome.timed_out, performance.told(DeadlineExceeded(reason)), harm=harm)
 
     async def _judge(
         self,
