@@ -14,7 +14,8 @@ from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
 from muxd.job import Overlap
 from muxd.live import LiveRun, new_record
-from muxd.record import CUT_OFF, Outcome, Record
+from muxd.record import Outcome, Record
+from muxd.recovery import NEVER_STARTED, look_back
 from muxd.release import Cause, Release
 from muxd.writer import RecordWriter
 
@@ -30,7 +31,6 @@ __all__ = ["RunBook"]
 
 REMEMBERED = 256
 """How many ended runs `RunBook.wait_ended` can tell of when the store can't be read."""
-STOPPED_BEFORE_START = "muxd was stopped before it started"
 
 
 @final
@@ -135,32 +135,21 @@ class RunBook:
         await self._writer.finish()
 
     async def recover(self) -> list[Record]:
-        """End what another daemon left unfinished as ``interrupted``; return those records.
+        """End what another daemon left unfinished as ``interrupted``.
 
         What was owed is left as it is: see `adopt`. To be called at the start, before the first
         release.
 
+        Returns:
+          The records of runs that muxd's end cut off or kept from starting.
+
         Raises:
           LedgerError: the store can't be read.
         """
-        now = self._real_now()
-        unfinished = await self.store.unfinished()
-        self.inherited = tuple(record for record in unfinished if _is_owed(record))
-        ended = [
-            attrs.evolve(
-                record,
-                outcome=Outcome.interrupted,
-                ended_at=max(now, record.released_at, record.started_at or 0.0),
-                error=STOPPED_BEFORE_START
-                if record.started_at is None
-                else "muxd ended while it ran",
-                error_type=None if record.started_at is None else CUT_OFF,
-            )
-            for record in unfinished
-            if not _is_owed(record)
-        ]
-        await self._conclude(*ended)
-        return ended
+        legacy = await look_back(self.store, self._real_now())
+        self.inherited = legacy.owed
+        await self._conclude(*legacy.ended)
+        return [*legacy.ended, *legacy.kept_waiting]
 
     async def release(
         self,
@@ -420,7 +409,7 @@ class RunBook:
         self._never |= {live.release.id for live in self._waiting.values()}
         await self._conclude(
             *(
-                self._ended(live, Outcome.interrupted, STOPPED_BEFORE_START)
+                self._ended(live, Outcome.interrupted, NEVER_STARTED)
                 for live in list(self._waiting.values())
             )
         )
@@ -437,7 +426,7 @@ class RunBook:
     def _refusal(self, job: Job) -> tuple[Outcome, str] | None:
         """Why the timetable's release of a job is not to wait; None if it is."""
         if self._closed:
-            return Outcome.interrupted, STOPPED_BEFORE_START
+            return Outcome.interrupted, NEVER_STARTED
         waits = self._waiting.get(job.name)
         runs = next((v for v in self._running.values() if v.release.job.name == job.name), None)
         twin = waits or runs
@@ -505,8 +494,3 @@ class RunBook:
         live.record = record
         self._running.pop(record.id, None)
         live.ended.set()
-
-
-def _is_owed(record: Record) -> bool:
-    """True of what a scheduler catches up with; a rehearsal's debts end with it."""
-    return record.cause is Cause.catch_up and record.started_at is None and record.speed == 1

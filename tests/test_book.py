@@ -446,7 +446,77 @@ async def test_the_next_start_finds_what_a_dead_daemon_left(autojump_clock) -> N
         assert [r.duration for r in records] == [None, None]
         assert later.events() == ["RunEnded interrupted"] * 2
         assert await later.store.unfinished() == []
+        assert [r.job for r in await later.book.recover()] == ["b"]  # nobody stood for it yet
+
+
+@bounded
+async def test_what_an_orderly_end_kept_from_starting_is_told_to_the_next_start(
+    autojump_clock,
+) -> None:
+    """Until a newer release of the job, or another try, stands for it; not what people asked for."""
+    async with open_desk() as desk:
+        await under_way(desk, a_job("a"))
+        for name in ("waits", "newer", "again"):
+            await desk.book.release(a_job(name), released_at=NOON)
+        await desk.book.request(a_job("manual"), released_at=NOON)
+        await desk.book.close()
+    async with open_desk(desk.store) as later:
+        first = {r.job: r.id for r in later.store.records.values()}
+        await later.book.release(a_job("newer"), released_at=NOON + 60)
+        await later.book.release(
+            a_job("again"), released_at=NOON + 9, cause="retry", attempt=2, first_id=first["again"]
+        )
+        assert {r.job for r in await later.book.recover()} == {"a", "newer", "again", "waits"}
+        assert [r.job for r in await later.book.recover()] == ["waits", "newer"]
+
+
+@bounded
+async def test_what_is_owed_outlives_a_death(autojump_clock) -> None:
+    """It stays unfinished, is taken on under its own id, and is released once."""
+    async with open_desk() as desk:
+        owed = await desk.book.sort_out(
+            a_job(), owed=[NOON - 20, NOON - 10], missed=[(NOON - 30, "asleep")]
+        )
+        assert [r.released_at for r in owed] == [NOON - 20, NOON - 10]
+        assert desk.outcomes() == [None, None, "missed"]
+        assert desk.book.waiting == ()
+    async with open_desk(desk.store) as later:
         assert await later.book.recover() == []
+        assert [r.id for r in later.book.inherited] == [r.id for r in owed]
+        first, second = (later.book.adopt(record, a_job()) for record in later.book.inherited)
+        assert await later.book.release_owed(first) == first
+        assert later.book.waiting == (first,)
+        assert await later.book.release_owed(first) is None
+        record = await later.book.start(first, generation=1)
+        await later.book.end(record, Outcome.ok)
+        await later.book.withdraw(second, Outcome.missed, "no gap")
+        assert await later.book.release_owed(second) is None
+        assert later.outcomes() == ["ok", "missed", "missed"]
+
+
+@bounded
+async def test_what_is_owed_is_subject_to_overlap(autojump_clock, desk: Desk) -> None:
+    """A run of the job under way stands for it, as for any release; a closed book keeps it owed."""
+    (first,) = await desk.book.sort_out(a_job(), owed=[NOON - 20])
+    (second,) = await desk.book.sort_out(a_job(), owed=[NOON - 10])
+    await under_way(desk, a_job())
+    assert await desk.book.release_owed(first) is None
+    assert desk.outcomes()[0] == "coalesced"
+    await desk.book.close()
+    assert await desk.book.release_owed(second) is None
+    assert [r.id for r in await desk.store.unfinished()][0] == second.id
+
+
+@bounded
+async def test_what_is_owed_to_a_job_that_is_gone_is_ended(autojump_clock) -> None:
+    """With the reason; nothing stays open for ever."""
+    async with open_desk() as desk:
+        await desk.book.sort_out(a_job(), owed=[NOON - 20])
+    async with open_desk(desk.store) as later:
+        await later.book.recover()
+        await later.book.abandon(later.book.inherited[0], "its job is gone")
+        assert later.outcomes() == ["missed"]
+        assert await later.store.unfinished() == []
 
 
 @bounded
