@@ -51,6 +51,11 @@ class StateDir:
         return self.root / "sessions"
 
     @property
+    def artifacts(self) -> Path:
+        """What runs that did not end well left: a folder each."""
+        return self.root / "artifacts"
+
+    @property
     def socket(self) -> Path:
         """The control socket of a running daemon."""
         return self.root / "control.sock"
@@ -111,7 +116,8 @@ class StateDir:
             os.pwrite(fd, f"{os.getpid()} {role}\n".encode(), 0)
             yield
         finally:
-            self.lock_file.unlink(missing_ok=True)
+            if self._is_ours(fd):  # else somebody has removed the directory, and made it anew
+                self.lock_file.unlink(missing_ok=True)
             os.close(fd)
 
     def owner(self) -> Owner | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,3 +112,18 @@ def test_a_lock_that_is_only_looked_at_for_ever_is_refused(tmp_path, monkeypatch
         fcntl.flock(looker, fcntl.LOCK_SH)
         with pytest.raises(AlreadyRunning, match="another process"), state.hold():
             pytest.fail("held in spite of another's lock")
+
+
+def test_the_lock_of_another_owner_is_left_alone(tmp_path):
+    """When the directory was removed and made anew meanwhile, its new owner keeps its lock."""
+    state = StateDir(tmp_path / "state")
+    with state.hold():
+        shutil.rmtree(state.root)
+        state.prepare()
+        with state.hold("run"):
+            inner = state.owner()
+    assert inner == Owner(os.getpid(), "run")
+    with state.hold():
+        state.lock_file.unlink()
+        state.lock_file.touch()
+    assert state.lock_file.exists()

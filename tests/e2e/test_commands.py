@@ -345,3 +345,36 @@ def test_the_command_that_start_prints_works(muxd_home):
     assert "heard  job=tells" in told
     assert "of=this" in told
     assert "heard in detail" in told
+
+
+def test_pausing_and_resuming(muxd_home):
+    """A pause holds at once, is shown, survives a restart, and ends by `muxd resume`, with and
+    without a daemon; a job that isn't there is a mistake."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.call("resume", "--all", code=3)
+    home.start()
+    assert "quick is paused for 2h" in home.call("pause", "quick", "--for", "2h", "--note", "why")
+    home.call("pause", "fresh")
+    (first, second) = home.json("status")["paused"]
+    assert (first["job"], first["note"], first["probe_at"] is None) == ("quick", "why", False)
+    assert (second["job"], second["note"], second["probe_at"]) == ("fresh", "by a person", None)
+    assert "paused    quick: why; tried again from" in home.call("status")
+    home.call("pause", "nonsense", code=2)
+    assert "there is no job 'nonsense'" in home.errors
+    home.call("pause", "quick", "--for", "long", code=2)
+    home.call("resume", code=2)
+    home.call("resume", "quick", "--all", code=2)
+    assert home.json("run", "quick")["outcome"] == "ok"
+    home.call("stop")
+    home.daemon.wait(20)
+    home.start()
+    assert [item["job"] for item in home.json("status")["paused"]] == ["fresh", "quick"]
+    assert home.json("resume", "quick")["resumed"] == ["quick"]
+    assert "quick was not paused" in home.call("resume", "quick")
+    home.call("stop")
+    home.daemon.wait(20)
+    assert "fresh is resumed" in home.call("resume", "--all")
+    home.start()
+    assert home.json("status")["paused"] == []
+    assert "No job is paused." in home.call("resume", "--all")
