@@ -18,6 +18,8 @@ from muxd.bus import Bus
 from muxd.channel import open_priority_channel
 from muxd.companions import start_services
 from muxd.errors import PluginError, RunError, UserError
+from muxd.evidence import RECALLED
+from muxd.keeping import evidence_of
 from muxd.record import Outcome
 from muxd.release import Cause, Release
 from muxd.runner import Runner
@@ -83,12 +85,15 @@ async def run_alone(
             beside.start_soon(end.heed, signals)
             beside.start_soon(book.run)
             await book.recover()
+            evidence = evidence_of(config, state)
+            if evidence is not None:
+                await evidence.begin(await book.store.history(job=job.name, limit=RECALLED))
             with end.cuts_short():
                 mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
                 await start_services(mine, beside, _refuse)
             send, receive = open_priority_channel[Release](math.inf)
             async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
-                end.runner = Runner(book, bodies, real_now=time.time)
+                end.runner = Runner(book, bodies, real_now=time.time, evidence=evidence)
                 supervisor = Supervisor(
                     partial(open_generation, plan=launch, sessions=SessionFiles(state.sessions)),
                     Worker(receive, end.runner, lambda _record: None),

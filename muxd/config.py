@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import platformdirs
 
+from muxd.secrets import MASK
 from muxd.sizes import SIZE_HELP, parse_size
 from muxd.units import DURATION_HELP, parse_duration
 from muxd.zone import named_zone
@@ -27,6 +28,7 @@ __all__ = [
     "BrowserConfig",
     "Config",
     "DaemonConfig",
+    "EvidenceConfig",
     "LogFormat",
     "PluginsConfig",
     "ResourcesConfig",
@@ -104,6 +106,22 @@ def _count(value: object) -> int:
     return value
 
 
+def _at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        found = read(value)
+        if found < low:
+            raise ValueError(f"give {words}")
+        return found
+
+    return check
+
+
+def _trace(value: object) -> str:
+    if value not in ("retries", "always", "never"):
+        raise ValueError("give one of retries, always, never")
+    return str(value)
+
+
 def _timezone(value: object) -> str:
     return named_zone(value if isinstance(value, str) else "").key
 
@@ -120,11 +138,17 @@ def _setting(
     *,
     env: str | None = None,
     kind: Literal["value", "path", "paths", "program"] = "value",
+    secret: bool = False,
 ) -> Any:
-    """A field: its default, what checks it, its environment variable, and what it points to."""
+    """A field: its default, what checks it, its environment variable, and what it points to.
+
+    A list that is `secret` is never shown.
+    """
     if default is None:
         read = attrs.converters.optional(read)
-    return attrs.field(default=default, converter=read, metadata={"env": env, "kind": kind})
+    return attrs.field(
+        default=default, converter=read, metadata={"env": env, "kind": kind, "secret": secret}
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -204,12 +228,34 @@ class ResourcesConfig:
     """The same for the disk that the state directory is on, bytes."""
 
 
+@attrs.frozen(kw_only=True)
+class EvidenceConfig:
+    """``[evidence]``: what is kept of runs that did not end well."""
+
+    enabled: bool = _setting(True, _flag)
+    """False: nothing is kept but the record."""
+    trace: Literal["retries", "always", "never"] = _setting("retries", _trace)
+    """Which runs Playwright traces. ``retries``: those that are one, and those whose job's last
+    run did not end well."""
+    keep: float = _setting(14 * 86_400.0, _seconds(60, 3660 * 86_400, "from 1m to 3660d"))
+    """How long it is kept, real seconds."""
+    max_size: int = _setting(500_000_000, _at_least(50_000_000, _size, "50 MB or more"))
+    """Bytes that all of it may take, at least 50 MB."""
+    max_runs: int = _setting(1000, _at_least(1, _count, "a whole number from 1 to 1000000"))
+    """Of how many runs it is kept, 1 to 1,000,000."""
+    mask: tuple[str, ...] = _setting((), _texts, secret=True)
+    """Texts that are never kept."""
+    mask_env: tuple[str, ...] = _setting((), _texts)
+    """Names of environment variables whose values are never kept."""
+
+
 SECTIONS: Mapping[str, type] = {
     "browser": BrowserConfig,
     "plugins": PluginsConfig,
     "daemon": DaemonConfig,
     "slotting": SlottingConfig,
     "resources": ResourcesConfig,
+    "evidence": EvidenceConfig,
 }
 """The sections with fixed keys; ``[jobs.NAME]`` has those of a job."""
 
@@ -223,6 +269,7 @@ class Config:
     daemon: DaemonConfig = attrs.field(factory=DaemonConfig)
     slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
     resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
+    evidence: EvidenceConfig = attrs.field(factory=EvidenceConfig)
     jobs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """``[jobs.NAME]``: fields of jobs that take the place of what the plugin says, and
     ``enabled``. The keys are known to be right; the values are checked when they meet the job."""
@@ -237,11 +284,14 @@ class Config:
         return self.origins.get(key, "default")
 
     def values(self) -> dict[str, Any]:
-        """Every dotted key with its value, in the order of the reference."""
+        """Every dotted key with its value, in the order of the reference; no secrets."""
         found: dict[str, Any] = {}
         for section, kind in SECTIONS.items():
             for field in attrs.fields(kind):
-                found[f"{section}.{field.name}"] = getattr(getattr(self, section), field.name)
+                value = getattr(getattr(self, section), field.name)
+                if field.metadata["secret"]:
+                    value = tuple(MASK for _ in value)
+                found[f"{section}.{field.name}"] = value
         for name, fields in self.jobs.items():
             found |= {f"jobs.{name}.{field}": value for field, value in fields.items()}
         return found

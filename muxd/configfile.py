@@ -20,6 +20,7 @@ from muxd.config import (
     BrowserConfig,
     Config,
     DaemonConfig,
+    EvidenceConfig,
     PluginsConfig,
     ResourcesConfig,
     SlottingConfig,
@@ -153,6 +154,7 @@ class _Settings:
     daemon: DaemonConfig = attrs.field(factory=DaemonConfig)
     slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
     resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
+    evidence: EvidenceConfig = attrs.field(factory=EvidenceConfig)
 
 
 @attrs.frozen(kw_only=True)

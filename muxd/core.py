@@ -16,6 +16,7 @@ from muxd.book import RunBook
 from muxd.channel import open_priority_channel
 from muxd.errors import RunError, UnknownJob, UserError
 from muxd.events import Draining, Started
+from muxd.evidence import RECALLED
 from muxd.floors import Floors
 from muxd.holding import Holding
 from muxd.pauses import Pauses
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from muxd.clock import Clock
     from muxd.config import SlottingConfig
     from muxd.events import Event
+    from muxd.evidence import Evidence
     from muxd.floors import ReadFree
     from muxd.planner import InThread, JobSource
     from muxd.record import Record
@@ -79,6 +81,7 @@ class Core:
         prune: Callable[[], Awaitable[object]] | None = None,
         in_thread: InThread = trio.to_thread.run_sync,
         new_id: Callable[[], str] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -101,6 +104,7 @@ class Core:
           prune: makes room on the disk, when that is short.
           in_thread: runs the solver.
           new_id: makes ids of runs; by default `RunIds`.
+          evidence: keeps what pages of runs that don't end well show; None: nothing is kept.
         """
         self.bus, self.speed, self.grace = bus, speed, grace
         self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
@@ -128,6 +132,7 @@ class Core:
         """From `assemble` on."""
         self._calendar, self._make_clock, self._real_now = calendar, make_clock, real_now
         self._runner: Runner
+        self._evidence = evidence
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._recovered: list[Record] = []
         self._settled = trio.Event()  # it has started, or is told to stop
@@ -141,6 +146,8 @@ class Core:
         """
         await self.pauses.load()
         self._recovered = await self.book.recover()
+        if self._evidence is not None:
+            await self._evidence.begin(await self.book.store.history(limit=RECALLED))
 
     async def plan(self) -> None:
         """Make the first timetable; see `Planner.begin` for what it raises."""
@@ -148,7 +155,7 @@ class Core:
 
     def assemble(self, bodies: trio.Nursery) -> None:
         """Get ready to work. `bodies`: where the bodies of runs live; it must outlive `work`."""
-        self._runner = Runner(self.book, bodies, real_now=self._real_now)
+        self._runner = Runner(self.book, bodies, real_now=self._real_now, evidence=self._evidence)
         if self._read_free is not None:
             self.holding = Holding(
                 self._floors,

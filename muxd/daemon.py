@@ -31,6 +31,7 @@ from muxd.companions import start_services, start_sinks
 from muxd.control.server import serve_control
 from muxd.core import Core
 from muxd.floors import Floors, FreeReader
+from muxd.keeping import evidence_of
 from muxd.recycling import Limits
 from muxd.signals import stop_signals
 from muxd.state import StateDir
@@ -109,6 +110,7 @@ class Daemon:
             measure=_measure,
             floors=Floors(memory=config.resources.memory_floor, disk=config.resources.disk_floor),
             read_free=FreeReader(self.state.root),
+            evidence=evidence_of(config, self.state),
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]

@@ -7,7 +7,7 @@ import json
 import time
 import zipfile
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import structlog
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 
     from muxd.abc import Lease, PageSource
     from muxd.artifacts import Artifacts
+    from muxd.observation import TraceWhen
     from muxd.record import Outcome, Record
     from muxd.release import Release
 
-__all__ = ["Case", "Evidence", "TraceWhen"]
+__all__ = ["RECALLED", "Case", "Evidence"]
 
-TraceWhen = Literal["retries", "always", "never"]
 KEEP_BOUND = 10.0
 """How long masking and writing may take, seconds. The browser is free meanwhile."""
 MASK_BOUND = 5.0
 """How long taking the secrets out of a trace may take, seconds."""
+RECALLED = 200
+"""How many records of the past tell which jobs' last run did not end well."""
 FOLDER_BOUND = 0.25
 """How long making a folder may take, seconds."""
 LARGEST = {
@@ -73,6 +75,22 @@ class Evidence:
         self.in_thread = in_thread
         self._ailing: set[str] = set()
         self._said = False
+
+    async def begin(self, newest_first: Iterable[Record]) -> None:
+        """Before the first run: recall the past, and remove what is not to be kept any more.
+
+        Takes at most `KEEP_BOUND`; never raises for what the disk does.
+        """
+        self.recall(newest_first)
+        with trio.move_on_after(KEEP_BOUND):
+            try:
+                await self.in_thread(self._tidy, abandon_on_cancel=True)
+            except OSError as error:
+                self.failed(error, "-")
+
+    def _tidy(self) -> None:
+        self.artifacts.clear_unfinished()
+        self.artifacts.prune()
 
     def recall(self, newest_first: Iterable[Record]) -> None:
         """Learn from the records of the past which jobs' last run did not end well."""

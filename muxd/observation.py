@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Observation"]
+__all__ = ["Observation", "TraceWhen"]
+
+TraceWhen = Literal["retries", "always", "never"]
+"""Which runs are traced; ``retries``: also those whose job's last run did not end well."""
 
 
 @attrs.frozen(kw_only=True)

@@ -222,7 +222,9 @@ def test_the_reference_has_every_setting(key, field):
     assert variable.strip("`") == (field.metadata["env"] or "")
     assert option.strip("`") == (options[0] if options else "")
     plain = {None: ("none", "the system's"), False: ("`false`",), (): ("`[]`",)}
-    if isinstance(field.default, attrs.Factory):
+    if field.default is True:
+        assert default == "`true`"
+    elif isinstance(field.default, attrs.Factory):
         assert default.startswith("`~/.local/state/muxd`")
     elif (field.default in plain and field.default != 0) or field.default is False:
         assert default in plain[field.default]

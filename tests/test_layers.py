@@ -41,7 +41,7 @@ LAYERS = {
     "the public face": "muxd",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.blame muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.core muxd.control muxd.status muxd.alone
+        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.keeping muxd.core muxd.control muxd.status muxd.alone
         muxd.daemon
     """,
     "surface": "muxd.cli muxd.__main__",

@@ -11,8 +11,10 @@ from muxd.errors import BrowserLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
-    from muxd.abc import PageSource
+    from muxd.abc import Lease, PageSource
+    from muxd.observation import Observation
 
 __all__ = ["PageSourceContract"]
 
@@ -33,6 +35,8 @@ class PageSourceContract:
 
     bound = 30.0
     """How long each test may take, seconds."""
+    observe_bound = 4.0
+    """How long looking at pages may take, seconds: its 2.5 and what a busy machine adds."""
 
     def with_pages(self, tmp_path: Any, test: Callable[[PageSource], Awaitable[None]]) -> None:
         """Run `test` with a page source that is up."""
@@ -121,6 +125,44 @@ class PageSourceContract:
                 assert scope.cancelled_caught
             async with pages.lease("main"):
                 pass
+
+        run(test)
+
+    @pytest.mark.parametrize("session", ["main", "named", "fresh"])
+    def test_what_pages_show_can_be_seen_at_any_time(
+        self, run: Any, session: str, tmp_path: Path
+    ) -> None:
+        """observe: bounded, and never raises: of a page, one that is closed, a dead browser."""
+
+        async def look(pages: PageSource, lease: Lease) -> Observation:
+            with trio.fail_after(self.observe_bound):
+                return await pages.observe(lease, tmp_path)
+
+        async def test(pages: PageSource) -> None:
+            async with pages.lease(session) as lease:
+                await pages.trace(lease)
+                seen = await look(pages, lease)
+                assert seen.secrets is not None
+                for part in ("url", "screenshot", "html", "console", "network", "trace"):
+                    assert (getattr(seen, part) is None) == (part in seen.missing), part
+                await pages.revoke(lease)
+                assert (await look(pages, lease)).missing
+            async with pages.lease(session) as lease:
+                pages.kill("the test wants it so")
+                await pages.trace(lease)
+                assert (await look(pages, lease)).missing
+
+        run(test)
+
+    def test_a_trace_that_is_not_seen_is_gone(self, run: Any, tmp_path: Path) -> None:
+        """trace: each lease may have one, whether or not the one before was looked at."""
+
+        async def test(pages: PageSource) -> None:
+            for _ in range(2):
+                async with pages.lease("main") as lease:
+                    await pages.trace(lease)
+            async with pages.lease("main") as lease:
+                assert (await pages.observe(lease, tmp_path)).trace is None
 
         run(test)
 

@@ -10,9 +10,11 @@ import trio
 
 from muxd.abc import Lease, PageSource
 from muxd.errors import BrowserLost, PageCrashed
+from muxd.observation import Observation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from muxd.errors import WorldError
 
@@ -53,6 +55,21 @@ class FakePages(PageSource):
         """What the next lease finds raised by listeners when it is left."""
         self.stubborn = False
         """True: `revoke` does not close pages; only killing helps."""
+        self.traced = 0
+        """How many traces were begun."""
+        self.observed = 0
+        """How often the pages were looked at."""
+        self.shows = Observation(
+            url="https://fake.example/",
+            title="a fake page",
+            pages=("https://fake.example/",),
+            html="<h1>fake</h1>",
+            console=(),
+            network=(),
+            secrets=frozenset(),
+            missing={"screenshot": "a fake has no picture", "trace": "a fake has no trace"},
+        )
+        """What the next page shows when it is looked at and neither closed nor lost."""
         self._gone = trio.Event()
         self._crashed = trio.Event()
 
@@ -112,6 +129,21 @@ class FakePages(PageSource):
     def crash(self) -> None:
         """Lose the page that is leased, not the browser."""
         self._crashed.set()
+
+    async def trace(self, lease: Lease) -> None:
+        """Note it."""
+        await trio.lowlevel.checkpoint()
+        self.traced += 1
+
+    async def observe(self, lease: Lease, folder: Path) -> Observation:
+        """Show what it is told to; nothing once the page is closed or lost."""
+        await trio.lowlevel.checkpoint()
+        self.observed += 1
+        if self.lost is not None:
+            return Observation(missing={"pages": f"the browser was lost: {self.lost}"})
+        if self._crashed.is_set() or cast("FakePage", lease.page).closed.is_set():
+            return Observation(missing={"pages": "the page is gone"})
+        return self.shows
 
     async def keep_session(self, lease: Lease, session: str) -> None:
         """Note the session."""

@@ -1,0 +1,39 @@
+"""What is kept of runs that did not end well, as it is configured."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from muxd.artifacts import Artifacts
+from muxd.evidence import Evidence
+from muxd.secrets import Secrets
+
+if TYPE_CHECKING:
+    from muxd.config import Config
+    from muxd.state import StateDir
+
+__all__ = ["artifacts_of", "evidence_of", "secrets_of"]
+
+
+def artifacts_of(config: Config, state: StateDir) -> Artifacts:
+    """The folders of runs, with the caps that are configured."""
+    wanted = config.evidence
+    return Artifacts(
+        state.artifacts, keep=wanted.keep, max_size=wanted.max_size, max_runs=wanted.max_runs
+    )
+
+
+def secrets_of(config: Config) -> Secrets:
+    """What is named as secret by the configuration."""
+    named = (os.environ.get(name, "") for name in config.evidence.mask_env)
+    return Secrets([*config.evidence.mask, *named])
+
+
+def evidence_of(config: Config, state: StateDir) -> Evidence | None:
+    """Who takes the evidence; None if none is to be taken."""
+    if not config.evidence.enabled:
+        return None
+    return Evidence(
+        artifacts_of(config, state), secrets=secrets_of(config), trace=config.evidence.trace
+    )
