@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ Left = Counter[str]
 GRAVE = {
     "process": 1,
     "thread": 1,
-    "task of trio's": 1,
     "task that ignores its end": 1,
     "file handle": 17,
     "page": 51,
@@ -27,11 +27,13 @@ closed in no time, and is only told."""
 
 def grave(left: Mapping[str, int]) -> Left:
     """What of it is harm."""
-    return Left({kind: count for kind, count in left.items() if count >= GRAVE.get(kind, 1 << 60)})
+    return Left(
+        {kind: count for kind, count in left.items() if count >= GRAVE.get(kind, sys.maxsize)}
+    )
 
 
 def in_words(left: Mapping[str, int]) -> str | None:
-    """``3 pages, 1 process``, what is grave first; None if nothing was left."""
+    """``1 process, 3 pages``, in the order of `GRAVE`; None if nothing was left."""
     order = list(GRAVE)
     kinds = sorted(
         (kind for kind, count in left.items() if count > 0),
@@ -43,7 +45,6 @@ def in_words(left: Mapping[str, int]) -> str | None:
 def _counted(count: int, kind: str) -> str:
     if count == 1:
         return f"1 {kind}"
-    noun, space, rest = kind.partition(" ")
-    if rest.startswith(("of", "that")):  # "task of trio's": its first word is the noun
-        return f"{count} {noun}s{space}{rest}"
+    if kind == "task that ignores its end":
+        return f"{count} tasks that ignore their end"
     return f"{count} {kind}{'es' if kind.endswith('s') else 's'}"

@@ -15,6 +15,7 @@ from playwright.async_api import Error, async_playwright
 
 from muxd.bridge import bridged
 from muxd.browser.processes import WatchedProcess, children_of
+from muxd.children import BROWSER_MARK
 from muxd.errors import BrowserLost
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _environment(scratch: Path) -> Iterator[None]:
     """
     with as_file(files("muxd.browser") / "deaf.cjs") as module:
         options = f'{os.environ.get("NODE_OPTIONS", "")} --require "{module}"'.strip()
-        changes = {"NODE_OPTIONS": options, "TMPDIR": str(scratch)}
+        changes = {"NODE_OPTIONS": options, "TMPDIR": str(scratch), BROWSER_MARK: "1"}
         before = {name: os.environ.get(name) for name in changes}
         os.environ.update(changes)
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from muxd.children import BROWSER_MARK
 from muxd.errors import BrowserLost, BrowserUnusable, ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class LaunchPlan:
 
         It makes a socket there, whose name must not be longer than a socket's address can be.
         """
-        environ: dict[str, str | float | bool] = dict(os.environ)
+        environ: dict[str, str | float | bool] = {**os.environ, BROWSER_MARK: "1"}
         if len(os.fsencode(self.scratch)) < LONGEST_SCRATCH:
             environ["TMPDIR"] = str(self.scratch)
         return environ

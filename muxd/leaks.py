@@ -1,0 +1,225 @@
+"""What a run leaves in our own process and beside it: noticed, counted, and ended where possible.
+
+Browser and pages are not in it: they are the `PageSource`'s to clean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Self
+
+import trio
+
+from muxd.background import owner
+from muxd.children import Children, adopting, signal_trees, wait_dead
+from muxd.left import GRAVE, Left
+from muxd.origins import Origins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from muxd.background import BackgroundErrors
+    from muxd.children import Leftover
+
+__all__ = ["KILL_BOUND", "LULL", "TERM_BOUND", "Leaks", "Tally"]
+
+TERM_BOUND = 1.0
+"""How long a process that was left has to end once it is asked to, seconds."""
+KILL_BOUND = 0.3
+"""How long the end of what is killed is waited for, seconds."""
+LULL = 0.2
+"""How long tasks and threads that are about to end are waited for, seconds."""
+IN_A_ROW = 3
+"""So many runs of a job, one after another, that each left file handles which stay open, are harm."""
+
+
+class Leaks:
+    """Watches runs, one at a time, for what they leave. To be entered for as long as there are any.
+
+    While it is entered, orphans among our descendants become our children (Linux), and it is noted
+    who starts processes and threads (`muxd.origins`).
+    """
+
+    def __init__(self) -> None:
+        self.origins = Origins()
+        self._children: Children
+        # {job: of each of its last runs in a row that left file handles, those}
+        self._handles: dict[str, list[frozenset[tuple[str, str]]]] = {}
+        self._stack = contextlib.ExitStack()
+        self._current: Tally | None = None
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(adopting())
+        self._stack.enter_context(self.origins)
+        self._children = Children(self.origins)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._current is not None:  # muxd itself is ended in the middle of a run
+            self._current.kill()
+        self._stack.close()
+
+    def begin(self, job: str, body: str) -> Tally:
+        """Note what there is before a run of this job, whose body's task will have this name."""
+        self._current = Tally(self, self._children, job, body)
+        return self._current
+
+    def ended(self) -> None:
+        """The run has been counted."""
+        self._current = None
+
+    def judge_handles(
+        self, job: str, new: frozenset[tuple[str, str]], now: frozenset[tuple[str, str]]
+    ) -> int:
+        """How many file handles are harm of this job's: those that it left and that are open now.
+
+        A handle that is still open after further runs is no connection that happened to be there.
+        """
+        still = [run & now for run in self._handles.pop(job, [])] if new else []
+        row = [run for run in (*still, new) if run][-IN_A_ROW:]
+        if row:
+            self._handles[job] = row
+        together = sum(map(len, row))
+        return together if len(row) == IN_A_ROW or together >= GRAVE["file handle"] else 0
+
+
+class Tally:
+    """One run, from before its body to after its lease: `Leaks.begin`, `ask`, then `finish`.
+
+    All three together take about 0.3 ms if nothing was left.
+    """
+
+    def __init__(self, leaks: Leaks, children: Children, job: str, body: str) -> None:
+        self._leaks, self._children, self._job, self._body = leaks, children, job, body
+        before = self._children.now()
+        self._children.reap(before)  # those that were adopted while no run was in progress
+        self._before = before
+        self._handles = open_handles()
+        self._threads = set(leaks.origins.threads())
+        self._system = set(_system_tasks())
+        self._asked_at: float | None = None
+        self._asked: list[Leftover] = []
+        self.harms: list[str] = []
+        """What is harm and is not told by the kinds of what was left; complete after `finish`."""
+        self.left = Left()
+        """What was left; complete after `finish`."""
+
+    def ask(self) -> None:
+        """The body is over: ask the processes that it left to end. Never blocks."""
+        self._asked = self._children.strangers(self._before)
+        self._asked_at = trio.current_time()
+        self.left["process"] += signal_trees(self._asked, signal.SIGTERM)
+
+    async def finish(
+        self, background: BackgroundErrors | None = None, *, failed: bool = False
+    ) -> None:
+        """The lease is over: end what is still there, and count.
+
+        Takes no time if nothing was left; else it lasts up to `TERM_BOUND` after `ask`, then
+        `KILL_BOUND` and `LULL`.
+
+        Args:
+          background: who collects what the run left in the background.
+          failed: the body raised. What its variables hold stays open until the error is
+            forgotten, so its file handles are only counted if they are open after the next run.
+        """
+        await self._end_processes()
+        with trio.move_on_after(LULL):
+            while self._staying(background):  # noqa: ASYNC110 - nothing tells of a thread's end
+                await trio.sleep(LULL / 5)
+        self.left.update(self._staying(background))
+        self._count_handles(failed)
+        self._leaks.ended()
+
+    def kill(self) -> None:
+        """Kill at once what the run has left running. Never blocks."""
+        signal_trees(self._children.strangers(self._before), signal.SIGKILL)
+
+    async def _end_processes(self) -> None:
+        if self._asked_at is not None and self._asked:
+            with trio.move_on_at(self._asked_at + TERM_BOUND):
+                await wait_dead(self._asked)
+        with trio.move_on_after(KILL_BOUND):
+            # Each death may give us orphans; what forks in the meantime is found again.
+            while strangers := self._children.strangers(self._before):
+                new = [each for each in strangers if each not in self._asked]
+                self._asked += new
+                signal_trees(strangers, signal.SIGKILL)
+                self.left["process"] += len([each for each in new if not each.dead])
+                await wait_dead(strangers)
+                # Whoever has started it may be about to ask how it ended.
+                await trio.sleep(0.01)
+                self._children.reap(self._children.strangers(self._before))
+
+    def _staying(self, background: BackgroundErrors | None) -> Left:
+        """The tasks and threads of the run that are still there."""
+        left = Left()
+        left["thread"] = len([t for t in self._leaks.origins.threads() if t not in self._threads])
+        # One of trio's pool has the name of the task that waits for it, or did.
+        suffix = f" from {self._body}"
+        left["thread"] += len([t for t in threading.enumerate() if t.name.endswith(suffix)])
+        tasks = len([task for task in _system_tasks() if task not in self._system])
+        if background is not None:
+            tasks += len([task for task in _tasks() if owner(task.context) is background])
+            tasks += background.cancel_tasks()
+        left["task that ignores its end"] = tasks
+        return +left
+
+    def _count_handles(self, failed: bool) -> None:
+        new = (now := open_handles()) - self._handles
+        if new:
+            # Garbage that holds files is no leak; it only has to be collected.
+            gc.collect()
+            new = (now := open_handles()) - self._handles
+        harm = self._leaks.judge_handles(self._job, new, now)
+        if not failed:
+            self.left["file handle"] += len(new)
+        if harm > self.left["file handle"]:
+            self.harms.append(f"its runs left {harm} file handles")
+
+
+def open_handles() -> frozenset[tuple[str, str]]:
+    """The file handles of this process: number, and what it is. Empty where that can't be seen."""
+    found = []
+    for number in _listed("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that lists them
+            found.append((number, os.readlink(f"/proc/self/fd/{number}")))
+    return frozenset(found)
+
+
+def _tasks() -> Iterator[trio.lowlevel.Task]:
+    """All tasks of trio's but its own."""
+    ahead = [trio.lowlevel.current_root_task()]
+    while ahead:
+        task = ahead.pop()
+        for nursery in task.child_nurseries if task else ():
+            ahead += nursery.child_tasks
+            yield from nursery.child_tasks
+
+
+def _system_tasks() -> list[trio.lowlevel.Task]:
+    """The tasks that belong to no nursery of anybody's (`trio.lowlevel.spawn_system_task`)."""
+    root = trio.lowlevel.current_root_task()
+    return [
+        task
+        for nursery in (root.child_nurseries if root else ())
+        for task in nursery.child_tasks
+        if not _module(task).startswith("trio.")
+    ]
+
+
+def _module(task: trio.lowlevel.Task) -> str:
+    """Where the function of a task was written; empty if that can't be seen."""
+    frame = getattr(task.coro, "cr_frame", None)
+    return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
