@@ -41,7 +41,7 @@ OPEN_BOUND = 15.0
 """How long a new page or context may take, seconds."""
 REVOKE_BOUND = 2.0
 """How long closing a run's pages may take at its deadline, seconds."""
-CLEAN_BOUND = 3.0
+CLEAN_BOUND = 2.5
 """How long taking away what a run left may take before the browser is killed, seconds."""
 TRACE_BOUND = 5.0
 """How long beginning a trace may take, seconds."""
@@ -279,9 +279,12 @@ class Generation(PageSource):
         futile = 0
         while pages := [page for page in context.pages if page not in self._keepers]:
             account.count_pages(pages)
-            async with trio.open_nursery() as nursery:
-                for page in pages:
-                    nursery.start_soon(self._close, page, account)
+            async with trio.open_nursery() as insisting:
+                insisting.start_soon(self._leftovers.insist)
+                async with trio.open_nursery() as nursery:
+                    for page in pages:
+                        nursery.start_soon(self._close, page, account)
+                insisting.cancel_scope.cancel()
             if self._lost.is_set():
                 return
             futile = futile + 1 if not any(page.is_closed() for page in pages) else 0

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Leftovers"]
 
+AGAIN = 0.7
+"""How long the browser may take to close a page before it is told again, seconds."""
+BREATH = 0.02
+"""How long to wait for the browser before it is asked again, seconds."""
 _ARTIFACTS = "playwright-artifacts-"
 _DOWNLOAD = re.compile(r"([0-9a-fA-F-]{36})(\.crdownload)?")
 _PASSING = frozenset({"browser", "browser_ui", "tab", "webview", "iframe", "other"})
@@ -50,10 +54,35 @@ class Leftovers:
     async def take_away(self) -> Left:
         """End what is open beside what is to be, and count it.
 
+        Playwright tells of a popup once it is ready: of a storm some come up when everything that
+        was known has been closed. So the browser is asked until no page is left.
+
         One round trip if there is nothing. Playwright's errors are the caller's, and so is the
         bound.
         """
         left = Left()
+        while await self._end_targets(left):  # noqa: ASYNC110 - nothing tells of its end
+            await trio.sleep(BREATH)
+        for guid in self._downloads():
+            left["download"] += 1
+            await self._send("Browser.cancelDownload", {"guid": guid})
+        return left
+
+    async def insist(self) -> None:
+        """While Playwright closes pages: tell those again that don't. Until cancelled.
+
+        A close that meets a navigation is lost by the browser every now and then, and Playwright
+        would wait for ever. Playwright's errors mean that there is nobody to be told.
+        """
+        with contextlib.suppress(Error):
+            while True:
+                await trio.sleep(AGAIN)
+                for target in await _targets(self._session):
+                    if target["type"] == "page" and target["targetId"] not in self._known:
+                        await self._send("Target.closeTarget", {"targetId": target["targetId"]})
+
+    async def _end_targets(self, left: Left) -> bool:
+        """End and count pages and workers; True if there were pages."""
         targets = await _targets(self._session)
         present = {target["targetId"] for target in targets}
         self._told &= present
@@ -65,10 +94,7 @@ class Leftovers:
                     self._told.add(id_)
                     left[target["type"].replace("_", " ")] += 1
                 nursery.start_soon(self._send, "Target.closeTarget", {"targetId": id_})
-            for guid in self._downloads():
-                left["download"] += 1
-                nursery.start_soon(self._send, "Browser.cancelDownload", {"guid": guid})
-        return left
+        return any(t["type"] == "page" and t["targetId"] not in self._known for t in targets)
 
     def _downloads(self) -> list[str]:
         """Delete the files of downloads that have ended; give the ids of those that have not."""
