@@ -17,18 +17,19 @@ import structlog
 import trio
 
 from muxd.agenda import Agenda, Due
+from muxd.arrears import Arrears, told
 from muxd.course import Course
 from muxd.errors import UnknownJob, UserError
 from muxd.events import ClockJumped
 from muxd.gaps import first_gap
 from muxd.job import Misfire
-from muxd.misfire import MOST_CATCH_UPS, Backlog, Overdue, sort_out
+from muxd.misfire import sort_out
 from muxd.record import Outcome, utc_text
 from muxd.release import Cause, Release
 from muxd.retry import delay, wants_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from muxd.book import RunBook
     from muxd.bus import Bus
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from muxd.clock import Clock, ClockJump
     from muxd.events import Event
     from muxd.job import Job
-    from muxd.pause import Pause
     from muxd.pauses import Pauses
     from muxd.record import Record
     from muxd.slotting import Timetable
@@ -95,11 +95,7 @@ class Scheduler:
         self._jobs = dict(jobs)
         self._channel, self._book, self._bus, self._pauses = channel, book, bus, pauses
         self._agenda = Agenda()
-        self._backlog = Backlog()
-        # What is being caught up with: placed in a gap, or released and not ended.
-        self._catching: Due | Release | None = None
-        # What is owed to jobs that are gone.
-        self._orphans: list[Overdue] = []
+        self._arrears = Arrears(book, pauses)
         self._nap: trio.CancelScope | None = None
         self.reserved: tuple[float, float] | None = None
         """A stretch of timetable time in which nothing is placed that has no slot: from, to."""
@@ -127,10 +123,10 @@ class Scheduler:
         if now < self._made_at:  # nobody was asleep there to be told of that step
             self._step_back(self._made_at - now)
         if self._clock.speed == 1:
-            await self._inherit()
+            heirs = {name: course.job for name, course in self._courses.items()}
+            await self._arrears.inherit(heirs)
         while True:
             await self._release_due()
-            await self._forgive(self._take_orphans(), reason="its job is gone")
             await self._place_catch_up()
             instant = self._agenda.next_instant
             if instant <= self._clock.now():
@@ -164,9 +160,7 @@ class Scheduler:
 
     def ended(self, record: Record) -> None:
         """A run is over: to be told of every one. Never blocks."""
-        if isinstance(self._catching, Release) and self._catching.id == record.id:
-            self._catching = None
-        if self._backlog:
+        if self._arrears.ended(record.id):
             self._wake()
         job = self._jobs.get(record.job)
         if job is None or record.speed != self._clock.speed:  # left over from another time
@@ -207,8 +201,7 @@ class Scheduler:
         """A release waits for something else than the browser: others are caught up with. Never
         blocks.
         """
-        if self._catching is release:
-            self._catching = None
+        if self._arrears.ended(release.id):
             self._wake()
 
     def next_release_of(self, name: str) -> float | None:
@@ -237,13 +230,9 @@ class Scheduler:
                     else course.move(job, slot, now)
                 )
         for name in before.keys() - self._courses.keys():
-            self._orphans += self._backlog.withdraw(name)
-            for cause in (Cause.slot, Cause.catch_up, Cause.retry):
-                due = self._agenda.drop(name, cause)
-                if due is not None and due is self._catching:
-                    self._catching = None
-                    assert due.overdue is not None  # it is being caught up with
-                    self._orphans.append(due.overdue)
+            self._arrears.drop(name, self._agenda.drop(name, Cause.catch_up))
+            for cause in (Cause.slot, Cause.retry):
+                self._agenda.drop(name, cause)
         for due in self._placed():
             self._replan(due, due.instant)  # its gap may be none any more
         self._wake()
@@ -262,21 +251,19 @@ class Scheduler:
             if due.instant < self._clock.now() - ON_TIME * self._clock.speed:
                 self._replan(due, self._clock.now())  # its gap is over
                 continue
-            if due.overdue is not None and self._must_wait(due.overdue):
+            if due.overdue is not None and self._arrears.must_wait(due.overdue):
                 self._replan(due, due.instant)
                 continue
             if due.cause is Cause.retry and self._pauses.in_the_way(due.job.name) is not None:
                 continue
-            release = await self._release(due)
-            if due is self._catching:
-                self._catching = release
+            self._arrears.released(due, await self._release(due))
 
     async def _release_slot(self, course: Course) -> None:
         job, slot, instant, now = course.job, course.slot, course.next, self._clock.now()
         on_time_from = now - ON_TIME * self._clock.speed
         if instant >= on_time_from:
             self._advance(course, instant)
-            await self._make_way(job)
+            await self._arrears.make_way(job)
             await self._release_on_time(job, instant)
             return
         passed = self._calendar.passed(slot.interval, slot.phase, instant, now)
@@ -284,8 +271,8 @@ class Scheduler:
         misfire = job.misfire if pause is None else Misfire.skip
         verdict = sort_out(misfire, passed, on_time_from=on_time_from)
         self._advance(course, verdict.newest)
-        await self._make_way(job)
-        reason = "its time passed while muxd could not run" if pause is None else _paused(pause)
+        await self._arrears.make_way(job)
+        reason = "its time passed while muxd could not run" if pause is None else told(pause)
         missed = [(instant, reason) for instant in verdict.missed]
         if verdict.unlisted is not None:
             count, first = len(verdict.unlisted), verdict.unlisted.start
@@ -298,10 +285,7 @@ class Scheduler:
             owed=[self._clock.real(wanted_at) for wanted_at in verdict.catch_up],
             missed=[(self._clock.real(at), why) for at, why in missed],
         )
-        for release, wanted_at in zip(owed, verdict.catch_up, strict=True):
-            since_when = wanted_at if job.misfire is Misfire.all else instant
-            self._backlog.add(Overdue(release=release, instant=wanted_at, since=since_when))
-        await self._keep_bound(job)
+        await self._arrears.add(job, owed, verdict.catch_up, since=instant)
         if verdict.on_time is not None:
             await self._release_on_time(job, verdict.on_time)
 
@@ -310,53 +294,12 @@ class Scheduler:
         if pause is None:
             await self._release(_slot_due(job, instant))
         else:
-            missed = [(self._clock.real(instant), _paused(pause))]
+            missed = [(self._clock.real(instant), told(pause))]
             await self._book.sort_out(job, missed=missed)
 
     def _advance(self, course: Course, newest: float) -> None:
         course.advance(newest)
         self._enter(course)
-
-    async def _make_way(self, job: Job) -> None:
-        """A job's own slot has come: it stands for what was still to be caught up with.
-
-        What has a place in a gap has one before that slot, so it is through, or in the backlog.
-        """
-        if job.misfire is not Misfire.all:
-            await self._forgive(
-                self._backlog.withdraw(job.name),
-                reason="its next release came before there was a free gap",
-            )
-
-    async def _keep_bound(self, job: Job) -> None:
-        """No job is owed more than so many, however often muxd dies while it catches up."""
-        await self._forgive(
-            self._backlog.withdraw(job.name, but=MOST_CATCH_UPS),
-            reason="newer ones of its releases are to be caught up with first",
-        )
-
-    # What is owed
-
-    async def _inherit(self) -> None:
-        """Take on what another daemon owed."""
-        heirs = {name: course.job for name, course in self._courses.items()}
-        for record in self._book.inherited:
-            job = heirs.get(record.job)
-            if job is None:
-                await self._book.abandon(record, "its job is gone")
-                continue
-            release, instant = self._book.adopt(record, job), record.released_at
-            self._backlog.add(Overdue(release=release, instant=instant, since=instant))
-        for job in heirs.values():
-            await self._keep_bound(job)
-
-    async def _forgive(self, items: Iterable[Overdue], *, reason: str) -> None:
-        for item in items:
-            await self._book.withdraw(item.release, Outcome.missed, reason)
-
-    def _take_orphans(self) -> list[Overdue]:
-        orphans, self._orphans = self._orphans, []
-        return orphans
 
     # Into gaps
 
@@ -384,37 +327,23 @@ class Scheduler:
         self._wake()
 
     async def _place_catch_up(self) -> None:
-        """Give the most overdue release a gap, if none is being caught up with now."""
-        while self._catching is None:
-            now = self._clock.now()
-            item = self._backlog.take(now, later=self._must_wait)
-            if item is None:
-                return
-            pause = self._pauses.in_the_way(item.job.name)
-            if pause is not None:
-                await self._forgive([item], reason=_paused(pause))
-                continue
+        """Give what is owed, and most overdue, a gap."""
+        while (item := await self._arrears.next(self._clock.now())) is not None:
             course = self._courses[item.job.name]
             last = math.inf if item.job.misfire is Misfire.all else course.next
-            instant = self._gap(course, now, until=last)
+            instant = self._gap(course, self._clock.now(), until=last)
             if instant is None:
-                await self._forgive([item], reason="there is no free gap before its next release")
+                await self._arrears.forgive(item)
             else:
-                self._catching = Due(
-                    job=item.job, instant=instant, cause=Cause.catch_up, overdue=item
-                )
-                self._agenda.put(self._catching)
-
-    def _must_wait(self, item: Overdue) -> bool:
-        """Where all are to be run, none of them may coalesce with a run that is under way."""
-        return item.job.misfire is Misfire.all and self._book.is_busy(item.job.name)
+                due = Due(job=item.job, instant=instant, cause=Cause.catch_up, overdue=item)
+                self._arrears.placed(due)
+                self._agenda.put(due)
 
     def _replan(self, due: Due, earliest: float) -> None:
         """Something that was placed in a gap needs another one, not before this instant."""
         if due.overdue is not None:
             self._agenda.drop(due.job.name, Cause.catch_up)
-            self._backlog.add(due.overdue)
-            self._catching = None
+            self._arrears.displaced(due)
             return
         self._agenda.drop(due.job.name, Cause.retry)
         instant = self._retry_gap(due.job, earliest)
@@ -487,10 +416,6 @@ class Scheduler:
     def _wake(self) -> None:
         if self._nap is not None:
             self._nap.cancel()
-
-
-def _paused(pause: Pause) -> str:
-    return f"its job is paused: {pause.note}"
 
 
 def _slot_due(job: Job, instant: float) -> Due:

@@ -27,7 +27,7 @@ LAYERS = {
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
-        muxd.live muxd.writer muxd.recovery muxd.book muxd.pauses muxd.scheduler
+        muxd.live muxd.writer muxd.recovery muxd.book muxd.pauses muxd.arrears muxd.scheduler
         muxd.resources
     """,
     "the border": """
@@ -35,13 +35,13 @@ LAYERS = {
     """,
     "a run": """
         muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
-        muxd.origins muxd.children muxd.leaks muxd.evidence muxd.performance muxd.runner muxd.worker muxd.supervisor
+        muxd.origins muxd.children muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.runner muxd.worker muxd.supervisor
     """,
     "the browser": "muxd.browser",
     "the public face": "muxd",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.blame muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.keeping muxd.core muxd.control muxd.status muxd.alone
+        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.keeping muxd.core muxd.guard muxd.pulse muxd.control muxd.status muxd.alone
         muxd.daemon
     """,
     "surface": "muxd.cli muxd.__main__",
