@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from muxd.bus import Bus
     from muxd.events import Event
     from muxd.job import Job
+    from muxd.recovery import Fate
 
 __all__ = ["RunBook"]
 
@@ -134,11 +135,14 @@ class RunBook:
         """
         await self._writer.finish()
 
-    async def recover(self) -> list[Record]:
+    async def recover(self, fate: Fate | None = None) -> list[Record]:
         """End what another daemon left unfinished as ``interrupted``.
 
         What was owed is left as it is: see `adopt`. To be called at the start, before the first
         release.
+
+        Args:
+          fate: what is known of the run that was in progress, if anything is.
 
         Returns:
           The records of runs that muxd's end cut off or kept from starting.
@@ -146,7 +150,7 @@ class RunBook:
         Raises:
           LedgerError: the store can't be read.
         """
-        legacy = await look_back(self.store, self._real_now())
+        legacy = await look_back(self.store, self._real_now(), fate=fate)
         self.inherited = legacy.owed
         await self._conclude(*legacy.ended)
         return [*legacy.ended, *legacy.kept_waiting]

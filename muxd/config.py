@@ -202,6 +202,12 @@ class DaemonConfig:
     0 to 86400."""
     speed: float = _setting(1.0, _number(0, 3600, above=True))
     """How much faster than real time the timetable runs, above 0, at most 3600. For rehearsals."""
+    restart: bool = _setting(True, _flag)
+    """True: a guard watches the daemon from outside and starts it again when it dies or is
+    blocked. False: the daemon is on its own."""
+    blocked_limit: float = _setting(30.0, _seconds(5, 3600, "from 5s to 1h"))
+    """For how long a run may block the whole of muxd before it is killed and started again, real
+    seconds, 5 to 3600."""
     log_format: LogFormat = _setting("auto", _log_format, env="MUXD_LOG_FORMAT")
     """``console`` for people, ``json`` for machines; ``auto``: console on a terminal."""
 

@@ -14,7 +14,7 @@ import trio
 
 from muxd.book import RunBook
 from muxd.channel import open_priority_channel
-from muxd.errors import RunError, UnknownJob, UserError
+from muxd.errors import LoopBlocked, RunError, UnknownJob, UserError, qualified_name
 from muxd.events import Draining, Started
 from muxd.evidence import RECALLED
 from muxd.floors import Floors
@@ -27,6 +27,7 @@ from muxd.release import Release
 from muxd.runner import Runner
 from muxd.scheduler import Scheduler
 from muxd.supervisor import Supervisor
+from muxd.watch import Watch
 from muxd.worker import Worker
 
 if TYPE_CHECKING:
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from muxd.events import Event
     from muxd.evidence import Evidence
     from muxd.floors import ReadFree
+    from muxd.leaks import Leaks
     from muxd.planner import InThread, JobSource
     from muxd.record import Record
+    from muxd.recovery import Fate
     from muxd.recycling import Measure
     from muxd.supervisor import OpenGeneration
 
@@ -82,6 +85,8 @@ class Core:
         in_thread: InThread = trio.to_thread.run_sync,
         new_id: Callable[[], str] | None = None,
         evidence: Evidence | None = None,
+        watch: Watch | None = None,
+        leaks: Leaks | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -105,6 +110,8 @@ class Core:
           in_thread: runs the solver.
           new_id: makes ids of runs; by default `RunIds`.
           evidence: keeps what pages of runs that don't end well show; None: nothing is kept.
+          watch: sees whether bodies block muxd, and is told when it is up; None: nobody does.
+          leaks: notices what runs leave outside the browser; None: nobody does.
         """
         self.bus, self.speed, self.grace = bus, speed, grace
         self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
@@ -132,20 +139,32 @@ class Core:
         """From `assemble` on."""
         self._calendar, self._make_clock, self._real_now = calendar, make_clock, real_now
         self._runner: Runner
-        self._evidence = evidence
+        self._leaks = leaks
+        self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._recovered: list[Record] = []
         self._settled = trio.Event()  # it has started, or is told to stop
         self._stop_at_once = trio.Event()
 
-    async def recover(self) -> None:
+    async def recover(self, fate: Fate | None = None) -> None:
         """End what another core left unfinished.
+
+        Args:
+          fate: what is known of the run during which muxd came to its end. What is charged to it
+            counts as always; a job that blocked muxd is paused at once.
 
         Raises:
           LedgerError: the store can't be used.
         """
         await self.pauses.load()
-        self._recovered = await self.book.recover()
+        self._recovered = await self.book.recover(fate)
+        jobs = {job.name: job for job in self._plugins.jobs}
+        for record in self._recovered:
+            if record.harm is not None and record.error_type == qualified_name(LoopBlocked):
+                job = jobs.get(record.job)
+                self.pauses.pause(record.job, record.harm, interval=job.interval if job else 0.0)
+            elif record.harm is not None:
+                self.pauses.ended(record, jobs.get(record.job))
         if self._evidence is not None:
             await self._evidence.begin(await self.book.store.history(limit=RECALLED))
 
@@ -155,7 +174,14 @@ class Core:
 
     def assemble(self, bodies: trio.Nursery) -> None:
         """Get ready to work. `bodies`: where the bodies of runs live; it must outlive `work`."""
-        self._runner = Runner(self.book, bodies, real_now=self._real_now, evidence=self._evidence)
+        self._runner = Runner(
+            self.book,
+            bodies,
+            real_now=self._real_now,
+            evidence=self._evidence,
+            watch=self._watch,
+            leaks=self._leaks,
+        )
         if self._read_free is not None:
             self.holding = Holding(
                 self._floors,
@@ -312,6 +338,7 @@ class Core:
         for record in self._recovered:
             self.scheduler.ended(record)  # what a dead daemon cut off may be tried again
         self.started_at, self.phase = self._real_now(), "running"
+        self._watch.running()
         self.bus.publish(
             Started(at=self.started_at, jobs=len(self.planner.timetable.slots), speed=self.speed)
         )

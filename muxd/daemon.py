@@ -32,6 +32,8 @@ from muxd.control.server import serve_control
 from muxd.core import Core
 from muxd.floors import Floors, FreeReader
 from muxd.keeping import evidence_of
+from muxd.leaks import Leaks
+from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
 from muxd.signals import stop_signals
 from muxd.state import StateDir
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.events import Event
     from muxd.plugins import Plugins
+    from muxd.pulse import Pulse
     from muxd.record import Record
     from muxd.release import Release
 
@@ -71,6 +74,7 @@ class Daemon:
         *,
         sinks: Sequence[tuple[str, Sink]] = (),
         anew: bool = False,
+        pulse: Pulse | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -80,6 +84,7 @@ class Daemon:
           launch: how the browser is started.
           sinks: the caller's own, by name, beside those of the plugins.
           anew: make the timetable anew, whatever phases are in force.
+          pulse: the link to the guard that watches this process; None: nobody does.
         """
         self.config, self.plugins = config, plugins
         self.state = StateDir(config.daemon.state_dir)
@@ -88,6 +93,7 @@ class Daemon:
         self.speed = config.daemon.speed
         self.bus: Bus[Event] = Bus()
         self._calendar = Calendar(self.zone)
+        self._leaks = Leaks()
         self.core = Core(
             plugins,
             plugins.store(self.state.root),
@@ -111,10 +117,14 @@ class Daemon:
             floors=Floors(memory=config.resources.memory_floor, disk=config.resources.disk_floor),
             read_free=FreeReader(self.state.root),
             evidence=evidence_of(config, self.state),
+            watch=pulse,
+            leaks=self._leaks,
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]
         self._drained = trio.Event()
+        self.pulse = pulse
+        self._signals = Signals()
 
     @property
     def grace(self) -> float:
@@ -133,9 +143,15 @@ class Daemon:
         the next start.
         """
         # Signals from the lock to its end: one that comes early or late leaves nothing behind.
-        with trio.open_signal_receiver(*stop_signals()) as signals, self.state.hold():
+        with (
+            trio.open_signal_receiver(*stop_signals()) as signals,
+            self.state.hold(),
+            self._leaks,
+        ):
             async with self.book.store.open(), trio.open_nursery() as outer:
                 outer.start_soon(self._heed, signals)
+                if self.pulse is not None:
+                    outer.start_soon(self.pulse.listen, self._told, self._unguarded)
                 outer.start_soon(self.book.run)
                 outer.start_soon(self._last_rung)
                 async with trio.open_nursery() as told:
@@ -150,6 +166,8 @@ class Daemon:
 
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
+        if self.pulse is not None:
+            self.pulse.stopping()
         self.core.stop(at_once=at_once)
 
     def status(self) -> dict[str, Any]:
@@ -173,8 +191,20 @@ class Daemon:
         return await self.book.wait_ended(run_id)
 
     async def _heed(self, signals: AsyncIterator[int]) -> None:
-        async for _ in signals:
+        async for number in signals:
+            self._signal(number, by_guard=False)
+
+    def _told(self, number: int) -> None:
+        self._signal(number, by_guard=True)
+
+    def _signal(self, number: int, *, by_guard: bool) -> None:
+        if self._signals.is_new(number, by_guard=by_guard):
             self.stop(at_once=self.core.stopping.is_set())
+
+    def _unguarded(self) -> None:
+        """The guard is gone, and was not the daemon's to lose: nobody would start it again."""
+        structlog.get_logger().error("the guard is gone: muxd stops")
+        self.stop(at_once=True)
 
     async def _last_rung(self) -> None:
         """End the process where something of a plugin's or a body's would keep it for ever."""
@@ -187,11 +217,13 @@ class Daemon:
         )
         self.state.socket.unlink(missing_ok=True)
         self.state.lock_file.unlink(missing_ok=True)
+        self._leaks.close()
         os._exit(1)
 
     async def _serve(self) -> None:
         """Everything between the first sink and the last."""
-        await self.core.recover()
+        await self.core.recover(last_fate(self.state.root))
+        forget_fate(self.state.root)
         async with trio.open_nursery() as beside:
             with trio.CancelScope() as starting:
                 beside.start_soon(self._cut_short, starting)

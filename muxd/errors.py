@@ -21,6 +21,7 @@
     ├── RunError             what a run's own body did
     │   ├── DeadlineExceeded   it ran longer than its timeout
     │   ├── RunCutOff          muxd died while it ran
+    │   ├── LoopBlocked        it blocked muxd, which had to be killed and started again
     │   ├── SessionError       its session could not be loaded or saved
     │   └── BackgroundError    a listener, route handler or callback of it raised
     └── InternalError        ours: please report it
@@ -44,6 +45,7 @@ __all__ = [
     "InternalError",
     "JobError",
     "LedgerError",
+    "LoopBlocked",
     "MuxdError",
     "PageCrashed",
     "PluginError",
@@ -249,6 +251,11 @@ class RunError(MuxdError):
 
 class RunCutOff(RunError):
     """muxd died while it ran. The next start records it as ``interrupted``; nobody saw its end."""
+
+
+class LoopBlocked(RunError):
+    """The run blocked the whole of muxd for longer than that may be, so that muxd was killed and
+    started again. It is recorded as ``crashed``, and its job is paused at once."""
 
 
 class DeadlineExceeded(RunError):

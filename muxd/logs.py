@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from muxd.config import LogFormat
 
-__all__ = ["chosen_format", "configure"]
+__all__ = ["chosen_format", "configure", "has_colours"]
 
 _DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
@@ -48,7 +48,7 @@ def configure(
       stream: where to write; by default whatever ``sys.stderr`` is at the time.
     """
     out: Any = stream if stream is not None else _Stderr()
-    colours = log_format == "console" and _has_colours(out)
+    colours = log_format == "console" and has_colours(out)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -87,7 +87,8 @@ class _Stderr:
         return sys.stderr.isatty()
 
 
-def _has_colours(stream: Any) -> bool:
+def has_colours(stream: Any) -> bool:
+    """True for a terminal, unless ``NO_COLOR`` is set."""
     return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
 
 

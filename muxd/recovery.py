@@ -13,11 +13,26 @@ if TYPE_CHECKING:
     from muxd.abc import Store
     from muxd.record import Record
 
-__all__ = ["NEVER_STARTED", "Legacy", "look_back"]
+__all__ = ["NEVER_STARTED", "Fate", "Legacy", "look_back"]
 
 NEVER_STARTED = "muxd was stopped before it started"
 LOOKED_AT = 1000
 """How many of the newest records are looked at for runs that an orderly end kept from starting."""
+
+
+@attrs.frozen(kw_only=True)
+class Fate:
+    """What is known of the run during which muxd came to its end."""
+
+    run: str
+    """Its id."""
+    at: float
+    """When that was, real Unix seconds."""
+    outcome: Outcome = Outcome.interrupted
+    error: str
+    error_type: str = CUT_OFF
+    harm: str
+    """What is charged to it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -32,12 +47,13 @@ class Legacy:
     """Runs that waited when muxd ended in order, and that no other run stands for since."""
 
 
-async def look_back(store: Store, now: float) -> Legacy:
+async def look_back(store: Store, now: float, *, fate: Fate | None = None) -> Legacy:
     """Sort what is in the store.
 
     Args:
       store: open.
       now: Unix seconds.
+      fate: what is known of the run that was in progress, if anything is.
 
     Raises:
       LedgerError: the store can't be read.
@@ -46,7 +62,7 @@ async def look_back(store: Store, now: float) -> Legacy:
     """
     unfinished = await store.unfinished()
     return Legacy(
-        ended=tuple(_cut_off(record, now) for record in unfinished if not _is_owed(record)),
+        ended=tuple(_cut_off(record, now, fate) for record in unfinished if not _is_owed(record)),
         owed=tuple(record for record in unfinished if _is_owed(record)),
         kept_waiting=await _kept_waiting(store),
     )
@@ -57,8 +73,17 @@ def _is_owed(record: Record) -> bool:
     return record.cause is Cause.catch_up and record.started_at is None and record.speed == 1
 
 
-def _cut_off(record: Record, now: float) -> Record:
+def _cut_off(record: Record, now: float, fate: Fate | None) -> Record:
     started = record.started_at is not None
+    if fate is not None and fate.run == record.id and started:
+        return attrs.evolve(
+            record,
+            outcome=fate.outcome,
+            ended_at=max(fate.at, record.started_at or 0.0),
+            error=fate.error,
+            error_type=fate.error_type,
+            harm=fate.harm,
+        )
     return attrs.evolve(
         record,
         outcome=Outcome.interrupted,

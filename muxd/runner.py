@@ -1,4 +1,24 @@
-"""One run: lease a page -> body under its deadline -> record."""
+"""One run: lease a page -> body under its deadline -> record.
+
+How long after its deadline a run may still have the browser, in seconds, whatever its body does:
+
+======================================  =========  ===========
+what is done                            body ends  body doesn't
+======================================  =========  ===========
+look at its pages (`EVIDENCE_BOUND`)    2.5        2.5
+close them (`REVOKE_BOUND`)             2.0        2.0
+wait for the body's end (`UNWIND`)      1.0        1.0
+cancel it, and wait again               1.0        1.0
+kill the browser, and wait again                   1.0
+take away what it left (`CLEAN_BOUND`)  2.5        (killed)
+end its processes (`KILL_BOUND`)        0.3        0.3
+wait for its threads (`LULL`)           0.2        0.2
+together                                9.5        8.0
+======================================  =========  ===========
+
+Processes have the time from the body's end to the end of the cleaning, or `TERM_BOUND` if that is
+longer, to end by themselves.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +33,12 @@ import trio
 from muxd.bridge import background_errors
 from muxd.errors import BackgroundError, BrowserLost, DeadlineExceeded, RunError, WorldError
 from muxd.evidence import Case
+from muxd.left import Left, grave, in_words
 from muxd.performance import Performance
 from muxd.record import Outcome
 from muxd.running import Run
 from muxd.units import format_duration
+from muxd.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,12 +47,14 @@ if TYPE_CHECKING:
     from muxd.book import RunBook
     from muxd.errors import MuxdError
     from muxd.evidence import Evidence
+    from muxd.leaks import Leaks, Tally
     from muxd.record import Record
     from muxd.release import Release
+    from muxd.watch import Block
 
 __all__ = ["Runner"]
 
-UNWIND = 1.5
+UNWIND = 1.0
 """How long a body may take to end after each rung of the ladder, seconds."""
 NOTICE = 1.0
 """How long a lost browser may take to be noticed after a call has failed, seconds."""
@@ -54,6 +78,8 @@ class Runner:
         *,
         real_now: Callable[[], float],
         evidence: Evidence | None = None,
+        watch: Watch | None = None,
+        leaks: Leaks | None = None,
     ) -> None:
         """Make a runner.
 
@@ -63,9 +89,12 @@ class Runner:
             left behind there, with its page closed, so that it holds up nobody.
           real_now: Unix seconds, for the deadline that the body is told.
           evidence: keeps what the pages of runs that don't end well show. None: nothing is kept.
+          watch: sees whether bodies block muxd. None: nobody does.
+          leaks: notices what runs leave outside the browser. None: nobody does.
         """
         self._book, self._bodies, self._real_now = book, bodies, real_now
-        self._evidence = evidence
+        self._evidence, self._watch = evidence, watch if watch is not None else Watch()
+        self._leaks = leaks
         self._told_to_end = trio.Event()
         self._ending: tuple[Outcome, MuxdError] | None = None
 
@@ -77,27 +106,31 @@ class Runner:
     async def run(self, release: Release, pages: PageSource) -> Record:
         """Carry out one run and return its record, which then is in the book.
 
-        The browser is free again at most 10 s after the run's deadline: closing its pages takes
-        up to 3 s, then twice `UNWIND`, and killing the browser always works. Never raises for
-        what a body, its page or the browser does once the run has started. Not to be cancelled:
-        use `end_current`.
+        The browser is free again at most 10 s after the run's deadline; how that adds up is told
+        above. Never raises for what a body, its page or the browser does once the run has started.
+        Not to be cancelled: use `end_current`.
 
         Raises:
           BrowserLost: the browser was lost before the run had a page; nothing is recorded.
         """
         self._told_to_end, self._ending = trio.Event(), None
-        job, record, lease, verdict = release.job, None, None, None
+        job, record, lease, verdict, tally = release.job, None, None, None, None
         case = Case(self._evidence, release, pages)
         with background_errors() as background:
             try:
                 async with pages.lease(job.session) as lease:
                     record = await self._book.start(release, generation=pages.generation)
+                    self._watch.begin(release.id, job.name)
                     await case.begin(lease)
+                    if self._leaks is not None:
+                        tally = self._leaks.begin(job.name, _name(release))
                     performance = Performance(job.body, self._make_run(release, lease))
                     try:
                         verdict = await self._perform(performance, release, lease, pages, case)
                     finally:
                         background.cancel_tasks()
+                        if tally is not None:
+                            tally.ask()
                     if verdict.outcome.good:
                         await pages.keep_session(lease, job.session)
                     else:
@@ -118,6 +151,10 @@ class Runner:
         if stray and (verdict is None or verdict.outcome in (Outcome.ok, Outcome.empty)):
             verdict = _Verdict(Outcome.failed, _stray(stray[0]))
         assert verdict is not None
+        verdict = _blamed(verdict, self._watch.end())
+        if tally is not None:
+            await tally.finish(background, failed=not verdict.outcome.good)
+        left, harm = _account(verdict, lease, tally)
         await case.close(record, verdict.outcome, verdict.error)
         return await self._book.end(
             record,
@@ -125,7 +162,8 @@ class Runner:
             error=verdict.error,
             result=summary(verdict.result),
             mask=case.mask,
-            harm=verdict.harm,
+            left=left,
+            harm=harm,
         )
 
     async def give_up(self, release: Release, pages: PageSource, error: WorldError) -> Record:
@@ -149,7 +187,7 @@ class Runner:
             loss = await pages.wait_lost(lease)
             return loss
 
-        self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
+        self._bodies.start_soon(performance.run, name=_name(release))
         begun = trio.current_time()
         with trio.move_on_after(job.timeout):
             await _first_of(performance.ended.wait, lost, self._told_to_end.wait)
@@ -222,9 +260,38 @@ class Runner:
         )
 
 
+def _name(release: Release) -> str:
+    return f"body of {release.job.name} {release.id}"
+
+
+def _account(
+    verdict: _Verdict, lease: Lease | None, tally: Tally | None
+) -> tuple[str | None, str | None]:
+    """What a run left, and its harm, in words."""
+    left = Left(lease.left if lease else ())
+    left.update(tally.left if tally else ())
+    harms = [*(lease.harms if lease else ()), *(tally.harms if tally else ())]
+    if verdict.harm is not None:
+        harms.insert(0, verdict.harm)
+    if much := in_words(grave(left)):
+        harms.append(f"left {much}")
+    return in_words(left), "; ".join(harms) or None
+
+
 def _harm(loss: WorldError) -> str | None:
     """A page that crashed costs nobody else anything; a browser does."""
     return f"the browser was lost under it: {loss}" if isinstance(loss, BrowserLost) else None
+
+
+def _blamed(verdict: _Verdict, block: Block | None) -> _Verdict:
+    """The verdict, with what is charged to a run that blocked muxd."""
+    if block is None:
+        return verdict
+    error = verdict.error
+    if isinstance(error, DeadlineExceeded):
+        error = DeadlineExceeded(f"{error}; it {block.harm}, in\n{block.stack}")
+    harms = filter(None, (block.harm, verdict.harm))
+    return attrs.evolve(verdict, error=error, harm="; ".join(harms))
 
 
 def _stray(cause: BaseException) -> BackgroundError:

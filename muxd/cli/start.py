@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from muxd.abc import Sink
     from muxd.config import Config
     from muxd.plugins import Plugins
+    from muxd.pulse import Pulse
 
 __all__ = ["start"]
 
@@ -56,16 +57,43 @@ def start(config: Config, anew: bool) -> None:
     What jobs log (`run.log`) goes to stderr, and so do muxd's own warnings. `muxd --debug start`
     shows lines of level debug too.
     """
+    from muxd.logs import chosen_format
+
+    people = chosen_format(config.daemon.log_format, sys.stdout) == "console"
+    pulse = _under_guard(config, people=people) if config.daemon.restart else None
+    try:
+        _run(config, pulse, anew=anew, people=people)
+    finally:
+        if pulse is not None:
+            pulse.bye()
+
+
+def _under_guard(config: Config, *, people: bool) -> Pulse:
+    """Divide into the guard and the daemon; this returns in the daemon's process only."""
+    from muxd.guard.begin import under_guard
+    from muxd.logs import has_colours
+
+    link = under_guard(
+        config.daemon.state_dir,
+        blocked_limit=config.daemon.blocked_limit,
+        log_format="console" if people else "json",
+        colours=people and has_colours(sys.stderr),
+    )
+    from muxd.pulse import Pulse
+
+    return Pulse(link)
+
+
+def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> None:
     from muxd.bridge import run
     from muxd.cli.browser import launch_plan
     from muxd.cli.context import load, log_to_stderr
     from muxd.daemon import Daemon
     from muxd.errors import AlreadyRunning, UserError
-    from muxd.logs import chosen_format
     from muxd.state import StateDir
 
-    people = chosen_format(config.daemon.log_format, sys.stdout) == "console"
     log_to_stderr("console" if people else "json", logging.INFO)
+    again = pulse is not None and pulse.link.restarts > 0
     plugins = load(config)
     if not plugins.jobs:
         raise UserError(
@@ -77,10 +105,11 @@ def start(config: Config, anew: bool) -> None:
     if owner is not None:  # before anything is launched; the lock itself is taken by the daemon
         raise AlreadyRunning(str(state.root), owner.pid, alone=owner.role == "run")
     launch = launch_plan(config)
-    if people:
+    if people and not again:
         _say_where(config, plugins, launch.found.source)
     sinks = [("muxd", _sink(config, plugins, people=people))]
-    run(Daemon(config, plugins, launch, sinks=sinks, anew=anew).run)
+    daemon = Daemon(config, plugins, launch, sinks=sinks, anew=anew and not again, pulse=pulse)
+    run(daemon.run)
 
 
 def _sink(config: Config, plugins: Plugins, *, people: bool) -> Sink:

@@ -1,0 +1,141 @@
+"""What guard and daemon say to each other, and what both have open for it.
+
+Lines of JSON lists over a socket pair. From the daemon::
+
+    ["listening"]         it reads what the guard says: it can be asked, and told of signals
+    ["running"]           it is up
+    ["run", ID, JOB]      a run begins
+    ["rest"]              no run is in progress
+    ["stopping"]          it was told to stop: it is not to be started again
+    ["bye"]               it ends by its own decision
+    ["pong", T]           the answer to a ping
+
+From the guard::
+
+    ["ping", T]           is anybody there? T: seconds on the monotonic clock
+    ["signal", NUMBER]    the guard got this signal
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["DUMP", "VARIABLE", "Lines", "Link", "is_a_runs", "new_stack_file", "read_stack"]
+
+VARIABLE = "MUXD_GUARD"
+"""The environment variable by which a daemon finds its guard. It is taken out at once."""
+DUMP: int = signal.SIGRTMIN + 3 if hasattr(signal, "SIGRTMIN") else signal.Signals["SIGINFO"]
+"""The signal at which the daemon writes its stack, whatever its main thread is in. Not one that a
+job would use."""
+STACK_LIMIT = 64_000
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a daemon has of its guard."""
+
+    guard: int
+    """The guard's process."""
+    socket: int
+    """The file descriptor of its end of the socket pair."""
+    stack: int
+    """That of the file for the stack."""
+    restarts: int = 0
+    """How many daemons the guard has had before this one."""
+
+    def as_text(self) -> str:
+        """For the environment."""
+        return f"{self.guard}:{self.socket}:{self.stack}:{self.restarts}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Link | None:
+        """Read `as_text`; None if that is not what it is, or the guard is not our parent."""
+        with contextlib.suppress(ValueError, TypeError):
+            link = cls(*map(int, text.split(":")))
+            if link.guard == os.getppid():
+                return link
+        return None
+
+
+def new_stack_file() -> int:
+    """A file in memory, or without a name; its descriptor."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("muxd stack")
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def read_stack(fd: int) -> tuple[float, str] | None:
+    """When the block began (monotonic seconds), and the stack; None if the guard found no block."""
+    first, newline, stack = os.pread(fd, STACK_LIMIT, 0).decode("utf-8", "replace").partition("\n")
+    if not newline:
+        return None
+    try:
+        return float(first), _main_part(stack)
+    except ValueError:
+        return None
+
+
+def is_a_runs(stack: str) -> bool:
+    """False if the stack shows that a sink or a service is what blocks, and not the run's body."""
+    return os.path.join("muxd", "companions.py") not in stack
+
+
+def _main_part(dump: str) -> str:
+    """The main thread's stack; those of all threads if the main thread is not where it is stuck.
+
+    It is not, if it waits for the next event: then another thread keeps the interpreter's lock.
+    """
+    threads = dump.strip().split("\n\n")
+    for thread in threads:
+        lines = thread.splitlines()
+        if lines[0].startswith("Current thread"):
+            waits = len(lines) > 1 and lines[1].rstrip().endswith((" in select", " in poll"))
+            return dump.strip() if waits else "\n".join(lines[1:])
+    return dump.strip()
+
+
+class Lines:
+    """One end of the socket pair. Never blocks."""
+
+    def __init__(self, fd: int) -> None:
+        self.socket = socket.socket(fileno=fd)
+        self.socket.setblocking(False)
+        self.closed = False
+        """True once the other end is gone."""
+        self._unsent = b""
+        self._unread = b""
+
+    def send(self, *words: object) -> None:
+        """Say something; what the other end does not take yet goes with the next."""
+        self._unsent += json.dumps(words).encode() + b"\n"
+        try:
+            while self._unsent:
+                sent = self.socket.send(self._unsent, getattr(socket, "MSG_NOSIGNAL", 0))
+                self._unsent = self._unsent[sent:]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent, self.closed = b"", True
+
+    def receive(self) -> list[list[Any]]:
+        """What has been said since the last time."""
+        while not self.closed:
+            try:
+                read = self.socket.recv(65_536)
+            except BlockingIOError:
+                break
+            except OSError:
+                read = b""
+            self.closed = not read
+            self._unread += read
+        *lines, self._unread = self._unread.split(b"\n")
+        return [json.loads(line) for line in lines]
