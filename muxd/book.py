@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, final
 
 import attrs
 import trio
 
+from muxd.ended import EndedRuns
 from muxd.errors import InternalError, UserError
 from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
-from muxd.job import Overlap
 from muxd.live import LiveRun, new_record
+from muxd.overlap import refusal
 from muxd.record import Outcome, Record
 from muxd.recovery import NEVER_STARTED, look_back
 from muxd.release import Cause, Release
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from muxd.recovery import Fate
 
 __all__ = ["RunBook"]
-
-REMEMBERED = 256
-"""How many ended runs `RunBook.wait_ended` can tell of when the store can't be read."""
 
 
 @final
@@ -84,9 +80,7 @@ class RunBook:
         self._owed: dict[str, LiveRun] = {}
         # {run id: run}; one at most, if all is well
         self._running: dict[str, LiveRun] = {}
-        # {run id: its record}, oldest first
-        self._recent: OrderedDict[str, Record] = OrderedDict()
-        self._counts = dict.fromkeys(Outcome, 0)
+        self._past = EndedRuns()
         self._closed = False
         # ids of the runs that waited when the book was closed
         self._never: frozenset[str] = frozenset()
@@ -114,7 +108,7 @@ class RunBook:
     @property
     def counts(self) -> Mapping[Outcome, int]:
         """How many runs ended with each outcome since the book was begun, recovered ones too."""
-        return MappingProxyType(self._counts)
+        return self._past.counts
 
     @property
     def unwritten(self) -> tuple[Record, ...]:
@@ -197,10 +191,10 @@ class RunBook:
             attempt=attempt,
             first_id=first_id,
         )
-        refusal = self._refusal(job)
-        if refusal is None:
+        reason = self._refusal(job)
+        if reason is None:
             return await self._admit(release)
-        await self._conclude(self._refused(release, *refusal))
+        await self._conclude(self._refused(release, *reason))
         return None
 
     async def request(self, job: Job, *, released_at: float) -> tuple[Release, bool]:
@@ -310,9 +304,9 @@ class RunBook:
         if live is None or live.ending or self._closed:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return None
-        refusal = self._refusal(release.job)
-        if refusal is not None:
-            await self._conclude(self._ended(live, *refusal))
+        reason = self._refusal(release.job)
+        if reason is not None:
+            await self._conclude(self._ended(live, *reason))
             return None
         del self._owed[release.id]
         self._waiting[release.job.name] = live
@@ -395,7 +389,7 @@ class RunBook:
         if live is not None:
             await live.ended.wait()
             return live.record
-        record = self._recent.get(run_id)
+        record = self._past.get(run_id)
         if record is not None:
             await trio.lowlevel.checkpoint()
             return record
@@ -424,7 +418,7 @@ class RunBook:
         live = self._live.get(run_id)
         if live is not None:
             return live.ending and live.record.started_at is None
-        record = self._recent.get(run_id)
+        record = self._past.get(run_id)
         return record is not None and record.started_at is None
 
     def _refusal(self, job: Job) -> tuple[Outcome, str] | None:
@@ -432,14 +426,8 @@ class RunBook:
         if self._closed:
             return Outcome.interrupted, NEVER_STARTED
         waits = self._waiting.get(job.name)
-        runs = next((v for v in self._running.values() if v.release.job.name == job.name), None)
-        twin = waits or runs
-        if twin is None or (waits is None and job.overlap is Overlap.queue_one):
-            return None
-        state = "waits" if waits else "is in progress"
-        if job.overlap is Overlap.skip:
-            return Outcome.missed, f"run {twin.release.id} {state} (overlap = 'skip')"
-        return Outcome.coalesced, f"run {twin.release.id} {state} and stands for it"
+        runs = next((id_ for id_, v in self._running.items() if v.record.job == job.name), None)
+        return refusal(job, waits=waits.release.id if waits else None, runs=runs)
 
     async def _admit(self, release: Release) -> Release | None:
         live = LiveRun(release, new_record(release, speed=self._speed))
@@ -484,12 +472,8 @@ class RunBook:
         await self._writer.write(*beside, *records)
         for record in records:
             self._forget(record)
-            assert record.outcome is not None
-            self._counts[record.outcome] += 1
-            self._recent[record.id] = record
+            self._past.add(record)
             self._bus.publish(RunEnded(at=self._real_now(), record=record))
-        while len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
 
     def _forget(self, record: Record) -> None:
         live = self._live.pop(record.id, None)

@@ -16,8 +16,9 @@ from structlog.testing import capture_logs
 
 import muxd.writer
 from muxd import Job, Outcome, Record
-from muxd.book import REMEMBERED, RunBook
+from muxd.book import RunBook
 from muxd.bus import Bus
+from muxd.ended import REMEMBERED
 from muxd.errors import BackgroundError, InternalError, LedgerError, UserError
 from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
