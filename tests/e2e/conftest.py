@@ -58,6 +58,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
+def alive(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Muxd:
     """One state directory, one jobs directory, and the commands on them."""
 
@@ -112,6 +120,25 @@ class Muxd:
             self.wait(lambda: self.running_state() == until, 30, f"the daemon to be {until}")
         return self.daemon
 
+    @property
+    def pid(self) -> int:
+        """The daemon's own process, a child of `daemon`, which is its guard."""
+
+        def found():
+            with contextlib.suppress(OSError, ValueError):
+                pid, role = (self.state / "muxd.lock").read_text().split()
+                return int(pid) if role == "daemon" and psutil.pid_exists(int(pid)) else None
+
+        return self.wait(found, 20, "a daemon with a lock")
+
+    def kill(self) -> None:
+        """kill -9 of the guard, which takes the daemon along; returns when both are gone."""
+        assert self.daemon is not None
+        pid = self.pid
+        self.daemon.kill()
+        self.daemon.wait()
+        self.wait(lambda: not alive(pid), 10, "the daemon to be gone")
+
     def request(self, job: str) -> subprocess.Popen:
         """Ask for a run, by a command that waits for its end in the background."""
         asked = subprocess.Popen(
@@ -160,10 +187,9 @@ class Muxd:
         return psutil.Process(self.json("status")["browser"]["pid"])
 
     def driver(self) -> psutil.Process:
-        assert self.daemon is not None
         (driver,) = [
             child
-            for child in psutil.Process(self.daemon.pid).children()
+            for child in psutil.Process(self.pid).children()
             if "run-driver" in child.cmdline()
         ]
         return driver

@@ -173,8 +173,8 @@ def test_a_daemon_that_is_starting_is_there(muxd_home):
     home = muxd_home
     starting(home, 3)
     home.call("start", code=2)
-    assert f"process {home.daemon.pid}" in home.errors
-    assert home.json("status")["pid"] == home.daemon.pid
+    assert f"process {home.pid}" in home.errors
+    assert home.json("status")["pid"] == home.pid
     home.wait(lambda: home.running_state() == "running", 20, "the daemon to run")
     home.call("stop")
     home.nothing_is_left()
@@ -184,7 +184,7 @@ def test_a_daemon_that_is_starting_can_be_stopped(muxd_home):
     """`stop` ends a daemon that has no socket yet, and returns when it is gone."""
     home = muxd_home
     starting(home, 25)
-    assert str(home.daemon.pid) in home.call("stop", timeout=20)
+    assert str(home.pid) in home.call("stop", timeout=20)
     assert home.daemon.wait(5) == 0
     home.nothing_is_left()
 
@@ -232,8 +232,7 @@ def test_a_daemon_that_dies_under_a_run_is_not_missing(muxd_home):
     home.start()
     asked = in_background(home, "run", "slow")
     home.wait(mark.exists, 15, "the slow run to be begun")
-    home.daemon.kill()
-    home.daemon.wait()
+    home.kill()
     _, errors = asked.communicate(timeout=20)
     assert asked.returncode == 1
     assert "ended during the run" in errors
@@ -256,7 +255,7 @@ def test_run_in_a_daemon_that_was_started_otherwise(muxd_home):
     )
     home.start()
     home.call("run", "extra", "--jobs-dir", str(more), code=2)
-    assert f"process {home.daemon.pid}) was started without the job 'extra'" in home.errors
+    assert f"process {home.pid}) was started without the job 'extra'" in home.errors
     home.call("run", "quick", "--headed", code=2)
     assert "--headed can't be had" in home.errors
     for name in ("", "a/b", "a?b", "quik"):
@@ -336,8 +335,8 @@ def test_the_command_that_start_prints_works(muxd_home):
         timeout=30,
         check=True,
     ).stdout
-    assert f"process {home.daemon.pid}" in shown
     home.state = home.folder / "else where"
+    assert f"process {home.pid}" in shown
     home.environ["MUXD_STATE_DIR"] = str(home.state)
     home.wait(lambda: home.running_state() == "running", 20, "the daemon to run")
     home.call("run", "tells")

@@ -119,8 +119,7 @@ def test_a_killed_daemon_leaves_a_record_and_blocks_nobody(muxd_home):
     home.wait(mark.exists, 15, "the slow run to be begun")
     browser = home.browser()
     browser.suspend()  # a browser that cannot follow its driver: an orphan
-    home.daemon.kill()
-    home.daemon.wait()
+    home.kill()
     home.start()
     (record,) = home.history("--job", "slow")
     assert record["outcome"] == "interrupted"
