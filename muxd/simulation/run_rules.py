@@ -1,0 +1,304 @@
+"""What must hold of runs, seen from the events: one at a time, in order, in their places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import attrs
+import trio
+
+from muxd.channel import DEFAULT_OVERTAKES
+from muxd.events import BrowserUp, Event, RunEnded, RunReleased, RunStarted
+from muxd.job import Misfire, Overlap
+from muxd.record import Outcome
+from muxd.release import Cause
+from muxd.scheduler import ON_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from muxd.job import Job
+    from muxd.record import Record
+    from muxd.simulation.life import Life
+    from muxd.simulation.rules import Notes
+
+__all__ = ["RunRules"]
+
+FREE_WITHIN = 10.0
+"""How long after a deadline the browser may still be held, seconds."""
+ROUNDING = 0.01
+"""Seconds that don't matter."""
+BAD = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.empty})
+INTO_GAPS = (Cause.catch_up, Cause.retry)
+
+
+@attrs.define
+class _Waiting:
+    """A run that was released and has not started."""
+
+    record: Record
+    number: int
+    """In the order of release."""
+    overtaken: int = 0
+    """How many later ones have started."""
+
+
+@attrs.frozen
+class _Owed:
+    """An overdue release that is to be caught up with."""
+
+    job: Job
+    since: float
+    """Since when its job has been waiting for a run, Unix seconds."""
+    owed_at: float
+    """Since when it is owed, seconds since the beginning."""
+
+
+@final
+class RunRules:
+    """Holds the events of one life to the rules. A new life gets new ones."""
+
+    def __init__(self, notes: Notes, life: Life, jobs: Mapping[str, Job]) -> None:
+        """Nothing has happened in this life yet."""
+        self._notes, self._life, self._world, self._jobs = notes, life, life.world, jobs
+        self._released = 0
+        # {run id: it}, oldest first
+        self._waiting: dict[str, _Waiting] = {}
+        # {job name: ids of its runs that wait}
+        self._waiting_of: dict[str, set[str]] = {}
+        self._running: Record | None = None
+        self._deadline = 0.0  # in trio's time
+        # {run id: it}
+        self._owed: dict[str, _Owed] = {}
+        # ids of what is being caught up with
+        self._catching: set[str] = set()
+        # when the last of them ended, or any began to be owed; seconds since the beginning
+        self._idle_since = 0.0
+        # {job name: its newest release by its slot, Unix seconds}
+        self._slots: dict[str, float] = {}
+        self._steps = len(self._world.steps_back)
+        self._slept = self._world.slept
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """The jobs with runs that wait or are in progress."""
+        running = (self._running.job,) if self._running else ()
+        return (*running, *(w.record.job for w in self._waiting.values()))
+
+    def heard(self, event: Event) -> None:
+        """Something happens."""
+        match event:
+            case RunReleased(record=record):
+                self._on_release(record)
+            case RunStarted(record=record):
+                self._on_start(record)
+            case RunEnded(record=record):
+                self._on_end(record)
+            case BrowserUp():
+                world = self._world
+                self._notes.holds("one browser", world.browsers == 1, f"{world.browsers} are up")
+
+    def owes(self, record: Record, job: Job, since: float) -> None:
+        """A release is to be caught up with."""
+        self._owed[record.id] = _Owed(job, since, self._world.at)
+
+    def owed_of(self, job: str) -> int:
+        """How many releases of a job are to be caught up with, and not released yet."""
+        return sum(owed.job.name == job for owed in self._owed.values())
+
+    def freed(self) -> None:
+        """The browser's page was closed."""
+        if self._running is None:
+            return
+        late = trio.current_time() - self._deadline
+        self._notes.holds(
+            "deadline",
+            late <= FREE_WITHIN + ROUNDING,
+            f"run {self._running.id} of {self._running.job} held it {late:.2f} s longer",
+        )
+
+    def stopped(self) -> None:
+        """The daemon has stopped in order."""
+        self._notes.holds("nothing left", not self.busy, f"of {self.busy} there are runs")
+
+    # Released
+
+    def _on_release(self, record: Record) -> None:
+        notes, job, now = self._notes, self._jobs[record.job], self._world.real_now()
+        notes.holds(
+            "not early",
+            record.released_at <= now + ROUNDING,
+            f"run {record.id} of {record.job} is released {record.released_at - now:.3f} s early",
+        )
+        if record.cause is Cause.slot:
+            stamp = self._world.stamps[record.id]
+            late = stamp.wall - record.released_at
+            notes.holds(
+                "on time",
+                late <= ON_TIME + ROUNDING,
+                f"run {record.id} of {record.job} is released as usual, {late:.3f} s late",
+            )
+            self._slots[record.job] = record.released_at
+        if record.cause is not Cause.manual:
+            self._check_overlap(record, job)
+        if record.cause in INTO_GAPS:
+            self._check_gap(record, job, now)
+        if record.cause is Cause.catch_up:
+            self._check_turn(record, job, now)
+        self._released += 1
+        self._waiting[record.id] = _Waiting(record, self._released)
+        self._waiting_of.setdefault(record.job, set()).add(record.id)
+
+    def _check_overlap(self, record: Record, job: Job) -> None:
+        runs = self._running is not None and self._running.job == job.name
+        waits = self._waiting_of.get(job.name)
+        allowed = not waits and (not runs or job.overlap is Overlap.queue_one)
+        self._notes.holds(
+            "overlap",
+            allowed,
+            f"run {record.id} of {job.name} ({job.overlap}) is released while one "
+            f"{'waits' if waits else 'is in progress'}",
+        )
+
+    def _check_gap(self, record: Record, job: Job, now: float) -> None:
+        core = self._life.core
+        table, scheduler = core.planner.timetable, core.scheduler
+        if scheduler is None:
+            return
+        own = next((slot for slot in table.slots if slot.name == job.name), None)
+        if own is None:
+            return
+        for slot in table.slots:
+            last = self._slots.get(slot.name)
+            if slot is own or last is None:
+                continue
+            inside = last <= now < last + slot.duration - ROUNDING
+            self._notes.holds(
+                "gap",
+                not inside,
+                f"run {record.id} of {job.name} ({record.cause}) is released in the slot of "
+                f"{slot.name} at {last:.0f}, at {now:.3f}",
+            )
+        for at, name in scheduler.upcoming(len(table.slots)):
+            if at >= now + own.duration - ON_TIME - ROUNDING:
+                break
+            if name != job.name and at > now - ON_TIME:
+                self._notes.breaks(
+                    "gap",
+                    f"run {record.id} of {job.name} ({record.cause}), {own.duration} s long, is "
+                    f"released {at - now:.3f} s before the release of {name}",
+                )
+
+    def _check_turn(self, record: Record, job: Job, now: float) -> None:
+        notes = self._notes
+        notes.holds(
+            "no burst",
+            not self._catching,
+            f"run {record.id} of {record.job} is released while {self._catching} are caught up with",
+        )
+        owed = self._owed.pop(record.id, None)
+        placed_from = self._idle_since
+        if owed is not None:
+            placed_from = max(placed_from, owed.owed_at)
+            self._check_order(record, owed, placed_from, now)
+        self._catching.add(record.id)
+
+    def _check_order(self, record: Record, owed: _Owed, placed_from: float, now: float) -> None:
+        """Of what was owed when it was given its gap, none was more overdue all the time since."""
+        world = self._world
+        if (self._steps, self._slept) != (len(world.steps_back), world.slept):
+            self._steps, self._slept = len(world.steps_back), world.slept
+            return
+        then = now - (world.at - placed_from)
+        for run_id, other in self._owed.items():
+            if other.owed_at > placed_from or other.job.name == owed.job.name:
+                continue
+            if other.job.misfire is Misfire.all and other.job.name in self.busy:
+                continue
+            if all(_ratio(other, t) > _ratio(owed, t) + 1e-9 for t in (then, now)):
+                self._notes.breaks(
+                    "most overdue first",
+                    f"run {record.id} of {record.job} before {run_id} of {other.job.name}, which "
+                    f"is overdue by {_ratio(other, now):.3f} intervals, not {_ratio(owed, now):.3f}",
+                )
+
+    # Started
+
+    def _on_start(self, record: Record) -> None:
+        notes = self._notes
+        notes.holds(
+            "one run",
+            self._running is None,
+            f"run {record.id} of {record.job} starts while "
+            f"{self._running.id if self._running else None} is in progress",
+        )
+        waiting = self._waiting.pop(record.id, None)
+        if waiting is None:
+            notes.breaks("not early", f"run {record.id} of {record.job} was never released")
+            return
+        self._waiting_of[record.job].discard(record.id)
+        for other in self._waiting.values():
+            if other.number > waiting.number:
+                break
+            other.overtaken += 1
+            notes.holds(
+                "starvation",
+                other.overtaken <= DEFAULT_OVERTAKES,
+                f"run {other.record.id} of {other.record.job} is overtaken by {other.overtaken}",
+            )
+        stamp = self._world.stamps[record.id]
+        assert record.started_at is not None
+        if stamp.era == len(self._world.steps_back):
+            notes.holds(
+                "not early",
+                record.started_at >= record.released_at - ROUNDING,
+                f"run {record.id} of {record.job} starts "
+                f"{record.released_at - record.started_at:.3f} s before its release",
+            )
+        self._running = record
+        self._deadline = trio.current_time() + self._jobs[record.job].timeout
+
+    # Ended
+
+    def _on_end(self, record: Record) -> None:
+        known = record.id in self._waiting or (
+            self._running is not None and self._running.id == record.id
+        )
+        if self._running is not None and self._running.id == record.id:
+            self._running = None
+        if self._waiting.pop(record.id, None) is not None:
+            self._waiting_of[record.job].discard(record.id)
+        self._owed.pop(record.id, None)
+        if record.id in self._catching:
+            self._catching.discard(record.id)
+            self._idle_since = self._world.at
+        self._check_outcome(record, known)
+
+    def _check_outcome(self, record: Record, known: bool) -> None:
+        notes, core, charged = self._notes, self._life.core, self._world.charged
+        what = f"run {record.id} of {record.job} ended {record.outcome}: {record.error}"
+        if record.outcome in BAD:
+            notes.holds("honest", record.id in charged, f"{what}; nothing had befallen it")
+        elif record.outcome is Outcome.interrupted:
+            ours = self._world.stamps[record.id].life == self._world.life
+            notes.holds("interrupted", not ours or core.phase == "draining", what)
+        elif record.outcome is Outcome.cancelled:
+            notes.breaks("honest", f"{what}; nobody cancelled it")
+        elif record.outcome is Outcome.coalesced:
+            job = self._jobs[record.job]
+            wanted = record.cause is Cause.manual or job.overlap is not Overlap.skip
+            busy = record.job in self.busy
+            notes.holds("overlap", wanted and busy and not known, f"{what}; busy: {self.busy}")
+        elif record.outcome is Outcome.missed and (record.error or "").startswith("its job is pau"):
+            self._check_probe(record, what)
+
+    def _check_probe(self, record: Record, what: str) -> None:
+        pause = self._life.core.pauses.all.get(record.job)
+        if pause is not None and pause.probe_at is not None:
+            late = self._world.stamps[record.id].wall - pause.probe_at
+            # What was overdue when the pause began, or was written late, counts by its own time.
+            self._notes.holds("probes", late <= ROUNDING, f"{what}; its probe is {late:.0f} s late")
+
+
+def _ratio(owed: _Owed, now: float) -> float:
+    return (now - owed.since) / owed.job.interval

@@ -1,0 +1,116 @@
+"""The ledger as the daemon sees it: it may fail, be slow, and it outlives the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import trio
+
+from muxd.abc import Store
+from muxd.errors import LedgerError
+from muxd.simulation.faults import Fault, Place
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+    from muxd.abc import Learned
+    from muxd.pause import Pause
+    from muxd.record import Outcome, Record
+    from muxd.simulation.world import World
+
+__all__ = ["MortalStore"]
+
+T = TypeVar("T")
+
+SLOW = 2.5
+"""How long each call of a slow ledger takes, seconds."""
+
+
+@final
+class MortalStore(Store):
+    """A store that one daemon holds; what it writes stays when the daemon is gone.
+
+    From the daemon's death on nothing reaches the store below.
+    """
+
+    def __init__(
+        self, below: Store, world: World, *, written: Callable[[Sequence[Record]], object]
+    ) -> None:
+        """Hold a store.
+
+        Args:
+          below: what is really written to.
+          world: when it fails.
+          written: is told of what has been written, each time.
+        """
+        self.dead = False
+        self._below, self._world, self._written = below, world, written
+
+    @contextlib.asynccontextmanager
+    async def open(self, *, readonly: bool = False) -> AsyncIterator[Store]:
+        """The store, opened, if the ledger does not fail now."""
+        await self._meet(None)
+        async with self._below.open(readonly=readonly):
+            yield self
+
+    async def write(self, *records: Record) -> None:
+        """Write, or fail, or write and fail to say so."""
+        await self._meet(Place.before_write)
+        await self._below.write(*records)
+        self._written(records)
+        await self._meet(Place.after_write)
+
+    async def unfinished(self) -> Sequence[Record]:
+        """See `Store.unfinished`."""
+        return await self._call(self._below.unfinished)
+
+    async def history(
+        self, *, job: str | None = None, outcome: Outcome | None = None, limit: int = 100
+    ) -> Sequence[Record]:
+        """See `Store.history`."""
+        return await self._call(self._below.history, job=job, outcome=outcome, limit=limit)
+
+    async def get(self, run_id: str) -> Record | None:
+        """See `Store.get`."""
+        return await self._call(self._below.get, run_id)
+
+    async def last_releases(self) -> Mapping[str, float]:
+        """See `Store.last_releases`."""
+        return await self._call(self._below.last_releases)
+
+    async def learned(self) -> Mapping[str, Learned]:
+        """See `Store.learned`."""
+        return await self._call(self._below.learned)
+
+    async def phases(self) -> Mapping[str, tuple[int, int]]:
+        """See `Store.phases`."""
+        return await self._call(self._below.phases)
+
+    async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
+        """See `Store.set_phases`."""
+        await self._call(self._below.set_phases, phases)
+
+    async def pauses(self) -> Mapping[str, Pause]:
+        """See `Store.pauses`."""
+        return await self._call(self._below.pauses)
+
+    async def set_pauses(self, pauses: Mapping[str, Pause]) -> None:
+        """See `Store.set_pauses`."""
+        await self._call(self._below.set_pauses, pauses)
+
+    async def _call(self, call: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        await self._meet(None)
+        return await call(*args, **kwargs)
+
+    async def _meet(self, place: Place | None) -> None:
+        world = self._world
+        fault = None
+        if not self.dead and place is not None:
+            fault = await world.meet(place, run=None)
+        if not self.dead and world.at < world.ledger_slow_until:
+            await trio.sleep(SLOW)
+        if self.dead:
+            raise LedgerError("the daemon that held it is dead")
+        if fault is Fault.fails or world.at < world.ledger_fails_until:
+            raise LedgerError("disk I/O error (simulated)")
