@@ -20,6 +20,7 @@ from muxd.companions import start_services
 from muxd.errors import PluginError, RunError, UserError
 from muxd.evidence import RECALLED
 from muxd.keeping import evidence_of
+from muxd.leaks import Leaks
 from muxd.record import Outcome
 from muxd.release import Cause, Release
 from muxd.runner import Runner
@@ -77,7 +78,11 @@ async def run_alone(
     at the next start.
     """
     state = StateDir(config.daemon.state_dir)
-    with trio.open_signal_receiver(*stop_signals()) as signals, state.hold("run"):
+    with (
+        trio.open_signal_receiver(*stop_signals()) as signals,
+        state.hold("run"),
+        Leaks() as leaks,
+    ):
         bus: Bus[Event] = Bus()
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)
         end = _End(book)
@@ -93,7 +98,9 @@ async def run_alone(
                 await start_services(mine, beside, _refuse)
             send, receive = open_priority_channel[Release](math.inf)
             async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
-                end.runner = Runner(book, bodies, real_now=time.time, evidence=evidence)
+                end.runner = Runner(
+                    book, bodies, real_now=time.time, evidence=evidence, leaks=leaks
+                )
                 supervisor = Supervisor(
                     partial(open_generation, plan=launch, sessions=SessionFiles(state.sessions)),
                     Worker(receive, end.runner, lambda _record: None),

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from muxd.origins import Origins
 
-__all__ = ["BROWSER_MARK", "Children", "Leftover", "adopting", "signal_trees", "wait_dead"]
+__all__ = [
+    "BROWSER_MARK",
+    "Children",
+    "Leftover",
+    "adopting",
+    "pythons_own_handles",
+    "signal_trees",
+    "wait_dead",
+]
 
 BROWSER_MARK = "MUXD_BROWSER"
 """In the environment of a browser and its driver: they are no run's."""
@@ -109,10 +117,10 @@ class Children:
                     os.waitpid(each.pid, os.WNOHANG)
 
 
-def signal_trees(roots: Iterable[Leftover], number: int) -> int:
+def signal_trees(roots: Iterable[Leftover], number: int) -> set[int]:
     """Send a signal to processes, all below them, and the groups that they lead.
 
-    Returns how many live processes it was for. Never blocks, never raises.
+    Returns the pids of the live processes that it was for. Never blocks, never raises.
     """
     pids = {pid for each in roots if not each.dead for pid in (each.pid, *_below(each.pid))}
     ours = os.getpgrp()
@@ -121,7 +129,7 @@ def signal_trees(roots: Iterable[Leftover], number: int) -> int:
             if os.getpgid(pid) == pid != ours:
                 os.killpg(pid, number)
             os.kill(pid, number)
-    return len(pids)
+    return pids
 
 
 async def wait_dead(some: Iterable[Leftover]) -> None:
@@ -185,6 +193,14 @@ def _pythons_own() -> set[int]:
     server = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", 0)
     pids = getattr(tracker, "_pid", None), getattr(server, "_forkserver_pid", None)
     return {pid for pid in pids if pid}
+
+
+def pythons_own_handles() -> set[int]:
+    """The file handles to those helpers."""
+    tracker = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", 0)
+    server = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", 0)
+    numbers = getattr(tracker, "_fd", None), getattr(server, "_forkserver_alive_fd", None)
+    return {number for number in numbers if number is not None}
 
 
 def _is_browsers(pid: int) -> bool:

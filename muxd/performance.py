@@ -52,6 +52,11 @@ class Performance:
         finally:
             self.ended.set()
 
+    @property
+    def task_name(self) -> str:
+        """The name of the trio task that makes the body's steps."""
+        return getattr(self._body, "__qualname__", "Leash.run.<locals>.body")
+
     def cancel(self) -> None:
         """Ask the body to end, by trio's cancellation."""
         self._scope.cancel()

@@ -11,13 +11,11 @@ wait for the body's end (`UNWIND`)      1.0        1.0
 cancel it, and wait again               1.0        1.0
 kill the browser, and wait again                   1.0
 take away what it left (`CLEAN_BOUND`)  2.5        (killed)
-end its processes (`KILL_BOUND`)        0.3        0.3
+wait for its processes (`TERM_BOUND`)   meanwhile  1.0
+kill those that don't end               0.3        0.3
 wait for its threads (`LULL`)           0.2        0.2
-together                                9.5        8.0
+together                                9.5        9.0
 ======================================  =========  ===========
-
-Processes have the time from the body's end to the end of the cleaning, or `TERM_BOUND` if that is
-longer, to end by themselves.
 """
 
 from __future__ import annotations
@@ -122,9 +120,9 @@ class Runner:
                     record = await self._book.start(release, generation=pages.generation)
                     self._watch.begin(release.id, job.name)
                     await case.begin(lease)
-                    if self._leaks is not None:
-                        tally = self._leaks.begin(job.name, _name(release))
                     performance = Performance(job.body, self._make_run(release, lease))
+                    if self._leaks is not None:
+                        tally = self._leaks.begin(job.name, performance.task_name)
                     try:
                         verdict = await self._perform(performance, release, lease, pages, case)
                     finally:
@@ -187,7 +185,7 @@ class Runner:
             loss = await pages.wait_lost(lease)
             return loss
 
-        self._bodies.start_soon(performance.run, name=_name(release))
+        self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
         begun = trio.current_time()
         with trio.move_on_after(job.timeout):
             await _first_of(performance.ended.wait, lost, self._told_to_end.wait)
@@ -258,10 +256,6 @@ class Runner:
             browser=lease.browser,
             log=structlog.get_logger().bind(job=release.job.name, run=release.id),
         )
-
-
-def _name(release: Release) -> str:
-    return f"body of {release.job.name} {release.id}"
 
 
 def _account(

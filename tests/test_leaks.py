@@ -1,0 +1,609 @@
+"""What a run leaves outside the browser: noticed, charged to it alone, ended where possible."""
+
+# ruff: noqa: ASYNC220, ASYNC221, ASYNC230, ASYNC251 - the bodies here do what they should not
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import attrs
+import psutil
+import pytest
+import trio
+
+import muxd
+from muxd.book import RunBook
+from muxd.bus import Bus
+from muxd.children import BROWSER_MARK
+from muxd.job import Job
+from muxd.leaks import KILL_BOUND, LULL, TERM_BOUND, Leaks, open_handles
+from muxd.left import GRAVE, Left, grave, in_words
+from muxd.runner import Runner
+from muxd.testing import FakePages, MemoryStore
+
+# Python tells of what the bodies here leave: so be it, that's what they are for.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:.*Popen.__del__:pytest.PytestUnraisableExceptionWarning"),
+]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+
+SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)\n"
+    "time.sleep(600)",
+]
+
+
+def daemonise(command):
+    """Start a process as daemons do: twice forked, in a session of its own, its parent gone."""
+    script = f"""
+        import os, subprocess
+        if os.fork() == 0:
+            os.setsid()
+            process = subprocess.Popen({command!r}, stdin=0, stdout=subprocess.DEVNULL)
+            print(process.pid, flush=True)
+            os._exit(0)
+        os.wait()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+@attrs.define
+class Bench:
+    """A runner on fake pages, in real time, that is watched."""
+
+    book: RunBook
+    runner: Runner
+    pages: FakePages
+    nursery: trio.Nursery
+    leaks: Leaks
+
+    async def run(self, body, name="job", **fields):
+        job = Job(name, body, **({"interval": "1h", "timeout": "20s"} | fields))
+        release = await self.book.release(job, released_at=time.time())
+        return await self.runner.run(release, self.pages)
+
+
+@pytest.fixture
+def perform():
+    """Run an async test function with a bench, bounded."""
+
+    def perform(test):
+        async def main():
+            store = MemoryStore()
+            with trio.fail_after(60), Leaks() as leaks:
+                async with store.open(), trio.open_nursery() as nursery:
+                    book = RunBook(store, Bus(), real_now=time.time)
+                    runner = Runner(book, nursery, real_now=time.time, leaks=leaks)
+                    await test(Bench(book, runner, FakePages(), nursery, leaks))
+                    nursery.cancel_scope.cancel()
+
+        muxd.run(main)
+
+    return perform
+
+
+class Handle:
+    """A file that is closed when it is garbage, without a word."""
+
+    def __init__(self):
+        self.number = os.open(os.devnull, os.O_RDONLY)
+
+    def __del__(self):
+        os.close(self.number)
+
+
+def alive(pid):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+async def honest(run):
+    return 1
+
+
+def test_a_run_that_leaves_nothing_is_told_so(perform):
+    """Processes, threads, tasks and files that the body has ended itself are nothing left."""
+
+    async def body(run):
+        import asyncio
+
+        with open(os.devnull) as file:
+            file.read()
+        await trio.run_process(["true"])
+        process = await asyncio.create_subprocess_exec("true")
+        await process.wait()
+        subprocess.run(["true"], check=True)
+        thread = threading.Thread(target=time.sleep, args=(0.01,))
+        thread.start()
+        await trio.to_thread.run_sync(thread.join)
+        async with muxd.open_nursery() as nursery:
+            nursery.start_soon(asyncio.sleep, 0.01)
+
+    async def test(bench):
+        for _ in range(3):
+            record = await bench.run(body)
+            assert (record.left, record.harm, record.error) == (None, None, None)
+
+    perform(test)
+
+
+@pytest.mark.parametrize("how", ["popen", "shell", "asyncio", "fork", "thread", "multiprocessing"])
+def test_a_process_left_running_is_ended_and_charged(perform, how):
+    """However a body has started it: it's gone before the next run, and the record says so."""
+    pids = []
+
+    def popen():
+        pids.append(subprocess.Popen(SLEEPS).pid)
+
+    async def body(run):
+        import asyncio
+        import multiprocessing
+
+        if how == "popen":
+            popen()
+        elif how == "shell":  # the shell's child is ours to end, too
+            process = subprocess.Popen("sleep 600 & echo $!; wait", shell=True, stdout=-1)
+            pids.extend([process.pid, int(process.stdout.readline())])
+            process.stdout.close()
+        elif how == "asyncio":
+            pids.append((await asyncio.create_subprocess_exec(*SLEEPS)).pid)
+        elif how == "fork":
+            if not (pid := os.fork()):
+                time.sleep(600)
+                os._exit(0)
+            pids.append(pid)
+        elif how == "thread":
+            thread = threading.Thread(target=popen)
+            thread.start()
+            thread.join()
+        else:
+            process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+            process.start()
+            pids.append(process.pid)
+
+    async def test(bench):
+        record = await bench.run(body)
+        assert not any(map(alive, pids))
+        words = "2 processes" if how == "shell" else "1 process"
+        assert record.left.split(", ")[0] == words  # some keep handles to it
+        assert record.harm == f"left {words}"
+        assert record.outcome.good
+        record = await bench.run(honest)
+        assert (record.left, record.harm) == (None, None)
+
+    perform(test)
+
+
+def test_a_process_that_ignores_its_end_is_killed(perform):
+    """SIGTERM first; whoever still runs after `TERM_BOUND` is killed, with its group."""
+
+    async def body(run):
+        process = subprocess.Popen(STUBBORN, stdout=subprocess.PIPE, start_new_session=True)
+        process.stdout.readline()
+        process.stdout.close()
+        stubborn.append(process.pid)
+
+    stubborn = []
+
+    async def test(bench):
+        begun = trio.current_time()
+        record = await bench.run(body)
+        assert trio.current_time() - begun > TERM_BOUND
+        assert record.left == "1 process"
+        assert not alive(stubborn[0])
+
+    perform(test)
+
+
+@linux
+@pytest.mark.parametrize("command", [SLEEPS, STUBBORN])
+def test_a_daemon_that_a_body_has_made_is_found(perform, command):
+    """An orphan in a session of its own comes to us, is ended, and leaves no zombie."""
+    pids = []
+
+    async def body(run):
+        pids.append(daemonise(command))
+        assert alive(pids[0])
+
+    async def test(bench):
+        before = psutil.Process().children()
+        record = await bench.run(body)
+        assert record.left == "1 process"
+        assert not psutil.pid_exists(pids[0])
+        assert psutil.Process().children() == before
+
+    perform(test)
+
+
+@linux
+def test_a_tree_that_goes_on_forking_is_ended(perform):
+    """Processes that start others while they are being ended are all gone in the end."""
+    marker = f"muxd-test-{os.getpid()}"
+    script = f"""
+        # {marker}
+        import os, signal, time
+        def again(*_):
+            if os.fork() == 0:
+                os.setsid()
+        signal.signal(signal.SIGTERM, again)
+        for _ in range(3):
+            os.fork()
+        print(1, flush=True)
+        time.sleep(600)
+        time.sleep(600)
+    """
+
+    def left():
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(marker in part for part in process.cmdline()):
+                    found.append(process)
+        return [p for p in found if p.status() != psutil.STATUS_ZOMBIE]
+
+    async def body(run):
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE
+        )
+        for _ in range(8):
+            process.stdout.readline()
+        process.stdout.close()
+        assert len(left()) == 8
+
+    async def test(bench):
+        record = await bench.run(body)
+        assert int(record.left.split()[0]) >= 8
+        assert left() == []
+
+    perform(test)
+
+
+def test_the_processes_of_others_are_left_alone(perform):
+    """What a service, the browser or Python itself starts while a body runs is no run's."""
+    others = []
+
+    async def test(bench):
+        started, done = trio.Event(), trio.Event()
+
+        async def service():
+            await started.wait()
+            others.append(await trio.lowlevel.open_process(SLEEPS))
+            others.append(subprocess.Popen(SLEEPS))
+            done.set()
+
+        async def body(run):
+            import multiprocessing.shared_memory
+
+            memory = multiprocessing.shared_memory.SharedMemory(create=True, size=1)
+            memory.close()
+            memory.unlink()
+            # As an orphan of the driver: it has its mark, and nobody here has started it.
+            others.append(subprocess.Popen(SLEEPS, env=os.environ | {BROWSER_MARK: "1"}))
+            started.set()
+            await done.wait()
+
+        bench.nursery.start_soon(service)
+        record = await bench.run(body)
+        assert "process" not in (record.left or "")
+        assert record.harm is None
+        assert len(others) == 3
+        for process in others:
+            assert process.poll() is None
+            process.kill()
+            if isinstance(process, trio.Process):
+                assert await process.wait() == -signal.SIGKILL
+            else:
+                assert process.wait() == -signal.SIGKILL
+            if process.stdin:
+                process.stdin.close()
+
+    perform(test)
+
+
+@linux
+def test_the_status_of_others_processes_is_not_stolen(perform):
+    """A service that looks late is told how its process ended, whatever ran meanwhile."""
+
+    async def test(bench):
+        process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
+        await bench.run(honest)
+        await trio.to_thread.run_sync(
+            lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        )
+        for _ in range(2):
+            await bench.run(honest)
+        assert process.wait() == 7
+
+    perform(test)
+
+
+@linux
+def test_a_zombie_of_nobodys_is_reaped(perform):
+    """An orphan that came to us while nothing ran, and has ended, doesn't stay as a zombie."""
+
+    async def test(bench):
+        pid = daemonise([sys.executable, "-c", "import time; time.sleep(0.2)"])
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - a process
+            await trio.sleep(0.02)
+        record = await bench.run(honest)
+        assert record.left is None
+        assert not psutil.pid_exists(pid)
+
+    perform(test)
+
+
+def test_a_thread_left_behind_is_charged(perform):
+    """A thread can't be ended, so it is counted once: the next run has nothing of it."""
+    free = threading.Event()
+
+    async def body(run):
+        threading.Thread(target=free.wait, daemon=True).start()
+
+    async def pooled(run):
+        with trio.move_on_after(0.05):
+            await trio.to_thread.run_sync(free.wait, abandon_on_cancel=True)
+
+    async def test(bench):
+        try:
+            for how in (body, pooled):
+                record = await bench.run(how)
+                assert (record.left, record.harm) == ("1 thread", "left 1 thread")
+                record = await bench.run(honest)
+                assert (record.left, record.harm) == (None, None)
+        finally:
+            free.set()
+
+    perform(test)
+
+
+def test_threads_of_others_are_not_charged(perform):
+    """A thread that a service starts while a body runs is the service's."""
+    free = threading.Event()
+
+    async def test(bench):
+        started = trio.Event()
+
+        async def service():
+            await started.wait()
+            threading.Thread(target=free.wait, daemon=True).start()
+
+        async def body(run):
+            started.set()
+            await trio.sleep(0.1)
+
+        bench.nursery.start_soon(service)
+        record = await bench.run(body)
+        free.set()
+        assert (record.left, record.harm) == (None, None)
+
+    perform(test)
+
+
+def test_tasks_that_ignore_their_end_are_charged(perform):
+    """asyncio's and trio's tasks that outlive their run; those that end when told are not."""
+    kept = []
+    free = threading.Event()
+
+    async def polite(run):
+        import asyncio
+
+        kept.append(asyncio.create_task(asyncio.sleep(600)))
+
+    async def stubborn(run):
+        import asyncio
+
+        async def task():
+            while not free.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
+
+        kept.append(asyncio.create_task(task()))
+
+    async def system(run):
+        async def task():
+            while not free.is_set():  # noqa: ASYNC110 - set by a plain function
+                await trio.sleep(0.05)
+
+        trio.lowlevel.spawn_system_task(task)
+
+    async def test(bench):
+        record = await bench.run(polite)
+        assert (record.left, record.harm) == (None, None)
+        assert kept[0].cancelled()
+        for body in (stubborn, system):
+            record = await bench.run(body)
+            assert record.left == "1 task that ignores its end"
+            assert record.harm == "left 1 task that ignores its end"
+            record = await bench.run(honest)
+            assert (record.left, record.harm) == (None, None)
+        free.set()
+
+    perform(test)
+
+
+def test_a_body_left_behind_is_charged(perform):
+    """A body that ignores its end is harm, and what stays of it is counted, once."""
+    thread_free = threading.Event()
+
+    async def body(run):
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()
+
+    async def in_a_thread(run):
+        await trio.to_thread.run_sync(thread_free.wait)
+
+    async def test(bench):
+        record = await bench.run(body, timeout="1s")
+        assert (record.left, record.harm) == (None, "would not end: the browser was killed")
+        bench.pages = FakePages()
+        record = await bench.run(in_a_thread, timeout="1s")
+        assert record.left == "1 thread, 2 tasks that ignore their end"
+        assert record.harm.startswith("would not end: the browser was killed; left 1 thread, ")
+        bench.pages = FakePages()
+        record = await bench.run(honest)
+        assert (record.left, record.harm) == (None, None)
+        thread_free.set()
+
+    perform(test)
+
+
+@linux
+def test_file_handles_are_counted_and_many_of_them_are_harm(perform):
+    """One or two may be anybody's; more than 16 at once are harm, and garbage is none at all."""
+    handles = []
+
+    async def some(run):
+        handles.append(Handle())
+
+    async def many(run):
+        handles.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(GRAVE["file handle"]))
+
+    async def garbage(run):
+        circle = [Handle()]
+        circle.append(circle)
+
+    async def test(bench):
+        assert (await bench.run(some, name="another")).left == "1 file handle"
+        record = await bench.run(many)
+        assert (record.left, record.harm) == ("17 file handles", "left 17 file handles")
+        record = await bench.run(garbage)
+        assert (record.left, record.harm) == (None, None)
+
+    perform(test)
+    for handle in handles[1:]:
+        os.close(handle)
+
+
+@linux
+def test_file_handles_of_three_runs_in_a_row_are_harm(perform):
+    """A job that leaves one each time is charged at the third, if they are still open then."""
+    handles = []
+
+    async def some(run):
+        handles.append(os.open(os.devnull, os.O_RDONLY))
+
+    async def test(bench):
+        for closes in (True, False):
+            harms = []
+            for _ in range(3):
+                harms.append((await bench.run(some)).harm)
+                await bench.run(honest, name="another")
+                if closes:
+                    os.close(handles.pop())
+            assert harms == [None, None, None if closes else "its runs left 3 file handles"]
+        await bench.run(honest)
+        assert (await bench.run(some)).harm is None
+
+    perform(test)
+    for handle in handles:
+        os.close(handle)
+
+
+@linux
+def test_what_a_failure_still_holds_is_no_leak(perform):
+    """Files in the variables of a body that failed are closed when its error is forgotten."""
+
+    async def fails(run):
+        files = [Handle() for _ in range(20)]
+        raise ValueError(files)
+
+    async def test(bench):
+        before = open_handles()
+        for _ in range(4):
+            record = await bench.run(fails)
+            assert (record.left, record.harm) == (None, None)
+        await bench.run(honest)
+        gc.collect()
+        assert open_handles() == before
+
+    perform(test)
+
+
+def test_muxds_own_end_kills_what_a_run_has_started():
+    """When muxd ends in the middle of a run, the processes of the run end with it."""
+
+    async def main():
+        process = None
+        with Leaks() as leaks:
+            tally = leaks.begin("job", "body of job 1")
+            assert tally.left == Left()
+            from muxd.bridge import background_errors
+
+            with background_errors():
+                process = subprocess.Popen(SLEEPS)
+        assert process.wait(timeout=5) == -signal.SIGKILL
+
+    muxd.run(main)
+
+
+def test_nothing_of_ours_stays_in_python_when_it_is_over():
+    """The functions that start processes and threads are Python's own again afterwards."""
+    before = subprocess._fork_exec, os.fork, threading.Thread.start
+    with Leaks():
+        assert subprocess._fork_exec is not before[0]
+    assert (subprocess._fork_exec, os.fork, threading.Thread.start) == before
+
+
+def test_watching_costs_little(perform):
+    """A run that leaves nothing costs less than a millisecond of the processor's time."""
+
+    async def test(bench):
+        files = [os.open(os.devnull, os.O_RDONLY) for _ in range(50)]
+        costs = []
+        for _ in range(50):
+            begun = time.process_time()
+            tally = bench.leaks.begin("job", "body")
+            tally.ask()
+            await tally.finish()
+            costs.append(time.process_time() - begun)
+        for file in files:
+            os.close(file)
+        assert min(costs) < 0.001
+
+    perform(test)
+
+
+def test_words():
+    """Grave things first, each in singular or plural; only what is much is harm."""
+    left = Left({"page": 3, "process": 1, "listener": 1, "thread": 0, "file handle": 2})
+    assert in_words(left) == "1 process, 2 file handles, 3 pages, 1 listener"
+    assert in_words(grave(left)) == "1 process"
+    assert in_words(Left()) is None
+    assert in_words(Left({"process": 2, "task that ignores its end": 2, "service worker": 2})) == (
+        "2 processes, 2 tasks that ignore their end, 2 service workers"
+    )
+    assert grave(Left({"page": 51, "file handle": 17})) == {"page": 51, "file handle": 17}
+    assert grave(Left({"page": 50, "file handle": 16})) == {}
+
+
+def test_all_bounds_together_are_less_than_ten_seconds():
+    """From the deadline to the free browser: the sums that the runner's docstring promises."""
+    from muxd import runner
+    from muxd.browser.evidence import EVIDENCE_BOUND
+    from muxd.browser.generation import CLEAN_BOUND, REVOKE_BOUND
+
+    before = EVIDENCE_BOUND + REVOKE_BOUND + 2 * runner.UNWIND
+    ends = before + max(CLEAN_BOUND, TERM_BOUND) + KILL_BOUND + LULL
+    doesnt = before + runner.UNWIND + TERM_BOUND + KILL_BOUND + LULL
+    assert max(ends, doesnt) < 10
+    said = next(line for line in runner.__doc__.splitlines() if line.startswith("together"))
+    assert said.split() == ["together", f"{ends:.1f}", f"{doesnt:.1f}"]
