@@ -15,7 +15,7 @@ import trio
 
 from muxd.errors import qualified_name
 from muxd.observation import Observation
-from muxd.secrets import Secrets
+from muxd.secrets import Secrets, secrets_in
 from muxd.tracebacks import traceback_through_jobs
 from muxd.tracefile import TraceTooLarge, masked_trace, secrets_in_trace
 
@@ -204,6 +204,8 @@ class Case:
                 self._secrets = self._secrets.with_more(secrets_in_trace(seen.trace))
             except (OSError, zipfile.BadZipFile, TraceTooLarge) as trouble:
                 missing["trace"] = str(trouble)
+        told = (seen.url, *seen.pages, *(seen.network or ()))
+        self._secrets = self._secrets.with_more(secrets_in("\n".join(filter(None, told))))
         files = {}
         texts = {
             "page.html": seen.html,

@@ -7,7 +7,7 @@ import html
 import json
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +19,7 @@ MASK = "***"
 SHORTEST = 6
 """Characters of the shortest secret that is looked for everywhere: a shorter one is in any text."""
 _SHORTEST_LINE = 16
+_SHORTEST_TOKEN = 8
 _LONGEST_TAG = 20_000
 
 # Every pattern is linear in the text, whatever the text is: a page may be hostile, and a pattern
@@ -36,9 +37,9 @@ _PLACES = tuple(
         # https://user:password@host
         r"(?P<keep>://)[^\s/@\"'<>\\]{1,512}(?=@)",
         # ?token=..., and in the body of a form
-        rf"(?P<keep>(?:^|[?&;#]|%3f|%26|\\u0026){_KEYS}(?:=|%3d))[^&\s\"'<>#\\]++",
+        rf"(?P<keep>(?:^|[?&;#]|%3f|%26|\\u0026){_KEYS}(?:=|%3d))(?P<secret>[^&\s\"'<>#\\]++)",
         # "password": "...", also within a JSON text
-        rf"(?P<keep>\"{_KEYS}\\?\"\s{{0,9}}:\s{{0,9}}\\?\")(?:[^\"\\]|\\[^\"])++",
+        rf"(?P<keep>\"{_KEYS}\\?\"\s{{0,9}}:\s{{0,9}}\\?\")(?P<secret>(?:[^\"\\]|\\[^\"])++)",
         # {"name": "Cookie", "value": "..."}, as network logs have headers
         rf"(?P<keep>\"name\":\s?\"{_HEADERS}\",\s?\"value\":\s?\")(?:[^\"\\]|\\.)++",
         # Cookie: ..., to the end of the line, the quotes or the element
@@ -48,6 +49,7 @@ _PLACES = tuple(
         r"(?P<keep>(?<![\w-]))eyJ[\w-]{10,}+\.[\w-]{10,}+\.[\w-]++",
     )
 )
+_TELLING = tuple(place for place in _PLACES if "secret" in place.groupindex)
 _INPUT = re.compile(r"<input\b", re.IGNORECASE)
 _TAG = re.compile(r"<input\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>", re.IGNORECASE)
 _PASSWORD = re.compile(r"\btype\s{0,9}=\s{0,9}[\"']?password\b", re.IGNORECASE)
@@ -177,12 +179,19 @@ _SNAPSHOT_PASSWORD = re.compile(r"\"type\":\s?\"password\"", re.IGNORECASE)
 
 
 def secrets_in(text: str) -> frozenset[str]:
-    """The secrets that a log of a browser in JSON (Playwright's trace) tells by their places.
+    """The secrets that a text tells by their places: what is one there is one anywhere.
 
-    They are the values of headers that carry credentials, of the cookies in them, of password
-    fields, and what was typed where a password belongs.
+    They are passwords and tokens of queries, forms and JSON; and, of a log of a browser in JSON
+    (Playwright's trace), the values of headers that carry credentials, of the cookies in them, of
+    password fields, and what was typed where a password belongs.
     """
     found: set[str] = set()
+    for place in _TELLING:
+        for match in place.finditer(text):
+            value = match["secret"]
+            # ?key=products is no secret; half of all words would be masked.
+            if len(value) >= _SHORTEST_TOKEN and any(map(str.isdigit, value)):
+                found |= {value, unquote(value), unquote_plus(value), _unescaped(value)}
     for header, raw in _HEADER_VALUE.findall(text):
         found |= set(_of_header(header.lower(), _unescaped(raw)))
     found |= {_unescaped(raw) for raw in _TYPED.findall(text)}

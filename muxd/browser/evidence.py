@@ -24,7 +24,7 @@ __all__ = ["EVIDENCE_BOUND", "observe"]
 
 EVIDENCE_BOUND = 2.5
 """How long it may take in all, seconds."""
-HTML_LENGTH = 2_000_000
+HTML_LENGTH = 1_900_000
 """Characters of HTML at most."""
 SIDE = 4000
 """Pixels of the picture at most, in width and height."""
