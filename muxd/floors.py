@@ -20,8 +20,8 @@ __all__ = ["Floors", "Free", "FreeReader", "Shortage"]
 
 FEWEST_FILES = 1000
 """How many more files a file system must take: a browser makes hundreds at its first start."""
-ENOUGH = 1.1
-"""How much of its floor must be left until what was short is no longer so: no to and fro."""
+ABOVE = 10
+"""What was short is so until there is this part (a tenth) of its floor more: no to and fro."""
 PATIENCE = 0.5
 """How long an answer of the disk is waited for, seconds."""
 
@@ -47,7 +47,8 @@ class Shortage:
 
     def __str__(self) -> str:
         show = str if self.what == "files" else format_size
-        return f"{self.what} is short: {show(self.free)} left, the floor is {show(self.floor)}"
+        what = "room for files" if self.what == "files" else self.what
+        return f"{what} is short: {show(self.free)} left, the floor is {show(self.floor)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -73,8 +74,8 @@ class Floors:
                 ("files", free.disk.inodes, FEWEST_FILES),
             ]
         for what, left, floor in found:
-            enough = ENOUGH if before is not None and before.what == what else 1.0
-            if left is not None and left < floor * enough:
+            more = floor // ABOVE if before is not None and before.what == what else 0
+            if left is not None and left < floor + more:
                 return Shortage(what, left, floor)
         return None
 

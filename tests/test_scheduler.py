@@ -901,6 +901,16 @@ async def test_tries_of_several_jobs_take_different_gaps(autojump_clock) -> None
 
 
 @bounded
+async def test_nothing_is_placed_where_time_is_reserved(autojump_clock) -> None:
+    """A further try comes after it."""
+    async with open_world(a_job(retries=1), ends=failing("a")) as world:
+        world.scheduler.reserved = (MONDAY + 20, MONDAY + 1000)
+        await world.live(HOUR - 1)
+    (retry,) = world.records(cause=Cause.retry)
+    assert retry.released_at == MONDAY + 1000
+
+
+@bounded
 async def test_the_next_release_stands_for_a_try(autojump_clock) -> None:
     """There is no try where it would come after the job's own slot."""
     async with open_world(

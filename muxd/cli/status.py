@@ -42,7 +42,6 @@ def status(config: Config, as_json: bool) -> None:
 
 def _show(told: dict[str, Any], now: float) -> None:
     from muxd.cli.output import clock_text, duration_text, print_table
-    from muxd.sizes import format_size
 
     zone = ZoneInfo(told["timezone"])
     browser, running, plan = told["browser"], told["running"], told["timetable"]
@@ -54,12 +53,8 @@ def _show(told: dict[str, Any], now: float) -> None:
             f"browser   {browser['version']}, up for {since}, process {browser['pid']}, "
             f"generation {browser['generation']}"
         )
-        made = f"{browser['runs']} {'run' if browser['runs'] == 1 else 'runs'} made"
-        takes = f", {format_size(browser['memory'])} of memory" if browser["memory"] else ""
-        due = browser["recycling"]
-        at = f" at {clock_text(_unix(due['at']), zone, now=now)}" if due and due["at"] else " soon"
-        recycling = f"; to be recycled{at} ({due['reason']})" if due else ""
-        click.echo(f"          {made}{takes}{recycling}")
+        if browser.get("runs") is not None:
+            click.echo(f"          {_use(browser, zone, now)}")
     else:
         click.echo(f"browser   none: {browser['last_loss'] or 'being launched'}")
     click.echo(
@@ -74,14 +69,15 @@ def _show(told: dict[str, Any], now: float) -> None:
         click.echo("running   nothing")
     outcomes = ", ".join(f"{count} {name}" for name, count in told["runs"]["by_outcome"].items())
     click.echo(f"runs      {outcomes or 'none yet'}; most at once {told['runs']['most_at_once']}")
-    short = told["resources"] or {"short": None}
-    if short["short"]:
-        click.echo(f"warning   {short['short']}; held: {', '.join(short['holding']) or 'nothing'}")
+    resources = told.get("resources")  # a daemon that was started by an older muxd tells less
+    if resources and resources["short"]:
+        held = ", ".join(resources["holding"]) or "nothing"
+        click.echo(f"warning   {resources['short']}; held: {held}")
     for warning in plan["warnings"]:
         click.echo(f"warning   {warning}")
     for problem in told["plugins_left_out"].values():
         click.echo(f"warning   {problem}")
-    for item in told["paused"]:
+    for item in told.get("paused", ()):
         at = item["probe_at"]
         again = f"tried again from {clock_text(_unix(at), zone, now=now)} on" if at else ""
         remedy = f"`muxd resume {item['job']}`"
@@ -103,6 +99,23 @@ def _show(told: dict[str, Any], now: float) -> None:
     if rows:  # while it starts, no release is due yet
         click.echo("")
         print_table(("next", "at", "in"), rows, right=("in",))
+
+
+def _use(browser: dict[str, Any], zone: ZoneInfo, now: float) -> str:
+    """What the browser has done and takes, and when it is replaced."""
+    from muxd.cli.output import clock_text
+    from muxd.sizes import format_size
+
+    text = f"{browser['runs']} {'run' if browser['runs'] == 1 else 'runs'} made"
+    if browser["memory"] is not None:
+        text += f", {format_size(browser['memory'])} of memory"
+    due = browser["recycling"]
+    if due is not None:
+        at = (
+            f"at {clock_text(_unix(due['at']), zone, now=now)}" if due["at"] else "between two runs"
+        )
+        text += f"; to be recycled {at} ({due['reason']})"
+    return text
 
 
 def _unix(text: str) -> float:

@@ -55,6 +55,7 @@ class Town:
         self.growth = 0
         self.free = Free(memory=8000 * MB, disk=FreeDisk(8000 * MB, 10**6))
         self.readings = 0
+        self.on_close = lambda: None
         self.events = []
         self.store = MemoryStore()
         self.bus = Bus()
@@ -113,6 +114,7 @@ class Town:
             life.gone_from = self.now
             with trio.CancelScope(shield=True):
                 await trio.sleep(self.close)
+            self.on_close()
             self.up -= 1
             life.gone = self.now
 
