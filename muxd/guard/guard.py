@@ -84,7 +84,7 @@ class Guard:
         """Guard until the end. Gives the exit code; what ended by a signal to stop ends so."""
         while True:
             status = self._live()
-            self._life.read()  # what it said last
+            self._hear()  # what it said last
             ended = self._life
             processes.end({*self.plan.spared})
             code = self._judge(ended, status)
@@ -114,11 +114,15 @@ class Guard:
                 elif life.lines.closed:
                     ready.unregister(fd)
             now = time.monotonic()
-            life.read(now)
-            self.told |= life.stopping
-            self.ever_ran |= life.running
+            self._hear(now)
             self._pass_on(now)
             life.look(now)
+
+    def _hear(self, now: float | None = None) -> None:
+        """Take in what the daemon has said."""
+        self._life.read(now)
+        self.told |= self._life.stopping
+        self.ever_ran |= self._life.running
 
     def _timeout(self) -> float | None:
         """Seconds until there is something to do although nothing happens; None: never."""

@@ -99,8 +99,15 @@ def _main_part(dump: str) -> str:
         lines = thread.splitlines()
         if lines[0].startswith("Current thread"):
             waits = len(lines) > 1 and lines[1].rstrip().endswith((" in select", " in poll"))
-            return dump.strip() if waits else "\n".join(lines[1:])
+            return dump.strip() if waits else "\n".join(_own_part(lines[1:]))
     return dump.strip()
+
+
+def _own_part(frames: list[str]) -> list[str]:
+    """A body's own frames; all, if the stack is not a body's."""
+    driver = os.path.join("muxd", "coroutine_driver.py")
+    own = next((place for place, frame in enumerate(frames) if driver in frame), 0)
+    return frames[:own] or frames
 
 
 class Lines:

@@ -1,0 +1,731 @@
+"""The guard: what it concludes, what it says, and what it does about daemons made of a few lines."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import structlog
+import trio
+
+import muxd.guard
+from muxd import logs
+from muxd.guard.lines import Log
+from muxd.guard.link import Lines, Link, new_stack_file, read_stack
+from muxd.guard.note import FILE_NAME, Note
+from muxd.guard.watch import Watch
+from muxd.pulse import Pulse, Signals, forget_fate, last_fate
+from muxd.record import Outcome
+
+# --- What it concludes ------------------------------------------------------------------------
+
+
+def looks(watch, start, end, *, every=0.05, **state):
+    """Look again and again; what came of it, with when."""
+    found, now = [], start
+    while now <= end:
+        if watch.next_look is not None and now >= watch.next_look:
+            step = watch.look(now, **{k: v(now) if callable(v) else v for k, v in state.items()})
+            if step is not None:
+                found.append((round(now - start, 1), step))
+            if step == "ask":
+                watch.asked_at = now
+        now += every
+    return found
+
+
+def test_a_block_is_found_within_five_seconds_and_over_at_its_limit():
+    """A run in progress: asked twice a second; no answer for 4 s is a block, told once."""
+    watch = Watch(10)
+    watch.begin(0)
+    assert watch.look(0) == "ask"
+    watch.answered(0.01, 0)
+    watch.hurry(1, quick=True)
+    assert watch.look(1) == "ask"
+    watch.answered(1.01, 1)
+    found = looks(watch, 1.02, 13)
+    assert [step for _, step in found[:3]] == ["ask", "found", "over"]
+    assert 4 <= found[1][0] <= 5
+    assert 10 <= found[2][0] <= 11
+    assert watch.found
+
+
+def test_an_answer_ends_a_block():
+    """Once answered it asks again as usual; an answer to another question is none."""
+    watch = Watch(10)
+    watch.begin(0)
+    watch.hurry(0, quick=True)
+    assert watch.look(0) == "ask"
+    assert [step for _, step in looks(watch, 0.1, 6)] == ["found"]
+    watch.answered(6, 5.0)
+    assert watch.found
+    watch.answered(6, 0)
+    assert not watch.found
+    assert watch.look(6.6) == "ask"
+
+
+def test_it_looks_seldom_while_nothing_runs():
+    """Without a run four questions a minute, and at once when a run begins."""
+    watch = Watch(10)
+    assert watch.next_look is None
+    watch.begin(0)
+    asked = []
+    now = 0.0
+    while now < 60:
+        now = watch.next_look
+        assert watch.look(now) == "ask"
+        asked.append(now)
+        watch.answered(now, now)
+    assert len(asked) <= 6
+    watch.hurry(now + 1, quick=True)
+    assert watch.next_look == now + 1
+
+
+def test_a_stopped_daemon_is_not_blocked():
+    """Ctrl-Z, SIGSTOP, a debugger: counted is from the moment it goes on."""
+    watch = Watch(10)
+    watch.begin(0)
+    watch.hurry(0, quick=True)
+    found = looks(watch, 0, 26, stopped=lambda now: now < 20)
+    assert [step for _, step in found] == ["ask", "found"]
+    assert found[1][0] >= 23
+
+
+def test_a_guard_that_was_stopped_itself_blames_nobody():
+    """When its own look is late (both were stopped, or the machine slept), it counts anew."""
+    watch = Watch(10)
+    watch.begin(0)
+    watch.hurry(0, quick=True)
+    assert watch.look(0) == "ask"
+    assert watch.look(100) is None
+    (found,) = looks(watch, 100.1, 106)
+    assert found[1] == "found"
+    assert found[0] >= 3.5
+
+
+def test_waiting_for_a_processor_is_not_blocking():
+    """On a machine that is too busy only a quarter of the time counts, so the limit still holds."""
+    watch = Watch(10)
+    watch.begin(0)
+    watch.hurry(0, quick=True)
+    found = looks(watch, 0, 60, delay=lambda now: now * 0.99)
+    assert [step for _, step in found][:3] == ["ask", "found", "over"]
+    assert 15 <= found[1][0] <= 18
+    assert 39 <= found[2][0] <= 43
+
+
+# --- What is said -----------------------------------------------------------------------------
+
+
+def test_lines_arrive_whole_and_in_order():
+    """Whatever the socket takes at a time; the end of the other side is seen."""
+    ours, theirs = (Lines(end.detach()) for end in socket.socketpair())
+    for number in range(1000):
+        ours.send("run", number, "a name\nwith [everything] \U0001f600")
+    found = theirs.receive()
+    assert [line[1] for line in found] == list(range(len(found)))
+    while len(found) < 1000:
+        ours.send("more")
+        found += [line for line in theirs.receive() if line[0] == "run"]
+    assert found[999] == ["run", 999, "a name\nwith [everything] \U0001f600"]
+    theirs.receive()
+    ours.socket.close()
+    assert theirs.receive() == []
+    assert theirs.closed
+    theirs.send("nobody hears")
+    theirs.socket.close()
+
+
+def test_the_link_is_for_the_child_of_its_guard():
+    """Another process's variable, or nonsense, is no link."""
+    link = Link(os.getppid(), 5, 6, 2)
+    assert Link.from_text(link.as_text()) == link
+    assert Link.from_text(Link(os.getpid(), 5, 6).as_text()) is None
+    assert Link.from_text("nonsense") is None
+    assert Link.from_text("") is None
+
+
+STACK = """
+  File "{place}/muxd/browser/leftovers.py", line 3 in inner
+  File "/jobs/stuck.py", line 7 in stuck
+  File "{place}/muxd/coroutine_driver.py", line 86 in _step
+  File "{place}/muxd/bridge.py", line 113 in run
+"""
+
+
+@pytest.fixture
+def stack_file():
+    fd = new_stack_file()
+    yield fd
+    os.close(fd)
+
+
+def test_the_stack_is_cut_to_the_bodys_own_frames(stack_file):
+    """What is below the body is muxd's and nobody's business; other threads are left out."""
+    assert read_stack(stack_file) is None
+    dump = (
+        f"Thread 0x1 (most recent call first):\n  <no Python frame>\n\nCurrent thread 0x2:{STACK}"
+    )
+    os.write(stack_file, f"12.5\n{dump}".encode())
+    since, stack = read_stack(stack_file)
+    assert since == 12.5
+    assert stack.splitlines()[-1] == '  File "/jobs/stuck.py", line 7 in stuck'
+    assert "0x1" not in stack
+
+
+def test_a_main_thread_that_waits_is_not_where_it_is_stuck(stack_file):
+    """Another thread keeps the interpreter's lock: all threads are shown."""
+    dump = (
+        'Thread 0x1 (most recent call first):\n  File "/jobs/stuck.py", line 7 in hog\n\n'
+        'Current thread 0x2 (most recent call first):\n  File "selectors.py", line 4 in select\n'
+    )
+    os.write(stack_file, f"12.5\n{dump}".encode())
+    assert "in hog" in read_stack(stack_file)[1]
+
+
+NOTE = Note(run="01abc", job="stuck", at=1000.5, how="SIGKILL", blocked=35.24, stack="in stuck")
+
+
+def test_a_note_is_read_as_it_was_written(tmp_path):
+    """It says what becomes of the run; there is none once it has been forgotten."""
+    assert last_fate(tmp_path) is None
+    NOTE.write(str(tmp_path))
+    assert Note.read(str(tmp_path)) == NOTE
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    fate = last_fate(tmp_path)
+    assert (fate.run, fate.at, fate.outcome) == ("01abc", 1000.5, Outcome.crashed)
+    assert fate.error_type == "muxd.errors.LoopBlocked"
+    assert fate.harm == "blocked muxd for 35.2 s: it had to be restarted"
+    assert "in stuck" in fate.error
+    forget_fate(tmp_path)
+    forget_fate(tmp_path)
+    assert last_fate(tmp_path) is None
+
+
+def test_a_death_is_charged_to_the_run_but_is_no_crash(tmp_path):
+    """muxd died for another reason: `interrupted`, with the harm."""
+    Note(run="01abc", job="j", at=1.0, how="SIGSEGV").write(str(tmp_path))
+    fate = last_fate(tmp_path)
+    assert fate.outcome is Outcome.interrupted
+    assert fate.harm == fate.error == "muxd died (SIGSEGV) while it ran"
+    assert fate.error_type == "muxd.errors.RunCutOff"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run": 1}', '{"run": "a", "wrong": 1}'])
+def test_a_note_that_makes_no_sense_is_none(tmp_path, text):
+    """Half a file, or another's: the start goes on without it."""
+    (tmp_path / FILE_NAME).write_text(text)
+    assert last_fate(tmp_path) is None
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("level", ["info", "warning", "error", "critical"])
+def test_the_guards_lines_look_like_the_daemons(log_format, level, monkeypatch):
+    """The same event through both logs gives the same line, but for the instant."""
+    before = structlog.get_config()
+    stream = io.StringIO()
+    try:
+        logs.configure(log_format, stream=stream)
+        values = {"job": "a b", "blocked": 4.25, "run": "01x", "stack": "  File 1\n  File 2"}
+        getattr(structlog.get_logger(), level)("job 'x' blocks", **values)
+    finally:
+        structlog.configure(**before)
+        logs.logging.getLogger().handlers.clear()
+    read, write = os.pipe()
+    Log(log_format, fd=write).say(level, "job 'x' blocks", **values)
+    os.close(write)
+    with open(read, encoding="utf-8") as file:
+        ours = file.read()
+    if log_format == "json":
+        ours, theirs = json.loads(ours), json.loads(stream.getvalue())
+        assert list(ours) == list(theirs)
+        assert len(ours.pop("at")) == len(theirs.pop("at"))
+        assert ours == theirs
+    else:
+        assert ours[8:] == stream.getvalue()[8:]
+
+
+def test_a_signal_that_came_both_ways_is_one():
+    """In either order, within a second; what came twice the same way is two."""
+    now = 0.0
+    signals = Signals(now=lambda: now)
+    assert signals.is_new(15, by_guard=False)
+    assert not signals.is_new(15, by_guard=True)
+    assert signals.is_new(15, by_guard=True)
+    assert not signals.is_new(15, by_guard=False)
+    assert signals.is_new(2, by_guard=True)
+    assert signals.is_new(15, by_guard=False)
+    assert signals.is_new(15, by_guard=False)
+    now = 1.5
+    assert signals.is_new(15, by_guard=True)
+
+
+# --- The daemon's side --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pulse(stack_file):
+    """A pulse, the guard's end of its socket, and a clock that stands."""
+    ours, theirs = socket.socketpair()
+    guard = Lines(ours.detach())
+    pulse = Pulse(Link(os.getppid(), theirs.detach(), stack_file), now=lambda: 100.0)
+    yield pulse, guard
+    guard.socket.close()
+    pulse._lines.socket.close()
+
+
+def block(fd, since, stack="  in body"):
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{since}\nCurrent thread 0x1:\n{stack}\n".encode(), 0)
+
+
+def test_a_block_is_known_when_its_run_ends(pulse, stack_file):
+    """Though the question was not answered yet: the longest since the run began, and no other's."""
+    pulse, guard = pulse
+    block(stack_file, 50.0)
+    guard.send("ping", 1.0)
+    pulse.begin("01a", "job")
+    assert pulse.end().seconds == 50  # its question came after the run began
+    pulse.begin("01b", "job")
+    os.ftruncate(stack_file, 0)
+    guard.send("ping", 2.0)
+    assert pulse.end() is None
+    pulse.begin("01c", "job")
+    for since in (93.0, 90.0, 95.0):
+        block(stack_file, since)
+        guard.send("ping", since)
+        pulse._read()
+    found = pulse.end()
+    assert (found.seconds, found.stack) == (10, "  in body")
+    assert found.harm == "blocked muxd for 10.0 s"
+    said = guard.receive()
+    assert [line for line in said if line[0] != "pong"] == [
+        ["run", "01a", "job"],
+        ["rest"],
+        ["run", "01b", "job"],
+        ["rest"],
+        ["run", "01c", "job"],
+        ["rest"],
+    ]
+    assert ["pong", 2.0] in said
+
+
+def test_what_a_sink_blocks_is_not_charged_to_the_run(pulse, stack_file):
+    """The stack shows whose it is."""
+    pulse, guard = pulse
+    pulse.begin("01a", "job")
+    block(stack_file, 50.0, '  File "x.py" in handle\n  File "/lib/muxd/companions.py" in _feed')
+    guard.send("ping", 1.0)
+    assert pulse.end() is None
+
+
+async def test_it_answers_tells_of_signals_and_notices_that_the_guard_is_gone(pulse):
+    """All that comes over the socket is acted on at once."""
+    pulse, guard = pulse
+    told, lost = [], trio.Event()
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pulse.listen, told.append, lost.set)
+            guard.send("ping", 7.5)
+            guard.send("signal", 15)
+            said = []
+            while len(said) < 2:
+                await trio.sleep(0.01)
+                said += guard.receive()
+            assert said == [["listening"], ["pong", 7.5]]
+            guard.socket.close()
+            await lost.wait()
+    assert told == [15]
+
+
+def test_only_an_end_that_was_wanted_is_a_goodbye(pulse):
+    """Before it is up, or told to stop: bye. An error that ends a daemon that is up is none."""
+    pulse, guard = pulse
+    pulse.bye()
+    pulse.running()
+    pulse.bye()
+    pulse.stopping()
+    pulse.bye()
+    assert guard.receive() == [["bye"], ["running"], ["stopping"], ["bye"]]
+
+
+def test_the_guard_imports_nothing_but_the_standard_library_and_itself():
+    """So that its process stays small."""
+    for path in Path(muxd.guard.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            for name in names:
+                top = name.partition(".")[0]
+                assert name.startswith("muxd.guard") or top in sys.stdlib_module_names, (path, name)
+
+
+# --- A guard's process, and daemons made of a few lines -----------------------------------------
+
+DAEMON = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+from muxd.guard.begin import under_guard
+from muxd.guard.link import DUMP, Lines
+
+here = Path(sys.argv[1])
+link = under_guard(here, blocked_limit=float(sys.argv[2]), log_format="json", colours=False)
+lines, life = Lines(link.socket), link.restarts
+with open(here / "lives", "a") as file:
+    print(os.getpid(), link.guard, life, file=file)
+
+
+def answer(seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for word, value in lines.receive():
+            if word == "ping":
+                lines.send("pong", value)
+            else:
+                return value
+        time.sleep(0.01)
+
+{body}
+"""
+
+
+class Fake:
+    """A guard, and a daemon that does what a test says."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.process = None
+
+    def start(self, body, *, limit=5, **options):
+        script = self.folder / "daemon.py"
+        script.write_text(DAEMON.format(body=textwrap.dedent(body)))
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), str(self.folder), str(limit)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+        return self
+
+    def lives(self):
+        """The process of each daemon so far."""
+        try:
+            text = (self.folder / "lives").read_text()
+        except FileNotFoundError:
+            return []
+        found = [line.split() for line in text.splitlines()]
+        assert {int(guard) for _, guard, _ in found} == {self.process.pid}
+        return [int(pid) for pid, _, _ in found]
+
+    def wait(self, condition, seconds=20):
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return found
+
+    def ends(self, seconds=30):
+        """Its exit code, and the lines that it logged."""
+        output, _ = self.process.communicate(timeout=seconds)
+        return self.process.returncode, [
+            json.loads(line) for line in output.splitlines() if line.startswith("{")
+        ]
+
+
+@pytest.fixture
+def fake(tmp_path):
+    fake = Fake(tmp_path)
+    yield fake
+    if fake.process is not None:
+        below = []
+        if fake.process.poll() is None:
+            below = psutil.Process(fake.process.pid).children(recursive=True)
+        for process in [*below, fake.process]:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        fake.process.communicate()
+
+
+def gone(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_wanted_end_is_the_guards_end(fake):
+    """The exit code is the daemon's, and nothing is started again, nor said."""
+    fake.start('lines.send("listening"); lines.send("bye"); sys.exit(3)')
+    assert fake.ends() == (3, [])
+    assert len(fake.lives()) == 1
+
+
+@pytest.mark.parametrize(
+    ("death", "how"),
+    [
+        ("os._exit(3)", "exit code 3"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+        ("sys.exit(0)", "exit code 0"),
+    ],
+)
+def test_any_other_end_is_a_death_and_the_next_comes_at_once(fake, death, how):
+    """With a note of the run in progress, and a line in the log."""
+    fake.start(f"""
+        lines.send("listening")
+        lines.send("running")
+        if life == 0:
+            lines.send("run", "01abc", "a job")
+            {death}
+        lines.send("stopping")
+        lines.send("bye")
+    """)
+    begun = time.monotonic()
+    code, log = fake.ends()
+    assert code == 0
+    assert time.monotonic() - begun < 15
+    assert len(fake.lives()) == 2
+    (line,) = log
+    assert (line["event"], line["how"], line["job"]) == ("muxd died", how, "a job")
+    note = Note.read(str(fake.folder))
+    assert (note.run, note.job, note.how, note.blocked) == ("01abc", "a job", how, None)
+
+
+def test_a_run_that_had_ended_is_not_charged(fake):
+    """No note where nothing was in progress."""
+    fake.start("""
+        lines.send("running")
+        lines.send("run", "01abc", "a job")
+        lines.send("rest")
+        if life == 0:
+            os._exit(1)
+        lines.send("stopping")
+        lines.send("bye")
+    """)
+    assert fake.ends()[0] == 0
+    assert len(fake.lives()) == 2
+    assert Note.read(str(fake.folder)) is None
+
+
+def test_what_never_comes_up_is_given_up(fake):
+    """Five starts, with longer and longer waits; then one clear message, exit code 1."""
+    fake.start("os._exit(9)")
+    begun = time.monotonic()
+    code, log = fake.ends(60)
+    assert code == 1
+    assert len(fake.lives()) == 5
+    assert time.monotonic() - begun >= 7
+    assert [line["again_in"] for line in log[:-1]] == [0, 1, 2, 4]
+    assert log[-1]["level"] == "critical"
+    assert "died 5 times before it was up, last by exit code 9" in log[-1]["event"]
+
+
+def test_what_was_up_once_is_never_given_up(fake):
+    """However often it dies."""
+    fake.start("""
+        if life == 0:
+            lines.send("running")
+        if life < 5:
+            os._exit(9)
+        lines.send("stopping")
+        lines.send("bye")
+    """)
+    assert fake.ends(60)[0] == 0
+    assert len(fake.lives()) == 6
+
+
+def test_a_stop_ends_the_waiting_for_the_next_start(fake):
+    """SIGTERM while no daemon lives: the guard is gone at once, exit code 0."""
+    fake.start("os._exit(9)")
+    fake.wait(lambda: len(fake.lives()) == 4)
+    fake.wait(lambda: gone(fake.lives()[-1]))
+    fake.process.send_signal(signal.SIGTERM)
+    code, _ = fake.ends(3)
+    assert code == 0
+    assert len(fake.lives()) == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_for_a_daemon_that_only_starts_ends_both(fake, number):
+    """The guard ends as the daemon does, by the same signal; nothing is started again."""
+    fake.start("signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)")
+    fake.wait(fake.lives)
+    time.sleep(0.1)
+    fake.process.send_signal(number)
+    code, _ = fake.ends(10)
+    assert code == -number
+    assert len(fake.lives()) == 1
+    assert gone(fake.lives()[0])
+
+
+def test_a_signal_is_passed_on_by_word_to_a_daemon_that_listens(fake):
+    """Once for each; and then its end is no death, however it comes."""
+    fake.start("""
+        lines.send("listening")
+        lines.send("running")
+        got = [answer(20), answer(0.5)]
+        (here / "got").write_text(repr(got))
+        os._exit(4)
+    """)
+    fake.wait(fake.lives)
+    time.sleep(0.2)
+    fake.process.send_signal(signal.SIGTERM)
+    assert fake.ends()[0] == 4
+    assert (fake.folder / "got").read_text() == "[15, None]"
+    assert len(fake.lives()) == 1
+
+
+def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
+    """Its stack is in the log after 4 s and in the note after its limit; a child that left its
+    group and its parent is gone too; the next daemon comes at once."""
+    fake.start(
+        """
+        import faulthandler
+        faulthandler.register(DUMP, file=link.stack, all_threads=True)
+        lines.send("listening")
+        lines.send("running")
+        if life == 0:
+            subprocess.Popen(
+                [sys.executable, "-c", "import subprocess, sys; subprocess.Popen(['sleep', '991'])"],
+                start_new_session=True,
+            ).wait()
+            orphan = subprocess.check_output(["pgrep", "-f", "^sleep 991$"])
+            (here / "orphan").write_bytes(orphan)
+            lines.send("run", "01abc", "a job")
+
+            def stuck():
+                time.sleep(600)
+            stuck()
+        lines.send("stopping")
+        lines.send("bye")
+        """,
+    )
+    code, log = fake.ends(60)
+    assert code == 0
+    found, killed, again = log
+    assert found["event"] == "job 'a job' blocks muxd"
+    assert 4 <= found["blocked"] < 5
+    assert "in stuck" in found["stack"]
+    assert "it is killed" in killed["event"]
+    assert again["event"] == "muxd is started again"
+    note = Note.read(str(fake.folder))
+    assert 5 <= note.blocked < 9
+    assert "in stuck" in note.stack
+    assert all(gone(int(pid)) for pid in (fake.folder / "orphan").read_text().split())
+
+
+def test_stopped_together_they_blame_nobody(fake):
+    """SIGSTOP of the whole group for longer than the limit, then SIGCONT: no block, no restart."""
+    fake.start("""
+        lines.send("listening")
+        lines.send("running")
+        lines.send("run", "01abc", "a job")
+        answer(20)
+        lines.send("stopping")
+        lines.send("bye")
+    """)
+    fake.wait(fake.lives)
+    time.sleep(0.5)
+    os.killpg(fake.process.pid, signal.SIGSTOP)
+    time.sleep(7)
+    os.killpg(fake.process.pid, signal.SIGCONT)
+    time.sleep(1)
+    fake.process.send_signal(signal.SIGTERM)
+    assert fake.ends() == (0, [])
+    assert len(fake.lives()) == 1
+
+
+def test_a_daemon_that_is_stopped_is_not_blocked(fake):
+    """SIGSTOP of the daemon alone for longer than the limit: it is still the same one after."""
+    fake.start("""
+        lines.send("listening")
+        lines.send("running")
+        lines.send("run", "01abc", "a job")
+        answer(20)
+        lines.send("stopping")
+        lines.send("bye")
+    """)
+    (pid,) = fake.wait(fake.lives)
+    time.sleep(0.5)
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(6.5)
+    os.kill(pid, signal.SIGCONT)
+    time.sleep(0.5)
+    fake.process.send_signal(signal.SIGTERM)
+    assert fake.ends() == (0, [])
+    assert len(fake.lives()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the daemon sees it by the socket")
+def test_a_killed_guard_takes_the_daemon_along(fake):
+    """Even one that hangs, the first as the second."""
+    fake.start("""
+        lines.send("running")
+        if life == 0:
+            os._exit(1)
+        time.sleep(600)
+    """)
+    fake.wait(lambda: len(fake.lives()) == 2)
+    pid = fake.lives()[-1]
+    assert not gone(pid)
+    fake.process.kill()
+    fake.process.wait(5)
+    fake.wait(lambda: gone(pid), 5)
+
+
+def test_a_daemon_that_said_goodbye_and_stays_is_ended(fake):
+    """A thread that nobody ends keeps the process: the guard does not wait for ever."""
+    fake.start('lines.send("listening"); lines.send("stopping"); lines.send("bye"); time.sleep(60)')
+    code, log = fake.ends(30)
+    assert code == 1
+    assert "it is killed" in log[0]["event"]
+
+
+def test_children_from_before_are_spared(fake):
+    """What the process that became the guard had started before is not the daemon's."""
+    script = fake.folder / "start.sh"
+    script.write_text('sleep 992 & echo $! > "$1/before"; shift; exec "$@"\n')
+    (fake.folder / "daemon.py").write_text(
+        DAEMON.format(body='lines.send("running"); lines.send("stopping"); lines.send("bye")')
+    )
+    daemon = [sys.executable, str(fake.folder / "daemon.py"), str(fake.folder), "5"]
+    fake.process = subprocess.Popen(
+        ["sh", str(script), str(fake.folder), *daemon],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert fake.process.wait(20) == 0
+    before = int((fake.folder / "before").read_text())
+    assert not gone(before)
+    os.kill(before, signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_guard_is_small_and_sleeps(fake):
+    """Less than 25 MB, and no wake-up in two seconds in which nothing happens."""
+    fake.start('lines.send("listening"); lines.send("running"); answer(30)')
+    fake.wait(fake.lives)
+    time.sleep(1)
+    guard = psutil.Process(fake.process.pid)
+    before = guard.num_ctx_switches()
+    time.sleep(2)
+    assert guard.num_ctx_switches() == before
+    assert guard.memory_info().rss < 25e6
