@@ -23,6 +23,7 @@ import trio
 
 from muxd.background import BackgroundErrors, owner
 from muxd.coroutine_driver import Abandoned, CoroutineDriver
+from muxd.forks import end_stray_forks
 from muxd.unbridged import HelpfulErrors, UnbridgedAwait
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def run(
         # Not Runner.run(): it would take SIGINT for itself, so that trio would leave it alone.
         loop = runner.get_loop()
         assert isinstance(loop, _Loop)
+        end_stray_forks(loop)
         done: asyncio.Future[outcome.Outcome[T]] = loop.create_future()
 
         def start() -> None:

@@ -31,7 +31,7 @@ LAYERS = {
         muxd.resources
     """,
     "the border": """
-        muxd.background muxd.stand_in muxd.unbridged muxd.coroutine_driver muxd.bridge
+        muxd.background muxd.stand_in muxd.forks muxd.unbridged muxd.coroutine_driver muxd.bridge
     """,
     "a run": """
         muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
@@ -40,7 +40,7 @@ LAYERS = {
     "the browser": "muxd.browser",
     "the public face": "muxd",
     "assembly": """
-        muxd.zone muxd.config muxd.configfile muxd.overrides muxd.blame muxd.discovery muxd.plugins
+        muxd.zone muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.plugins
         muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.keeping muxd.core muxd.guard muxd.pulse muxd.control muxd.status muxd.alone
         muxd.daemon
     """,
