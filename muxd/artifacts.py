@@ -132,6 +132,28 @@ class Artifacts:
                 removed.append(folder.run_id)
         return removed
 
+    def make_room(self, *, size: int = 0, files: int = 0) -> list[str]:
+        """Remove the oldest folders, until as much is free as is asked for, or none is left.
+
+        Args:
+          size: how much, bytes.
+          files: how many files.
+
+        Returns:
+          The ids of the runs whose folders were removed.
+        """
+        removed = []
+        with self._lock:
+            for folder in self.folders():
+                if size <= 0 and files <= 0:
+                    break
+                with contextlib.suppress(OSError):
+                    files -= sum(1 for _ in folder.path.iterdir())
+                shutil.rmtree(folder.path, ignore_errors=True)
+                size -= folder.size
+                removed.append(folder.run_id)
+        return removed
+
     def clear_unfinished(self) -> None:
         """Remove what a process that died left unfinished. Only while no other writes."""
         for folder in self.root.glob(f"{_UNFINISHED}*"):

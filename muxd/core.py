@@ -31,7 +31,7 @@ from muxd.watch import Watch
 from muxd.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from muxd.abc import Store
     from muxd.bus import Bus
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from muxd.events import Event
     from muxd.evidence import Evidence
     from muxd.floors import ReadFree
+    from muxd.holding import Prune
     from muxd.leaks import Leaks
     from muxd.planner import InThread, JobSource
     from muxd.record import Record
@@ -81,7 +82,7 @@ class Core:
         measure: Measure = _unknown,
         floors: Floors | None = None,
         read_free: ReadFree | None = None,
-        prune: Callable[[], Awaitable[object]] | None = None,
+        prune: Prune | None = None,
         in_thread: InThread = trio.to_thread.run_sync,
         new_id: Callable[[], str] | None = None,
         evidence: Evidence | None = None,

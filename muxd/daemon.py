@@ -30,8 +30,8 @@ from muxd.clock import ScaledClock, WallClock
 from muxd.companions import start_services, start_sinks
 from muxd.control.server import serve_control
 from muxd.core import Core
-from muxd.floors import Floors, FreeReader
-from muxd.keeping import evidence_of
+from muxd.floors import PATIENCE, Floors, FreeReader
+from muxd.keeping import artifacts_of, evidence_of, make_room
 from muxd.leaks import Leaks
 from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from muxd.clock import Clock
     from muxd.config import Config
     from muxd.events import Event
+    from muxd.floors import Shortage
     from muxd.plugins import Plugins
     from muxd.pulse import Pulse
     from muxd.record import Record
@@ -116,6 +117,7 @@ class Daemon:
             measure=_measure,
             floors=Floors(memory=config.resources.memory_floor, disk=config.resources.disk_floor),
             read_free=FreeReader(self.state.root),
+            prune=self._prune,
             evidence=evidence_of(config, self.state),
             watch=pulse,
             leaks=self._leaks,
@@ -125,6 +127,12 @@ class Daemon:
         self._drained = trio.Event()
         self.pulse = pulse
         self._signals = Signals()
+
+    async def _prune(self, shortage: Shortage) -> None:
+        """Make room on the disk. On one that does not answer, for half a second at most."""
+        room = partial(make_room, artifacts_of(self.config, self.state), shortage)
+        with trio.move_on_after(PATIENCE):
+            await trio.to_thread.run_sync(room, abandon_on_cancel=True)
 
     @property
     def grace(self) -> float:

@@ -45,6 +45,11 @@ class Shortage:
     """Bytes; of files, how many more can be made."""
     floor: int
 
+    @property
+    def missing(self) -> int:
+        """How much more there must be until it is no longer short."""
+        return self.floor + self.floor // ABOVE - self.free
+
     def __str__(self) -> str:
         show = str if self.what == "files" else format_size
         what = "room for files" if self.what == "files" else self.what

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from muxd.floors import Floors, Free, Shortage
     from muxd.release import Release
 
+    Prune = Callable[[Shortage], Awaitable[object]]
+
 __all__ = ["Answer", "Holding"]
 
 HELD_PRIORITY = 25
@@ -59,7 +61,7 @@ class Holding:
         read: Callable[[], Awaitable[Free]],
         send: Callable[[Release], object],
         set_aside: Callable[[Release], object] = lambda _: None,
-        prune: Callable[[], Awaitable[object]] | None = None,
+        prune: Prune | None = None,
     ) -> None:
         """Hold nothing yet.
 
@@ -72,7 +74,8 @@ class Holding:
           send: puts what was held into the channel again; if that is closed, it raises
             `trio.ClosedResourceError`.
           set_aside: is told of each release that is held.
-          prune: makes room on the disk; called when that is short, before anything is held.
+          prune: makes room on the disk; called when that is short, before anything is held. It
+            must not raise, and not take long.
         """
         self._floors, self._book, self._bus, self._real_now = floors, book, bus, real_now
         self._read, self._send, self._prune = read, send, prune
@@ -144,7 +147,7 @@ class Holding:
         self.free = await self._read()
         shortage = self._floors.shortage(self.free, before=self.shortage)
         if shortage is not None and shortage.what != "memory" and self._prune is not None:
-            await self._prune()
+            await self._prune(shortage)
             self.free = await self._read()
             shortage = self._floors.shortage(self.free, before=self.shortage)
         self._read_at, self.looked_at = trio.current_time(), self._real_now()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import structlog
+
 from muxd.artifacts import Artifacts
 from muxd.evidence import Evidence
 from muxd.secrets import Secrets
 
 if TYPE_CHECKING:
     from muxd.config import Config
+    from muxd.floors import Shortage
     from muxd.state import StateDir
 
-__all__ = ["artifacts_of", "evidence_of", "secrets_of"]
+__all__ = ["artifacts_of", "evidence_of", "make_room", "secrets_of"]
 
 
 def artifacts_of(config: Config, state: StateDir) -> Artifacts:
@@ -22,6 +25,18 @@ def artifacts_of(config: Config, state: StateDir) -> Artifacts:
     return Artifacts(
         state.artifacts, keep=wanted.keep, max_size=wanted.max_size, max_runs=wanted.max_runs
     )
+
+
+def make_room(artifacts: Artifacts, shortage: Shortage) -> None:
+    """Remove the oldest folders where the disk is short, as many as it takes. Blocks."""
+    if shortage.what == "files":
+        removed = artifacts.make_room(files=shortage.missing)
+    else:
+        removed = artifacts.make_room(size=shortage.missing)
+    if removed:
+        structlog.get_logger().warning(
+            "the disk is short: the evidence of old runs is removed", runs=len(removed)
+        )
 
 
 def secrets_of(config: Config) -> Secrets:

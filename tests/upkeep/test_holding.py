@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 
@@ -11,9 +12,11 @@ import structlog
 import trio
 from town import MB, Town, a_job
 
+from muxd.artifacts import Artifacts
 from muxd.events import BrowserDown, ResourcesFine, ResourcesLow
 from muxd.floors import PATIENCE, Floors, Free, FreeReader, Shortage
 from muxd.holding import LOOK_AGAIN
+from muxd.keeping import make_room
 from muxd.record import Outcome
 from muxd.recycling import Limits
 from muxd.resources import FreeDisk
@@ -239,7 +242,8 @@ async def test_a_short_disk_is_pruned_first(autojump_clock):
     """If that makes room, nobody is told anything; else it goes on as with memory."""
     prunings = 0
 
-    async def prune():
+    async def prune(shortage):
+        assert (shortage.what, shortage.missing) == ("disk", 120 * MB)
         nonlocal prunings
         prunings += 1
         await trio.lowlevel.checkpoint()
@@ -305,3 +309,39 @@ async def test_a_dead_disk_holds_up_nobody(tmp_path, monkeypatch):
 async def test_a_directory_that_is_gone_is_unknown(tmp_path):
     """No error: the next run has other worries."""
     assert (await FreeReader(tmp_path / "gone")()).disk is None
+
+
+# Room on the disk
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    """Of five runs, the older the smaller its number: two files of 1 kB each."""
+    kept = Artifacts(tmp_path / "artifacts", keep=1e12)
+    for number in range(5):
+        place = kept.write(f"run{number}", {"a.png": b"x" * 1000, "b.html": b"x" * 1000})
+        os.utime(place, (number + 1e9, number + 1e9))
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("what", "free", "floor", "removed"),
+    [
+        ("disk", 0, 1500, 1),
+        ("disk", 0, 5000, 3),
+        ("disk", 0, 10**6, 5),
+        ("files", 1097, 1000, 2),
+        ("files", 0, 1000, 5),
+    ],
+)
+def test_old_evidence_makes_room(artifacts, what, free, floor, removed):
+    """The oldest goes, as much as is missing; the rest stays."""
+    make_room(artifacts, Shortage(what, free, floor))
+    left = [folder.run_id for folder in artifacts.folders()]
+    assert left == [f"run{number}" for number in range(removed, 5)]
+
+
+def test_no_more_than_is_missing_is_removed(artifacts):
+    """Where nothing is missing, nothing goes."""
+    assert artifacts.make_room() == []
+    assert len(artifacts.folders()) == 5
