@@ -180,6 +180,9 @@ class PluginsConfig:
     """Names of plugins that are not loaded."""
     strict: bool = _setting(False, _flag)
     """True: a broken plugin is fatal, instead of being left out."""
+    patience: float = _setting(10.0, _seconds(0.1, 600, "from 0.1s to 10m"))
+    """How long the import of a plugin, and each call of a hook of it, may take, real seconds,
+    0.1 to 600."""
     jobs_dirs: tuple[Path, ...] = _setting((), _paths, env="MUXD_JOBS_DIRS", kind="paths")
     """Directories whose ``*.py`` files are plugins, each on its own."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.machinery
@@ -10,6 +11,7 @@ import importlib.util
 import re
 import sys
 import types
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,7 +21,6 @@ from muxd.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from importlib.metadata import EntryPoint
     from pathlib import Path
 
     from muxd.config import Config
@@ -69,17 +70,42 @@ def discover(
             builtin=True,
         )
     if entry_points is None:
-        entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+        entry_points = _entry_points()
     for point in sorted(entry_points, key=lambda p: (p.name, p.value)):
+        distribution, version = _distribution(point)
         yield Source(
             name=point.name,
             location=point.value,
             load=point.load,
-            distribution=point.dist.name if point.dist else None,
-            version=point.dist.version if point.dist else None,
+            distribution=distribution,
+            version=version,
         )
     for directory in dict.fromkeys(path.resolve() for path in config.plugins.jobs_dirs):
         yield from _files(directory, config)
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    """Those of all distributions; of one whose ``entry_points.txt`` is broken, none."""
+    try:
+        return importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    except Exception:
+        found: dict[str, list[EntryPoint]] = {}
+        for dist in importlib.metadata.distributions():
+            name, points = None, list[EntryPoint]()
+            # Of a distribution that is installed twice the first one counts, as it does above.
+            with contextlib.suppress(Exception):
+                name = dist.name
+                points = [point for point in dist.entry_points if point.group == ENTRY_POINT_GROUP]
+            found.setdefault(name or str(id(dist)), points)
+        return [point for points in found.values() for point in points]
+
+
+def _distribution(point: EntryPoint) -> tuple[str | None, str | None]:
+    """Name and version of what it belongs to; None where the metadata is broken."""
+    try:
+        return (point.dist.name, point.dist.version) if point.dist else (None, None)
+    except Exception:
+        return None, None
 
 
 def _importing(module: str) -> Callable[[], object]:

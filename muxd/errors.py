@@ -29,6 +29,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import attrs
 
 __all__ = [
@@ -212,7 +214,10 @@ class PluginError(MuxdError):
 
     def __init__(self, plugin: str, hook: str, reason: str) -> None:
         self.plugin, self.hook, self.reason = plugin, hook, reason
-        super().__init__(f"plugin {plugin!r} is left out: {hook}: {reason}")
+        super().__init__(
+            f"plugin {plugin!r} is left out: {hook}: {reason}; "
+            f"mend it, or `muxd plugins disable {shlex.quote(plugin)}`"
+        )
 
 
 class WorldError(MuxdError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
@@ -11,6 +12,7 @@ import pluggy
 from muxd import hookspecs
 from muxd.abc import Service, Sink, Slotter, Store
 from muxd.blame import Wrong, blaming, problem_of, where
+from muxd.disabled import DisabledPlugins
 from muxd.discovery import BUILTINS, Source, discover
 from muxd.errors import ConfigError, LedgerError, MuxdError, PluginError
 from muxd.hints import did_you_mean, shown
@@ -58,6 +60,8 @@ class Plugin:
     state: State
     problem: PluginError | None
     """Why it is left out."""
+    disabled_by: str | None
+    """Where it was disabled: the configuration's file, option or variable, or the command."""
 
 
 @attrs.define
@@ -70,6 +74,7 @@ class _Member:
     # {hook name: its implementations, in the order of their definition's names}
     jobs: list[Job] = attrs.field(factory=list)
     problem: PluginError | None = None
+    disabled_by: str | None = None
 
     @property
     def name(self) -> str:
@@ -106,6 +111,7 @@ class Plugins:
                 jobs=tuple(sorted(job.name for job in member.jobs)),
                 state=member.state,
                 problem=member.problem,
+                disabled_by=member.disabled_by,
             )
             for member in self._members
         )
@@ -199,12 +205,9 @@ class Plugins:
         for member, impl in found:
             if not member.active:
                 continue
+            call = partial(_offer, impl, arguments, kind, name)
             try:
-                with blaming(member.name, hook):
-                    offer = _call(impl, arguments)
-                    if offer is not None and not isinstance(offer, kind):
-                        given = f"returned {shown(offer)}, not {name}"
-                        raise Wrong(given + where(impl.function))
+                offer = blaming(member.name, hook, self._config.plugins.patience, call)
             except PluginError as problem:
                 self._leave_out(member, problem)
             else:
@@ -216,9 +219,9 @@ class Plugins:
         for member in self._members:
             if not member.active or hook not in member.hooks:
                 continue
+            call = partial(_all_items, member.hooks[hook], kind, name)
             try:
-                with blaming(member.name, hook):
-                    items = [i for impl in member.hooks[hook] for i in _items(impl, kind, name)]
+                items = blaming(member.name, hook, self._config.plugins.patience, call)
             except PluginError as problem:
                 self._leave_out(member, problem)
             else:
@@ -244,13 +247,15 @@ def load_plugins(
       BrokenPlugins: a plugin is broken and ``plugins.strict`` is set.
     """
     members: list[_Member] = []
+    warnings: list[str] = []
+    disabled = _disabled(config, warnings)
     for source in discover(config, entry_points=entry_points, builtins=builtins):
         member = _Member(source)
-        if source.name in config.plugins.disable:
-            member.state = "disabled"
+        if source.name in disabled:
+            member.state, member.disabled_by = "disabled", disabled[source.name]
         else:
             try:
-                _load(member, members)
+                _load(member, members, config.plugins.patience)
             except PluginError as problem:
                 member.state, member.problem = "left out", problem
         members.append(member)
@@ -263,46 +268,68 @@ def load_plugins(
                 wrong += problems
     if wrong:
         raise ConfigError(*wrong)
-    plugins = Plugins(config, members, tuple(_warnings(config, members)))
+    plugins = Plugins(config, members, (*warnings, *_warnings(config, members)))
     if config.plugins.strict and plugins.problems:
         raise BrokenPlugins(*plugins.problems)
     return plugins
 
 
-def _load(member: _Member, earlier: list[_Member]) -> None:
+def _disabled(config: Config, warnings: list[str]) -> dict[str, str]:
+    """Which plugins are disabled, each with where it was."""
+    by_command: tuple[str, ...] = ()
+    try:
+        by_command = DisabledPlugins(config.daemon.state_dir).read()
+    except ConfigError as error:
+        warnings.append(f"{error}; no plugin counts as disabled by it")
+    origin = config.origin("plugins.disable")
+    return dict.fromkeys(by_command, "muxd plugins disable") | dict.fromkeys(
+        config.plugins.disable, origin
+    )
+
+
+def _load(member: _Member, earlier: list[_Member], patience: float) -> None:
     """Import a plugin and take its hooks and jobs. Raises `PluginError` for all that is wrong."""
     name = member.name
     for other in earlier:
         if other.name == name:
             reason = f"the name is already taken by the plugin from {other.source.location}"
             raise PluginError(name, "name", reason)
-    with blaming(name, "import"):
-        plugin = member.source.load()
-    with blaming(name, "hooks"):
-        member.hooks = _hooks(plugin, name)
-    declared = _declared(plugin)
+    plugin = blaming(name, "import", patience, member.source.load)
+    member.hooks, declared = blaming(
+        name, "hooks", patience, lambda: (_hooks(plugin, name), _declared(plugin))
+    )
     if not declared and not member.hooks:
         reason = (
             "there is neither a job nor a hook in it "
             "(use @muxd.job(...) or @muxd.hookimpl; names of helper files start with _)"
         )
         raise PluginError(name, "hooks", reason)
-    with blaming(name, "muxd_jobs"):
-        for impl in member.hooks.get("muxd_jobs", ()):
-            for job in _items(impl, Job, "muxd.Job"):
-                if not any(job is known for known in declared):
-                    declared.append(job)
-        names = [job.name for job in declared]
-        for job_name in names:
-            if names.count(job_name) > 1:
-                raise Wrong(f"two jobs are named {job_name!r}")
-        member.jobs = [job.replace(plugin=name) for job in declared]
-        for other in earlier:
-            if other.active and (taken := {job.name for job in other.jobs} & set(names)):
-                raise Wrong(
-                    f"the job name {min(taken)!r} is already taken by plugin {other.name!r} "
-                    f"from {other.source.location}"
-                )
+    impls = member.hooks.get("muxd_jobs", [])
+    member.jobs = blaming(
+        name, "muxd_jobs", patience, lambda: list(_jobs(name, declared, impls, earlier))
+    )
+
+
+def _jobs(
+    plugin: str, declared: list[Job], impls: list[pluggy.HookImpl], earlier: list[_Member]
+) -> Iterator[Job]:
+    """The jobs that the plugin declares and gives, each once, and with names that are free."""
+    known = {id(job): job for job in declared}
+    for job in _all_items(impls, Job, "muxd.Job"):
+        known.setdefault(id(job), job)
+    taken = {job.name: other for other in earlier if other.active for job in other.jobs}
+    names: set[str] = set()
+    for job in known.values():
+        if job.name in names:
+            raise Wrong(f"two jobs are named {job.name!r}")
+        names.add(job.name)
+    for name in sorted(names & taken.keys()):
+        raise Wrong(
+            f"the job name {name!r} is already taken by plugin {taken[name].name!r} "
+            f"from {taken[name].source.location}"
+        )
+    for job in known.values():
+        yield job.replace(plugin=plugin)
 
 
 def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
@@ -349,15 +376,25 @@ def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
 def _declared(plugin: object) -> list[Job]:
     """The jobs that stand at the top level of a module, or the plugin itself if it is one."""
     values = vars(plugin).values() if inspect.ismodule(plugin) else [plugin]
-    found: list[Job] = []
-    for value in values:
-        if isinstance(value, Job) and not any(value is known for known in found):
-            found.append(value)
-    return found
+    return list({id(value): value for value in values if isinstance(value, Job)}.values())
 
 
 def _call(impl: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
     return impl.function(*(arguments[name] for name in impl.argnames))
+
+
+def _offer(
+    impl: pluggy.HookImpl, arguments: dict[str, Any], kind: type[_T], name: str
+) -> _T | None:
+    """What a hook of which the first result counts gave, checked to be a `kind`."""
+    offer = _call(impl, arguments)
+    if offer is not None and not isinstance(offer, kind):
+        raise Wrong(f"returned {shown(offer)}, not {name}{where(impl.function)}")
+    return offer
+
+
+def _all_items(impls: Iterable[pluggy.HookImpl], kind: type[_T], name: str) -> list[_T]:
+    return [item for impl in impls for item in _items(impl, kind, name)]
 
 
 def _items(impl: pluggy.HookImpl, kind: type[_T], name: str) -> Iterator[_T]:

@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, Entry] = {
     "history": Entry("muxd.cli.history:history", "The runs of the past."),
     "plan": Entry("muxd.cli.plan:plan", "The timetable, and what is proved about it."),
     "jobs": Entry("muxd.cli.jobs:jobs", "The jobs of all plugins."),
-    "plugins": Entry("muxd.cli.plugins:plugins", "The plugins, and why any is left out."),
+    "plugins": Entry("muxd.cli.plugins:plugins", "The plugins, why any is left out; disable one."),
     "config": Entry("muxd.cli.config:config", "The configuration in force, and its origins."),
     "browser": Entry("muxd.cli.browser:browser", "Find or install the browser."),
 }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shlex
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ import click
 import structlog
 
 from muxd import logs
+from muxd.cli.stdout import own_stdout
 from muxd.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _from_here(program: Path) -> str:
 def load(config: Config) -> Plugins:
     """Load the plugins; tell each problem and warning on stderr in one line.
 
-    What plugins print while they are imported goes to stderr too: stdout is the command's own.
+    What plugins print, then and later, goes to stderr: stdout is the command's own.
     So do logs, warnings and worse, unless the command has set them up otherwise before.
 
     Raises:
@@ -62,8 +63,11 @@ def load(config: Config) -> Plugins:
     if not structlog.is_configured():
         log_format = logs.chosen_format(config.daemon.log_format, sys.stderr)
         log_to_stderr(log_format, logging.WARNING)
-    with contextlib.redirect_stdout(sys.stderr):
+    before = set(threading.enumerate())
+    try:
         plugins = load_plugins(config)
+    finally:
+        own_stdout(set(threading.enumerate()) - before)
     for problem in plugins.problems:
         click.echo(f"muxd: {problem}", err=True)
     for warning in plugins.warnings:

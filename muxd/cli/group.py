@@ -39,6 +39,19 @@ class LazyGroup(click.Group):
         super().__init__(*args, **kwargs)
         self.table = dict(table or {})
 
+    def main(self, args: Any = None, *further: Any, **options: Any) -> Any:
+        """As click's; as a program, one that plugins can't keep from its end."""
+        if args is not None or not options.get("standalone_mode", True):
+            return super().main(args, *further, **options)
+        try:
+            return super().main(args, *further, **options)
+        except SystemExit as end:
+            if "muxd.plugins" in sys.modules and (isinstance(end.code, int) or end.code is None):
+                from muxd.cli.leaving import leave
+
+                leave(end.code or 0)
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order of the table."""
         return list(self.table)

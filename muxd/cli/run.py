@@ -60,7 +60,7 @@ def run(context: click.Context, config: Config, job: str, repeat: int, as_json: 
     if owner is not None and owner.role == "daemon":
         _in_daemon(config, owner.pid, job, repeat, ended)
     else:
-        number = _alone(config, job, repeat, lambda record: ended(record.as_dict()))
+        number = _alone(config, job, repeat, lambda record: ended(record.as_dict()), quiet=as_json)
     if as_json and records:
         print_json(records if repeat > 1 else records[0])
     if number is not None:
@@ -95,8 +95,12 @@ def _in_daemon(config: Config, pid: int | None, job: str, repeat: int, ended: An
         raise
 
 
-def _alone(config: Config, name: str, repeat: int, ended: Any) -> int | None:
-    """Run it in a browser of its own; the signal that ended that, if one did."""
+def _alone(config: Config, name: str, repeat: int, ended: Any, *, quiet: bool) -> int | None:
+    """Run it in a browser of its own; the signal that ended that, if one did.
+
+    If `quiet`, what its body prints goes to stderr.
+    """
+    import contextlib
     import logging
     import sys
     from functools import partial
@@ -116,7 +120,8 @@ def _alone(config: Config, name: str, repeat: int, ended: Any) -> int | None:
     work = partial(
         run_alone, config, plugins, launch_plan(config), found[name], repeat=repeat, ended=ended
     )
-    return run_bridged(work)
+    with contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext():
+        return run_bridged(work)
 
 
 def _line(record: dict[str, Any]) -> str:

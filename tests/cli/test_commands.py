@@ -89,7 +89,8 @@ def test_a_broken_plugin_is_told_and_costs_nothing_else(muxd, write):
     (line,) = result.stderr.splitlines()
     assert line == (
         "muxd: plugin 'broken' is left out: import: ModuleNotFoundError: "
-        "No module named 'no_such_module' (broken.py:1)"
+        "No module named 'no_such_module' (broken.py:1); "
+        "mend it, or `muxd plugins disable broken`"
     )
 
 
@@ -137,6 +138,7 @@ def test_plugins_for_programs(muxd, write):
             "hook": "import",
             "reason": "ZeroDivisionError: division by zero (broken.py:1)",
         },
+        "disabled_by": None,
     }
     assert broken["location"].endswith("jobs/broken.py")
 
@@ -208,18 +210,21 @@ def test_an_override_of_no_job_is_a_warning(muxd, write):
     assert "did you mean 'headlines'?" in result.stderr
 
 
-def test_config_names_a_browser_that_is_not_there_with_all_else(muxd, write):
-    """The path of a browser is checked, and what is wrong with jobs is named beside it."""
-    write("jobs/news.py", JOBS)
-    write(
-        "muxd.toml",
-        '[browser]\npath = "/nope"\n[plugins]\njobs_dirs = ["jobs"]\n'
-        '[jobs.headlines]\ninterval = "5m"',
-    )
+def test_config_names_a_browser_that_is_not_there(muxd, write):
+    """The path of a browser is checked."""
+    write("muxd.toml", '[browser]\npath = "/nope"')
     result = muxd("config")
     assert result.exit_code == 2
-    assert "2 problems in the configuration" in result.stderr
     assert "'/nope'" in result.stderr
+
+
+def test_jobs_names_an_override_that_does_not_go_with_the_job(muxd, write):
+    """What the file sets is checked against what the plugin says, by what needs the jobs."""
+    write("jobs/news.py", JOBS)
+    write("muxd.toml", '[plugins]\njobs_dirs = ["jobs"]\n[jobs.headlines]\ninterval = "5m"')
+    assert muxd("config").exit_code == 0
+    result = muxd("jobs")
+    assert result.exit_code == 2
     assert "jobs.headlines: preferred_phase, which the plugin sets, would not fit" in result.stderr
 
 

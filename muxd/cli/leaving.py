@@ -1,0 +1,67 @@
+"""The end of the program, which no thread and no exit handler of a plugin may hold up."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from muxd.blame import blaming
+from muxd.errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["PATIENCE", "leave"]
+
+PATIENCE = 10.0
+"""How long threads, and exit handlers, may go on after the command's end, seconds."""
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with this code, within a bound.
+
+    Threads that are not daemonic are waited for, and exit handlers are called, as Python does, but
+    for `PATIENCE` each and no longer.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        if problem := _bounded(_threads_end):
+            names = ", ".join(repr(thread.name) for thread in _others()) or problem.reason
+            _say(f"muxd: threads of plugins end with muxd, at work or not: {names}")
+        # The names are CPython's own, not public; without them handlers are not called.
+        if problem := _bounded(getattr(atexit, "_run_exitfuncs", lambda: None)):
+            _say(f"muxd: an exit handler of a plugin: {problem.reason}")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
+def _bounded(call: Callable[[], object]) -> PluginError | None:
+    try:
+        blaming("unknown", "exit", PATIENCE, call)
+    except PluginError as problem:
+        return problem
+    return None
+
+
+def _threads_end() -> None:
+    # Executors tell their idle threads to end.
+    for call in reversed(getattr(threading, "_threading_atexits", ())):
+        call()
+    for thread in _others():
+        thread.join()
+
+
+def _others() -> list[threading.Thread]:
+    main = threading.main_thread()
+    found = threading.enumerate()
+    return [t for t in found if t is not main and not t.daemon and t.is_alive()]
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(Exception):
+        sys.stderr.write(f"{line}\n")
