@@ -50,6 +50,10 @@ LARGEST = {
 """Bytes of each file at most. Of a longer page the beginning is kept, of other texts the end; a larger
 picture or trace is not kept. The summary is made of parts that have their bounds."""
 
+_INERT = """<!-- As muxd saw it. What follows keeps its scripts from running where it is opened. -->
+<meta http-equiv="Content-Security-Policy" content="script-src 'none'; form-action 'none'">
+"""
+
 
 class Evidence:
     """Takes and keeps it, for one run after another. Of a run that is ok nothing is kept."""
@@ -208,7 +212,7 @@ class Case:
         self._secrets = self._secrets.with_more(secrets_in("\n".join(filter(None, told))))
         files = {}
         texts = {
-            "page.html": seen.html,
+            "page.html": seen.html and _INERT + seen.html,
             "console.txt": None if seen.console is None else "\n".join(seen.console),
             "network.txt": None if seen.network is None else "\n".join(seen.network),
         }

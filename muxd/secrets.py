@@ -38,8 +38,9 @@ _PLACES = tuple(
         r"(?P<keep>://)[^\s/@\"'<>\\]{1,512}(?=@)",
         # ?token=..., and in the body of a form
         rf"(?P<keep>(?:^|[?&;#]|%3f|%26|\\u0026){_KEYS}(?:=|%3d))(?P<secret>[^&\s\"'<>#\\]++)",
-        # "password": "...", also within a JSON text
-        rf"(?P<keep>\"{_KEYS}\\?\"\s{{0,9}}:\s{{0,9}}\\?\")(?P<secret>(?:[^\"\\]|\\[^\"])++)",
+        # "password": "...", and the same within a JSON text
+        rf"(?P<keep>\"{_KEYS}\"\s{{0,9}}:\s{{0,9}}\")(?P<secret>(?:[^\"\\]|\\.)++)",
+        rf"(?P<keep>\\\"{_KEYS}\\\"\s{{0,9}}:\s{{0,9}}\\\")(?P<secret>(?:[^\"\\]|\\[^\"])++)",
         # {"name": "Cookie", "value": "..."}, as network logs have headers
         rf"(?P<keep>\"name\":\s?\"{_HEADERS}\",\s?\"value\":\s?\")(?:[^\"\\]|\\.)++",
         # Cookie: ..., to the end of the line, the quotes or the element

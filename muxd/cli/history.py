@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from muxd.cli.options import config_options, epilog, json_option
+from muxd.cli.show import show
 from muxd.record import Outcome
 
 if TYPE_CHECKING:
@@ -25,12 +26,15 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
 """How many runs are shown unless --limit says otherwise: in the table, and as JSON."""
 
 
-@click.command(
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[show RUN]",
     epilog=epilog(
         ("muxd history", "the newest 50 runs"),
+        ("muxd history show last-failed", "all that is known of one run"),
         ("muxd history --outcome failed", "what went wrong lately"),
         ("muxd history --job headlines --json", "one job's runs, for programs"),
-    )
+    ),
 )
 @click.option("--job", metavar="NAME", help="Only runs of this job.")
 @click.option(
@@ -46,14 +50,23 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
 )
 @config_options(needs=["daemon.state_dir"])
 @json_option
+@click.pass_context
 def history(
-    config: Config, job: str | None, outcome: str | None, limit: int | None, as_json: bool
+    context: click.Context,
+    config: Config,
+    job: str | None,
+    outcome: str | None,
+    limit: int | None,
+    as_json: bool,
 ) -> None:
     """Show the runs of the past, newest end first.
 
     Whether a daemon is running makes no difference. Runs that wait or are under way are shown by
-    `muxd status`.
+    `muxd status`. In the table a run has the end of its id; `muxd history show` takes it.
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+        return
     from muxd.cli.output import print_json
     from muxd.zone import zone
 
@@ -65,8 +78,20 @@ def history(
         click.echo("No such runs." if job or outcome else "No runs yet.", err=True)
     else:
         _show(found, zone(config))
-        if limit is None and len(found) == at_most:
-            click.echo(f"\nThe newest {at_most}; see more with --limit.", err=True)
+        all_of = f"The newest {at_most}; see more with --limit. " if len(found) == at_most else ""
+        all_of = "" if limit is not None else all_of
+        click.echo(f"\n{all_of}See one with `muxd history show RUN`.", err=True)
+
+
+history.add_command(show)
+
+
+def _refuse_options(context: click.Context) -> None:
+    """Options before the subcommand would be of no use."""
+    for param in context.command.params:
+        source = context.get_parameter_source(param.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"give {param.opts[0]} after `{context.invoked_subcommand}`")
 
 
 def _read(config: Config, job: str | None, outcome: Outcome | None, limit: int) -> Sequence[Record]:
@@ -116,7 +141,7 @@ def _show(records: Sequence[Record], zone: tzinfo) -> None:
     from rich.text import Text
 
     from muxd.cli.live import STYLES
-    from muxd.cli.output import clock_text, duration_text, error_text, print_table, short
+    from muxd.cli.output import clock_text, duration_text, error_text, print_table, short, short_id
 
     now = time.time()
     rows = []
@@ -127,6 +152,7 @@ def _show(records: Sequence[Record], zone: tzinfo) -> None:
         rows.append(
             (
                 clock_text(began, zone, now=now),
+                short_id(record),
                 record.job,
                 Text(record.outcome, STYLES.get(record.outcome, "bold red")),
                 duration_text(record.duration),
@@ -134,5 +160,5 @@ def _show(records: Sequence[Record], zone: tzinfo) -> None:
                 short(error or record.result or "", 100),
             )
         )
-    columns = ("started", "job", "outcome", "took", "late", "error or result")
+    columns = ("started", "run", "job", "outcome", "took", "late", "error or result")
     print_table(columns, rows, right=("took", "late"))

@@ -11,6 +11,7 @@ import trio
 from rich.text import Text
 
 from muxd.abc import Sink
+from muxd.cli.output import short_id
 from muxd.events import (
     BrowserDown,
     BrowserUp,
@@ -70,6 +71,10 @@ class ConsoleSink(Sink):
         match event:
             case RunEnded():
                 self._console.print(self._run(event.record))
+                outcome = event.record.outcome
+                if outcome is not None and outcome.ran and not outcome.good:
+                    see = f"{'':8}  see: muxd history show {short_id(event.record)}"
+                    self._console.print(Text(see, "dim"))
             case BrowserUp():
                 self._say(event, f"browser {event.version} is up", "cyan")
             case BrowserDown() if event.reason.startswith("recycled"):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import TextType
 
+    from muxd.record import Record
+
 __all__ = [
     "clock_text",
     "console",
@@ -29,6 +31,7 @@ __all__ = [
     "print_json",
     "print_table",
     "short",
+    "short_id",
 ]
 
 _WIDE = 1000
@@ -138,6 +141,11 @@ def clock_text(
     ):
         return text
     return moment.strftime("%Y-%m-%d ") + text
+
+
+def short_id(record: Record) -> str:
+    """The end of a run's id: enough to name it to `muxd history show`."""
+    return record.id[-6:]
 
 
 def short(text: str, width: int = 60) -> str:

@@ -316,7 +316,7 @@ async def shows_much(run, site):
     await run.page.goto(site.url)
     await run.page.evaluate("""() => {
         for (let i = 0; i < 500; i++) console.log(i + "-" + "spam".repeat(5000));
-        document.body.append("x".repeat(20_000_000));
+        document.body.append("x".repeat(4_000_000));
     }""")
     raise LookupError("too much")
 
@@ -337,7 +337,7 @@ async def spams_for_ever(run, site):
 
 @pytest.mark.parametrize(
     ("body", "trace"),
-    [(shows_much, "always"), (shows_far_too_much, "never"), (spams_for_ever, "always")],
+    [(shows_much, "never"), (shows_far_too_much, "never"), (spams_for_ever, "always")],
 )
 def test_much_is_cut_off(perform, body, trace):
     """However much a page has, each file has its bound, and so has the time that it takes."""

@@ -82,13 +82,13 @@ def test_for_people(muxd, ledger):
     result = muxd("history")
     assert result.exit_code == 0, result.stderr
     assert [" ".join(line.split()) for line in result.stdout.splitlines()] == [
-        "started job outcome took late error or result",
-        "2026-11-24 21:03:00 prices missed - -",
-        "2026-11-24 21:02:00 headlines failed 3.2s 250ms "
+        "started run job outcome took late error or result",
+        "2026-11-24 21:03:00 3 prices missed - -",
+        "2026-11-24 21:02:00 2 headlines failed 3.2s 250ms "
         "TimeoutError: Locator.click: Timeout 30000ms exceeded.",
-        "2026-11-24 21:01:00 headlines ok 3.2s 250ms 24 [b]headlines[/b]",
+        "2026-11-24 21:01:00 1 headlines ok 3.2s 250ms 24 [b]headlines[/b]",
     ]
-    assert result.stderr == ""
+    assert result.stderr == "\nSee one with `muxd history show RUN`.\n"
 
 
 def test_outcomes_are_coloured_on_a_terminal(muxd, ledger, monkeypatch):
@@ -122,6 +122,8 @@ def test_for_programs(muxd, ledger):
         "error": None,
         "error_type": None,
         "result": "ünï",
+        "left": None,
+        "harm": None,
         "session": "main",
         "browser_generation": 2,
         "lateness": 0.25,
@@ -158,7 +160,9 @@ def test_limits_by_default(muxd, ledger):
     ledger(*(ended(str(number)) for number in range(1200)))
     result = muxd("history")
     assert len(result.stdout.splitlines()) == 1 + 50
-    assert result.stderr == "\nThe newest 50; see more with --limit.\n"
+    assert result.stderr == (
+        "\nThe newest 50; see more with --limit. See one with `muxd history show RUN`.\n"
+    )
     assert len(json.loads(muxd("history", "--json").stdout)) == 1000
     assert len(json.loads(muxd("history", "--json", "--limit", "1100").stdout)) == 1100
 
