@@ -69,6 +69,8 @@ def test_every_value_says_where_it_came_from(tmp_path):
         "daemon.timezone": "MUXD_TIMEZONE",
         "daemon.grace": file,
         "daemon.speed": "--speed",
+        "daemon.restart": "default",
+        "daemon.blocked_limit": "default",
         "daemon.log_format": file,
     }
 
