@@ -42,7 +42,11 @@ class Store(ABC):
 
     @abstractmethod
     def open(self, *, readonly: bool = False) -> AbstractAsyncContextManager[Store]:
-        """The store, opened; closed on leaving. `readonly` may be shared with a live daemon."""
+        """The store, opened; closed on leaving.
+
+        With `readonly` it may be shared with a live daemon; without, the caller holds the state
+        directory, and a store that is damaged may be mended or begun anew.
+        """
 
     @abstractmethod
     async def write(self, *records: Record) -> None:
@@ -85,6 +89,38 @@ class Store(ABC):
     @abstractmethod
     async def set_pauses(self, pauses: Mapping[str, Pause]) -> None:
         """Replace the pauses, all of them. Those of jobs that are not here now may be among them."""
+
+    @abstractmethod
+    async def prune(self, *, older_than: float, keep: int) -> int:
+        """Delete records that have an outcome and are not needed any more.
+
+        Deleted are those that ended before `older_than`, and the oldest of more than `keep`. What is
+        needed stays, however old: the newest release of each job (`last_releases`) and the runs that
+        `learned` looks at.
+
+        Args:
+          older_than: Unix seconds. A record without an end counts by its release.
+          keep: how many ended records may stay, 0 or more; those that are needed count too.
+
+        Returns:
+          How many were deleted.
+
+        Other calls get in between: none waits for more than a small part of it. Cancelled, it has
+        deleted some.
+        """
+
+    async def check(self) -> None:
+        """Look through all that is kept for damage, beside all other calls, and mend what can be.
+
+        What people should know of it is in `warnings`. A store that can't be damaged does nothing,
+        as here. Cancelled, it has done a part.
+        """
+        await trio.lowlevel.checkpoint()
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What people should know about the state of the store, oldest first: shown by `muxd status`."""
+        return ()
 
 
 class Slotter(ABC):

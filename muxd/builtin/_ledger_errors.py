@@ -11,7 +11,7 @@ from muxd.errors import LedgerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["explained", "newer", "not_a_ledger"]
+__all__ = ["explained", "is_damage", "newer", "not_a_ledger"]
 
 # Primary result codes (https://sqlite.org/rescode.html); the extended ones share the low byte.
 _REMEDIES: dict[int, str] = {
@@ -42,9 +42,15 @@ _REMEDIES[sqlite3.SQLITE_PERM] = _REMEDIES[sqlite3.SQLITE_READONLY]
 _REMEDIES[sqlite3.SQLITE_AUTH] = _REMEDIES[sqlite3.SQLITE_READONLY]
 
 _START_ANEW = (
-    "stop muxd, move {path} and what stands beside it with -wal and -shm away, and put a backup in "
-    "its place, or let muxd start a new one"
+    "`muxd start` sets it aside, begins a new one, and takes over all that can be read; "
+    "or put a backup in its place while muxd is stopped"
 )
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether it says that the file is not what was written to it."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE
 
 
 def explained(error: sqlite3.Error | OSError | ValueError, path: Path) -> LedgerError:
@@ -57,7 +63,7 @@ def explained(error: sqlite3.Error | OSError | ValueError, path: Path) -> Ledger
         remedy = _REMEDIES.get(code & 0xFF, "")
         said = str(error)
     places = {"path": path, "directory": path.parent, "user": os.geteuid()}
-    advice = remedy.format(start_anew=_START_ANEW.format(**places), **places)
+    advice = remedy.format(start_anew=_START_ANEW, **places)
     return LedgerError(f"the ledger {path}: {advice} ({said})" if advice else f"{path}: {said}")
 
 

@@ -9,35 +9,46 @@ from muxd.record import Outcome, Record
 from muxd.release import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import sqlite3
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "COLUMNS",
     "GET",
     "GOOD_DURATIONS",
+    "GOOD_RUNS",
+    "INSERT_IF_NEW",
     "LAST_RELEASES",
     "LEARNT_JOBS",
-    "PAUSE_COLUMNS",
+    "NEWEST_ID",
+    "NEWEST_RELEASE",
+    "NTH_NEWEST",
+    "OLDEST",
+    "RELEASED_JOBS",
     "UNFINISHED",
     "UPSERT",
     "history_query",
-    "pause_of",
+    "read_pauses",
+    "read_phases",
     "record_of",
+    "replace_pauses",
+    "replace_phases",
     "row_of",
-    "row_of_pause",
 ]
 
-_COLUMNS = (
+COLUMNS = (
     "id", "job", "plugin", "cause", "attempt", "first_id", "released_us", "started_us", "ended_us",
     "outcome", "error_type", "error", "result", "left_behind", "harm", "session",
     "browser_generation", "speed",
 )  # fmt: skip
-_LIST = ", ".join(_COLUMNS)
+_LIST = ", ".join(COLUMNS)
 
 # Only what the trigger `runs_are_final` lets through: a record that has an outcome stays.
 UPSERT = (
-    f"INSERT INTO runs ({_LIST}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
-    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[1:])}"
+    f"INSERT INTO runs ({_LIST}) VALUES ({', '.join('?' * len(COLUMNS))}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in COLUMNS[1:])}"
 )
+INSERT_IF_NEW = f"INSERT OR IGNORE INTO runs ({_LIST}) VALUES ({', '.join('?' * len(COLUMNS))})"
 GET = f"SELECT {_LIST} FROM runs WHERE id = ?"
 UNFINISHED = f"SELECT {_LIST} FROM runs WHERE outcome IS NULL ORDER BY released_us, id"
 
@@ -71,6 +82,15 @@ def _each_job(runs: str, condition: str) -> str:
 _BY_SLOT = ("runs INDEXED BY runs_by_slot", "cause IN ('slot', 'catch_up') AND speed = 1")
 _GOOD = ("runs INDEXED BY runs_to_learn_from", "outcome = 'ok' AND speed = 1")
 
+RELEASED_JOBS = _each_job(*_BY_SLOT) + "SELECT job FROM jobs WHERE job IS NOT NULL"
+NEWEST_RELEASE = (
+    f"SELECT {_LIST} FROM {_BY_SLOT[0]} WHERE job = ? AND {_BY_SLOT[1]} "
+    "ORDER BY released_us DESC LIMIT 1"
+)
+NEWEST_ID = (
+    f"SELECT id FROM {_BY_SLOT[0]} WHERE job = ? AND {_BY_SLOT[1]} "
+    "ORDER BY released_us DESC LIMIT 1"
+)
 LAST_RELEASES = (
     _each_job(*_BY_SLOT) + "SELECT job, "
     f"(SELECT max(released_us) FROM {_BY_SLOT[0]} WHERE job = jobs.job AND {_BY_SLOT[1]}) "
@@ -80,6 +100,16 @@ LEARNT_JOBS = _each_job(*_GOOD) + "SELECT job FROM jobs WHERE job IS NOT NULL"
 GOOD_DURATIONS = (
     f"SELECT ended_us - started_us FROM {_GOOD[0]} WHERE job = ? AND {_GOOD[1]} "
     "AND ended_us >= started_us ORDER BY sort_us DESC, id DESC LIMIT ?"
+)
+
+GOOD_RUNS = (
+    f"SELECT id FROM {_GOOD[0]} WHERE job = ? AND {_GOOD[1]} "
+    "AND ended_us >= started_us ORDER BY sort_us DESC, id DESC LIMIT ?"
+)
+_BY_END = "runs INDEXED BY runs_by_end WHERE outcome IS NOT NULL"
+NTH_NEWEST = f"SELECT sort_us, id FROM {_BY_END} ORDER BY sort_us DESC, id DESC LIMIT 1 OFFSET ?"
+OLDEST = (
+    f"SELECT sort_us, id FROM {_BY_END} AND (sort_us, id) > (?, ?) ORDER BY sort_us, id LIMIT ?"
 )
 
 
@@ -113,7 +143,7 @@ def record_of(row: Sequence[Any]) -> Record:
     Raises:
       ValueError: it has a cause or an outcome that this muxd doesn't know.
     """
-    fields: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+    fields: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     for instant in ("released", "started", "ended"):
         stored = fields.pop(f"{instant}_us")
         fields[f"{instant}_at"] = None if stored is None else stored / 1e6
@@ -123,11 +153,40 @@ def record_of(row: Sequence[Any]) -> Record:
     return Record(**fields)
 
 
-PAUSE_COLUMNS = "job, note, since_us, probe_us, probes"
+def read_phases(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """The phases in force: job to (interval, phase), seconds."""
+    found = connection.execute("SELECT job, interval_s, phase_s FROM phases ORDER BY job")
+    return {job: (interval, phase) for job, interval, phase in found.fetchall()}
 
 
-def row_of_pause(pause: Pause) -> tuple[object, ...]:
-    """The row that keeps `pause`, in the order of `PAUSE_COLUMNS`."""
+def replace_phases(connection: sqlite3.Connection, phases: Mapping[str, tuple[int, int]]) -> None:
+    """Write the phases in force, in the caller's transaction."""
+    connection.execute("DELETE FROM phases")
+    connection.executemany(
+        "INSERT INTO phases (job, interval_s, phase_s) VALUES (?, ?, ?)",
+        [(job, interval, phase) for job, (interval, phase) in phases.items()],
+    )
+
+
+_PAUSE_COLUMNS = "job, note, since_us, probe_us, probes"
+
+
+def read_pauses(connection: sqlite3.Connection) -> dict[str, Pause]:
+    """The jobs that are paused, by name."""
+    found = connection.execute(f"SELECT {_PAUSE_COLUMNS} FROM pauses ORDER BY job")
+    return {row[0]: _pause_of(row) for row in found.fetchall()}
+
+
+def replace_pauses(connection: sqlite3.Connection, pauses: Mapping[str, Pause]) -> None:
+    """Write the pauses, in the caller's transaction."""
+    connection.execute("DELETE FROM pauses")
+    connection.executemany(
+        f"INSERT INTO pauses ({_PAUSE_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        map(_row_of_pause, pauses.values()),
+    )
+
+
+def _row_of_pause(pause: Pause) -> tuple[object, ...]:
     return (
         _text(pause.job),
         _text(pause.note),
@@ -137,8 +196,7 @@ def row_of_pause(pause: Pause) -> tuple[object, ...]:
     )
 
 
-def pause_of(row: Sequence[Any]) -> Pause:
-    """The pause that a row of `PAUSE_COLUMNS` keeps."""
+def _pause_of(row: Sequence[Any]) -> Pause:
     job, note, since_us, probe_us, probes = row
     probe_at = None if probe_us is None else probe_us / 1e6
     return Pause(job=job, note=note, since=since_us / 1e6, probe_at=probe_at, probes=probes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "migrate", "version_of"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "create", "migrate", "version_of"]
 
 APPLICATION_ID = 0x6D757864  # "muxd": tells our files from other people's SQLite files
 
@@ -99,3 +99,17 @@ def migrate(connection: sqlite3.Connection) -> None:
     if version < VERSION:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def create(connection: sqlite3.Connection, *, incremental: bool = True) -> None:
+    """Make the tables in a database that is empty.
+
+    Args:
+      connection: to it.
+      incremental: the file can be made smaller bit by bit. False: as older ledgers are.
+    """
+    if incremental:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("BEGIN IMMEDIATE")
+    migrate(connection)
+    connection.execute("COMMIT")

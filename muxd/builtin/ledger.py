@@ -5,24 +5,22 @@ The plugin that keeps records unless another one does.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import time
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 import trio
 
 from muxd import hookimpl
 from muxd.abc import Learned, Store
+from muxd.builtin import _ledger_prune as pruning
 from muxd.builtin import _ledger_rows as rows
-from muxd.builtin._ledger_errors import explained, newer, not_a_ledger
-from muxd.builtin._ledger_schema import VERSION, migrate, version_of
+from muxd.builtin._ledger_errors import explained
+from muxd.builtin._ledger_file import LedgerFile, transaction
 from muxd.errors import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from muxd.pause import Pause
@@ -51,6 +49,10 @@ class Ledger(Store):
     whole, even if the task that asked is cancelled meanwhile: such a call returns late, by
     `patience` at most, and as if it had not been cancelled. A call that is cancelled while it
     waits for its turn has done nothing.
+
+    A file that turns out to be damaged, when it is opened to write or later, is set aside, and the
+    call goes on with a new one: it has what was in progress, phases, pauses, and whatever else can
+    be read of the damaged one. Who opens the ledger to write must hold the state directory.
     """
 
     def __init__(
@@ -71,13 +73,18 @@ class Ledger(Store):
             where no thread may be waited for, it can be run at once.
         """
         self.path = state_dir / FILE_NAME
-        self._patience = patience
-        self._connection: sqlite3.Connection | None = None
-        self._is_open = False
-        self._readonly = False
+        self._file = LedgerFile(
+            self.path, patience=patience, synchronous="FULL" if durable else "OFF"
+        )
+        self._is_open = self._is_usable = self._readonly = False
         self._one_at_a_time = trio.CapacityLimiter(1)
-        self._synchronous = "FULL" if durable else "OFF"
         self._run_in_thread = run_in_thread or self._in_worker_thread
+        self._run_beside = run_in_thread or self._in_other_thread
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What people should know: whether it was damaged, and what became of it."""
+        return tuple(self._file.warnings)
 
     @asynccontextmanager
     async def open(self, *, readonly: bool = False) -> AsyncIterator[Ledger]:
@@ -87,19 +94,21 @@ class Ledger(Store):
         `readonly` nothing is made or changed, and a ledger that isn't there is empty.
 
         Raises:
-          LedgerError: it can't be opened, is damaged, is not a ledger, or a newer muxd's.
+          LedgerError: it can't be opened, is not a ledger, or a newer muxd's; or it is damaged, and
+            was opened to read, or can't be set aside.
         """
         if self._is_open:
             raise LedgerError(f"the ledger {self.path} is open already")
         self._is_open, self._readonly = True, readonly
         try:
-            connection = self._connection = await self._in_thread(self._connect, readonly)
             try:
+                await self._in_thread(lambda: self._file.open(readonly=readonly))
+                self._is_usable = True
                 yield self
             finally:
-                self._connection = None  # calls that still wait for their turn are refused
+                self._is_usable = False  # calls that still wait for their turn are refused
                 with trio.CancelScope(shield=True):  # bounded: it doesn't wait for locks
-                    await self._in_thread(connection.close)
+                    await self._in_thread(self._file.close)
         finally:
             self._is_open = False
 
@@ -115,7 +124,7 @@ class Ledger(Store):
         new = [rows.row_of(record) for record in records]
 
         def write(connection: sqlite3.Connection) -> None:
-            with self._transaction(connection):
+            with transaction(connection):
                 for row in new:
                     try:
                         connection.execute(rows.UPSERT, row)
@@ -123,8 +132,9 @@ class Ledger(Store):
                         raise LedgerError(
                             f"run {row[0]!r} of job {row[1]!r} is not written: {error}"
                         ) from None
+            self._file.present.wrote(records)
 
-        await self._call(write)
+        await self._change(write)
 
     async def unfinished(self) -> Sequence[Record]:
         """Records without an outcome, oldest first. Safe to cancel."""
@@ -169,58 +179,92 @@ class Ledger(Store):
 
     async def phases(self) -> Mapping[str, tuple[int, int]]:
         """The phases in force: job to (interval, phase), seconds. Safe to cancel."""
-        query = "SELECT job, interval_s, phase_s FROM phases ORDER BY job"
-        found = await self._call(lambda c: c.execute(query).fetchall())
-        return {job: (interval, phase) for job, interval, phase in found}
+        return await self._call(rows.read_phases)
 
     async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
         """Replace the phases in force, in one transaction; cancellation as for `write`."""
-        new = [(job, interval, phase) for job, (interval, phase) in phases.items()]
 
         def replace(connection: sqlite3.Connection) -> None:
-            with self._transaction(connection):
-                connection.execute("DELETE FROM phases")
-                connection.executemany("INSERT INTO phases VALUES (?, ?, ?)", new)
+            with transaction(connection):
+                rows.replace_phases(connection, phases)
+            self._file.present.set_phases(phases)
 
-        await self._call(replace)
+        await self._change(replace)
 
     async def pauses(self) -> Mapping[str, Pause]:
         """The jobs that are paused, by name. Safe to cancel."""
-        query = f"SELECT {rows.PAUSE_COLUMNS} FROM pauses ORDER BY job"
-        found = await self._call(lambda c: c.execute(query).fetchall())
-        return {row[0]: rows.pause_of(row) for row in found}
+        return await self._call(rows.read_pauses)
 
     async def set_pauses(self, pauses: Mapping[str, Pause]) -> None:
         """Replace the pauses, in one transaction; cancellation as for `write`."""
-        new = [rows.row_of_pause(pause) for pause in pauses.values()]
 
         def replace(connection: sqlite3.Connection) -> None:
-            with self._transaction(connection):
-                connection.execute("DELETE FROM pauses")
-                statement = f"INSERT INTO pauses ({rows.PAUSE_COLUMNS}) VALUES (?, ?, ?, ?, ?)"
-                connection.executemany(statement, new)
+            with transaction(connection):
+                rows.replace_pauses(connection, pauses)
+            self._file.present.set_pauses(pauses)
 
-        await self._call(replace)
+        await self._change(replace)
 
-    # All below runs in the worker thread, but for the first two.
+    async def prune(self, *, older_than: float, keep: int) -> int:
+        """Delete old records, see `Store.prune`, and make the file smaller if much of it is free.
 
-    async def _call(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        In many small transactions: others get in between. Cancelled, it has deleted some.
+        """
+        pruning.check(older_than, keep)
+        self._check_open(writes=True)
+        plan = await self._beside(
+            lambda: self._file.read_beside(lambda c: pruning.plan(c, older_than, keep))
+        )
+        deleted = 0
+        while (batch := await self._change(plan.delete_some)) is not None:
+            deleted += batch
+        while await self._change(pruning.shrink):
+            pass
+        return deleted
+
+    async def check(self) -> None:
+        """Look through all of the file; one that is damaged is set aside.
+
+        And what a damaged one still has is taken over, if that was too much to be done at once.
+        Beside all other calls. Cancelled, it has done a part.
+        """
+        self._check_open(writes=True)
+        while await self._in_thread(self._file.take_over):
+            pass
+        damage = await self._beside(self._file.check)
+        if damage is not None:
+            await self._in_thread(lambda: self._file.replace(damage))
+
+    def _check_open(self, *, writes: bool = False) -> None:
+        if not self._is_usable:
+            raise LedgerError(f"the ledger {self.path} is not open")
+        if writes and self._readonly:
+            raise LedgerError(f"the ledger {self.path} is open for reading only")
+
+    async def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._call(work, writes=True)
+
+    async def _call(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> T:
         def on_connection() -> T:
-            if self._connection is None:
-                raise LedgerError(f"the ledger {self.path} is not open")
-            return work(self._connection)
+            self._check_open(writes=writes)
+            return self._file.use(work)
 
         return await self._in_thread(on_connection)
 
-    async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
-        def explaining() -> T:
-            try:
-                return work(*args)
-            except (sqlite3.Error, OSError) as error:
-                raise explained(error, self.path) from error
-
-        done: T = await self._run_in_thread(explaining)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        done: T = await self._run_in_thread(lambda: self._explaining(work))
         return done
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        """As `_in_thread`, but not in turn with other calls. Cancelled, it is left to itself."""
+        done: T = await self._run_beside(lambda: self._explaining(work))
+        return done
+
+    def _explaining(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except (sqlite3.Error, OSError) as error:
+            raise explained(error, self.path) from error
 
     async def _in_worker_thread(self, work: Callable[[], Any]) -> Any:
         # Not abandoned on cancellation: the connection must not be in use when it is closed.
@@ -228,106 +272,13 @@ class Ledger(Store):
             work, limiter=self._one_at_a_time, thread_name="muxd ledger"
         )
 
-    def _connect(self, readonly: bool) -> sqlite3.Connection:
-        if readonly and not self.path.exists():
-            return self._connect_to_nothing()
-        if not readonly:
-            self._make_file()
-        connection = self._sqlite(
-            f"file:{quote(os.fsencode(self.path))}?mode={'ro' if readonly else 'rw'}"
+    async def _in_other_thread(self, work: Callable[[], Any]) -> Any:
+        return await trio.to_thread.run_sync(
+            work, thread_name="muxd ledger, reading", abandon_on_cancel=True
         )
-        try:
-            connection.execute("BEGIN")  # another process may be making it: one glance
-            version = version_of(connection)
-            connection.execute("COMMIT")
-            if version is None:
-                raise not_a_ledger(self.path)
-            if version > VERSION:
-                raise newer(self.path, version, VERSION)
-            if not readonly:
-                self._prepare(connection, version)
-            elif version == 0:  # made a moment ago by a daemon that is still starting
-                connection.close()
-                return self._connect_to_nothing()
-            elif version < VERSION:
-                raise LedgerError(
-                    f"the ledger {self.path} is an older muxd's: `muxd start` brings it up to date"
-                )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _sqlite(self, uri: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            uri,
-            uri=True,
-            timeout=self._patience,
-            isolation_level=None,  # transactions are begun and ended here, by name
-            check_same_thread=False,  # trio's worker threads change; the limiter keeps order
-        )
-
-    def _connect_to_nothing(self) -> sqlite3.Connection:
-        connection = self._sqlite("file::memory:")
-        migrate(connection)
-        return connection
-
-    def _make_file(self) -> None:
-        # SQLite would give it the mode that the umask leaves; what it makes beside it (-wal,
-        # -shm) gets the mode of the file itself.
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            directory = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)  # or the file's name may be lost in a power cut
-            finally:
-                os.close(directory)
-
-    def _prepare(self, connection: sqlite3.Connection, version: int) -> None:
-        if self._use_wal(connection) != "wal":
-            raise LedgerError(
-                f"the ledger {self.path}: this file system has no shared memory for SQLite's WAL "
-                "(a network share?); put --state-dir on a local disk"
-            )
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute("PRAGMA journal_size_limit = 8388608")  # after a reader held up the WAL
-        if version < VERSION:
-            with self._transaction(connection):
-                migrate(connection)  # looks again: another process may have been first
-
-    def _use_wal(self, connection: sqlite3.Connection) -> object:
-        # Where two processes do this to a new file at once, SQLite tells one of them at once that
-        # the file is locked, without the patience that it has with locks elsewhere.
-        end = time.monotonic() + self._patience
-        while True:
-            try:
-                return connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                    raise
-            time.sleep(0.005)
-
-    @contextmanager
-    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
-        if self._readonly:
-            raise LedgerError(f"the ledger {self.path} is open for reading only")
-        _roll_back(connection)  # if the disk failed so badly that it couldn't be done last time
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # what made it necessary says more
-                _roll_back(connection)
-            raise
 
     def _records(self, found: sqlite3.Cursor) -> list[Record]:
         try:
             return [rows.record_of(row) for row in found]
         except ValueError as error:
             raise explained(error, self.path) from error
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:  # not always: after a full disk SQLite may have done it itself
-        connection.execute("ROLLBACK")

@@ -139,6 +139,36 @@ class MemoryStore(Store):
         await self._ready(writes=True)
         self._pauses = {job: _exact(pause) for job, pause in pauses.items()}
 
+    async def prune(self, *, older_than: float, keep: int) -> int:
+        """Delete old records, but none that is needed. Cancelled, it has done nothing."""
+        if math.isnan(older_than):
+            raise ValueError("older_than is no instant: give Unix seconds")
+        if keep < 0:
+            raise ValueError(f"keep={keep} is not possible: give 0 or more")
+        await self._ready(writes=True)
+        ended, needed = self._ended(), self._needed()
+        old = [r for at, r in enumerate(ended) if at >= keep or _age(r)[0] < older_than]
+        gone = [record for record in old if record.id not in needed]
+        for record in gone:
+            del self._records[record.id]
+        return len(gone)
+
+    def _needed(self) -> set[str]:
+        """The ids of each job's newest release, and of the runs that are learned from."""
+        newest: dict[str, Record] = {}
+        for record in self._records.values():
+            if record.cause in (Cause.slot, Cause.catch_up) and record.speed == 1:
+                last = newest.get(record.job)
+                if last is None or record.released_at >= last.released_at:
+                    newest[record.job] = record
+        good: dict[str, list[str]] = {}
+        for record in self._ended():
+            is_good = record.outcome is Outcome.ok and record.speed == 1
+            if is_good and _seconds(record) is not None:
+                good.setdefault(record.job, []).append(record.id)
+        needed = {record.id for record in newest.values()}
+        return needed.union(*(ids[: Learned.NEWEST] for ids in good.values()))
+
     async def _ready(self, *, writes: bool = False) -> None:
         # The one checkpoint of each method: before anything is done.
         await trio.lowlevel.checkpoint()
