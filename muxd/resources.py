@@ -57,7 +57,10 @@ def free_memory(root: Path = Path("/")) -> int | None:
     Returns:
       Bytes, 0 or more; None if nothing tells.
     """
-    found = list(_left_in_groups(root))
+    found: list[int] = []
+    with contextlib.suppress(OSError, ValueError):  # of mounts that look like none that we know
+        for left in _left_in_groups(root):
+            found.append(left)  # noqa: PERF402 - what came before the mistake counts
     with contextlib.suppress(OSError, ValueError, KeyError):
         found.append(_numbers(root / "proc/meminfo")["MemAvailable"] * 1024)
     if not found and root == Path("/"):

@@ -145,6 +145,8 @@ def test_files_that_make_no_sense_are_passed_over(machine, text):
     machine.groups(text, "too short - \n" + V2.format(shown="/"))
     machine.write("sys/fs/cgroup/memory.max", "plenty")
     assert free_memory(machine.root) == pytest.approx(8000 * MB, abs=1024)
+    machine.groups("0::/\n", "short - cgroup2 x rw\n")
+    assert free_memory(machine.root) == pytest.approx(8000 * MB, abs=1024)
 
 
 def test_where_nothing_tells_it_is_unknown(tmp_path):

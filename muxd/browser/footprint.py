@@ -17,8 +17,8 @@ _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 def tree_memory(pid: int) -> int | None:
     """What the browser with this main process, and the driver above it, take together.
 
-    Pages that several of them share are counted once (`process_memory`). It takes some 2 ms a
-    process, as the kernel walks its pages: to be called in a thread.
+    Pages that several of them share are counted once (`process_memory`). It takes some 20 ms, on a
+    busy machine up to a second, as the kernel walks their pages: to be called in a thread.
 
     Returns:
       Bytes; None if the browser is gone.
@@ -46,6 +46,7 @@ def process_memory(folder: Path) -> int:
 
     Raises:
       OSError: it is gone, or there is no such file system here.
+      ValueError: it is about to be gone.
     """
     with contextlib.suppress(PermissionError, FileNotFoundError):
         found = _PSS.search((folder / "smaps_rollup").read_bytes())
@@ -58,7 +59,7 @@ def process_memory(folder: Path) -> int:
 def _memory(process: psutil.Process) -> int | None:
     try:
         return process_memory(Path("/proc") / str(process.pid))
-    except OSError:
+    except (OSError, ValueError):
         with contextlib.suppress(psutil.Error):
             return int(process.memory_info().rss)  # not on Linux
         return None

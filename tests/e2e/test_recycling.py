@@ -61,3 +61,47 @@ def test_it_is_recycled_between_runs_and_no_run_is_late_for_it(muxd_home):
         until = min((up for up in ups if up > since), default=since)
         if until - since < 5:  # as long as is reckoned with; a machine may be busier than that
             assert not [r for r in records if since <= unix(r["released_at"]) < until]
+
+
+HELD = """
+import muxd
+
+
+@muxd.job(interval="6s", preferred_phase="0s", duration="1s", pinned=True)
+async def normal(run):
+    await run.page.set_content("<h1>here</h1>")
+
+
+@muxd.job(interval="6s", preferred_phase="2s", duration="1s", pinned=True, priority="low")
+async def low(run):
+    await run.page.set_content("<h1>here</h1>")
+"""
+
+
+def test_what_can_wait_is_held_while_memory_is_short(muxd_home):
+    """The browser is recycled once, `low` waits, all else runs; everybody is told."""
+    muxd_home.write("held", HELD)
+    with muxd_home.config.open("a") as config:
+        config.write('[resources]\nmemory_floor = "1000 TB"\n')
+    muxd_home.start("--log-format", "console")
+
+    def holding():
+        status = muxd_home.json("status")
+        good = status["runs"]["by_outcome"].get("ok", 0)
+        return status if status["resources"]["holding"] == ["low"] and good >= 2 else None
+
+    status = muxd_home.wait(holding, 60, "low to be held")
+    assert status["browser"]["recycled"] <= 1
+    assert status["resources"]["short"].startswith("memory is short: ")
+    assert [item["job"] for item in status["waiting"]] == ["low"]
+    assert "the floor is 1000 TB; held: low" in muxd_home.call("status")
+    asked = muxd_home.json("run", "normal")
+    assert asked["outcome"] == "ok"
+    muxd_home.call("stop")
+    muxd_home.daemon.wait(30)
+    muxd_home.nothing_is_left()
+    assert "memory is short" in muxd_home.output.read_text()
+    outcomes = {(record["job"], record["outcome"]) for record in muxd_home.history("--limit", "50")}
+    assert ("low", "interrupted") in outcomes
+    assert ("low", "ok") not in outcomes
+    assert ("normal", "ok") in outcomes
