@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -63,13 +63,9 @@ class Aside:
         Raises:
           OSError: it can't be moved.
         """
-        moment, number = datetime.fromtimestamp(now, UTC), 0
-        while True:
-            again = f"-{number}" if number else ""
-            target = self._beside(f"damaged-{moment:%Y%m%dT%H%M%SZ}{again}")
-            if not target.exists():
-                break
-            number += 1
+        moment = datetime.fromtimestamp(now, UTC)
+        while (target := self._beside(f"damaged-{moment:%Y%m%dT%H%M%SZ}")).exists():
+            moment += timedelta(seconds=1)  # names stay in the order of time
         draft = self._note.with_name(f"{self._note.name}.new")
         fd = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         try:

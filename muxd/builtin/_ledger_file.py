@@ -145,7 +145,7 @@ class LedgerFile:
             salvage.put(connection, batch)
         if batch:
             return True
-        told = _told(target, salvage)
+        told = f"{salvage.runs} more runs were taken over from {target.name}{_unreadable(salvage)}"
         self.warnings.append(told)
         structlog.get_logger().warning(told)
         self._settled()
@@ -304,17 +304,13 @@ class LedgerFile:
 
     def _begin_anew(self, damaged: Path) -> None:
         with source_of(damaged, self._aside.scratch) as source:
-            salvage, complete = self._build(source)
+            complete, told = self._build(source)
         self._aside.clear()
-        told = (
-            f"the ledger was damaged and is kept as {damaged.name}: nothing of it could be read"
-            if salvage is None
-            else _told(damaged, salvage)
-        )
         if complete:
             self._aside.done()
         else:
             told += "; more is being taken over"
+        told = f"the ledger was damaged and is kept as {damaged.name}; {told}"
         self.warnings.append(told)
         structlog.get_logger().critical(told)
 
@@ -322,11 +318,10 @@ class LedgerFile:
         """The file was deleted or replaced while we had it open: what it held we can still read."""
         known = self.present
         if not self.path.exists():
-            salvage, _ = self._build(old)
-            assert salvage is not None
-            told = f"the ledger's file was deleted: {_count(salvage)} written into a new one"
+            _, told = self._build(old)
+            told = f"the ledger's file was deleted while muxd was using it; {told}"
         else:
-            told = "the ledger's file was replaced by another one, which is used from now on"
+            told = "the ledger's file was replaced while muxd was using it; the other is used from now on"
         connection = self._connect_writing()
         with transaction(connection):
             known.put_into(connection)
@@ -335,11 +330,11 @@ class LedgerFile:
         self.warnings.append(told)
         structlog.get_logger().critical(told, ledger=str(self.path))
 
-    def _build(self, source: sqlite3.Connection | None) -> tuple[Salvage | None, bool]:
+    def _build(self, source: sqlite3.Connection | None) -> tuple[bool, str]:
         """Make a new ledger of the present and what can be read, and put it in its place.
 
         Returns:
-          What was taken over, None if nothing can be read; and whether that was all.
+          Whether all that can be read is in it, and what is, for people.
         """
         self._aside.clear()
         os.close(os.open(self._aside.fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -356,10 +351,13 @@ class LedgerFile:
                     salvage.small(fresh)
                     self.present.put_into(fresh)
                     complete = salvage.rest(fresh, until=time.monotonic() + SALVAGED)
+            told = _contents(fresh)
         finally:
             fresh.close()
         self._aside.install()
-        return salvage, complete
+        if salvage is None:
+            told = f"nothing of it could be read; {told}"
+        return complete, told + (_unreadable(salvage) if salvage is not None and complete else "")
 
 
 @contextmanager
@@ -405,14 +403,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _told(damaged: Path, salvage: Salvage) -> str:
-    text = f"the ledger was damaged and is kept as {damaged.name}: {_count(salvage)} taken over"
-    lost = salvage.unreadable
-    return f"{text}; about {lost} runs could not be read" if lost else text
-
-
-def _count(salvage: Salvage) -> str:
-    return (
-        f"{salvage.runs} runs, {salvage.phases} places on the timetable and {salvage.pauses} "
-        "pauses were"
+def _contents(connection: sqlite3.Connection) -> str:
+    runs, phases, pauses = (
+        connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("runs", "phases", "pauses")
     )
+    return f"{runs} runs, {phases} places on the timetable and {pauses} pauses are in the new one"
+
+
+def _unreadable(salvage: Salvage) -> str:
+    if not salvage.is_bounded:
+        return "; how many runs could not be read is not known"
+    return f"; about {salvage.unreadable} runs could not be read" * (salvage.unreadable > 0)

@@ -33,10 +33,12 @@ class Salvage:
 
     def __init__(self, source: sqlite3.Connection) -> None:
         """Read from `source`, whose texts come as bytes."""
-        self.runs = self.phases = self.pauses = 0
-        """How many rows were taken over."""
+        self.runs = 0
+        """How many runs were taken over."""
         self.unreadable = 0
-        """How many numbers of rows may have been of runs that could not be read."""
+        """How many runs could not be read: more or less, since some may have been deleted before."""
+        self.is_bounded = True
+        """False: how many there were is not known, and `unreadable` says nothing."""
         self._source = source
         self._wanted: tuple[str, ...] = rows.COLUMNS
         with suppress(sqlite3.Error):
@@ -45,19 +47,16 @@ class Salvage:
 
     def small(self, into: sqlite3.Connection) -> None:
         """Take over phases, pauses, what has not ended, and each job's newest release."""
-        with suppress(sqlite3.Error):
-            phases = {_text(job): (interval, phase) for job, interval, phase in self._all("phases")}
+        with suppress(sqlite3.Error, ValueError, TypeError):
+            phases = {_text(job): (interval, phase) for job, interval, phase in self._phases()}
             if all(type(i) is type(p) is int and 0 <= p < i for i, p in phases.values()):
                 rows.replace_phases(into, phases)
-                self.phases = len(phases)
         with suppress(sqlite3.Error, ValueError, TypeError):
             self._source.text_factory = str
             try:
-                pauses = rows.read_pauses(self._source)
+                rows.replace_pauses(into, rows.read_pauses(self._source))
             finally:
                 self._source.text_factory = bytes
-            rows.replace_pauses(into, pauses)
-            self.pauses = len(pauses)
         for query, wanted in (
             (rows.UNFINISHED, ((),)),
             (rows.NEWEST_RELEASE, self._released_jobs()),
@@ -89,8 +88,8 @@ class Salvage:
         sound = (row for row in map(_sound, found) if row is not None)
         self.runs += into.executemany(rows.INSERT_IF_NEW, sound).rowcount
 
-    def _all(self, table: str) -> list[tuple[Any, ...]]:
-        return self._source.execute(f"SELECT * FROM {table}").fetchall()
+    def _phases(self) -> list[tuple[Any, ...]]:
+        return self._source.execute("SELECT job, interval_s, phase_s FROM phases").fetchall()
 
     def _released_jobs(self) -> list[tuple[str]]:
         with suppress(sqlite3.Error):
@@ -109,6 +108,7 @@ class Salvage:
             with suppress(sqlite3.Error):
                 for (rowid,) in self._source.execute(query):
                     highest = max(highest, rowid)
+        self.is_bounded = highest > 0
         if not highest:  # no row is smaller than so many bytes
             (pages,) = self._source.execute("PRAGMA page_count").fetchone()
             highest = pages * 4096 // 64
@@ -174,13 +174,13 @@ def source_of(damaged: Path, scratch: Path) -> Iterator[sqlite3.Connection | Non
     of a new ledger: the tables of all ledgers begin at the same places.
     """
     with _reading(damaged) as connection:
-        if _has_runs(connection):
+        if _can(connection, "SELECT 1 FROM runs, phases LIMIT 0"):
             yield connection
             return
     for incremental in (True, False):
         _transplant(damaged, scratch, incremental=incremental)
         with _reading(scratch) as connection:
-            if _has_runs(connection):
+            if any(_can(connection, f"SELECT job FROM {name}") for name in ("runs", "phases")):
                 yield connection
                 return
     yield None
@@ -199,15 +199,13 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def _has_runs(connection: sqlite3.Connection) -> bool:
-    """Whether the table's root can be read: a row, or that there is none."""
-    with suppress(sqlite3.Error):
-        connection.execute("SELECT id FROM runs NOT INDEXED LIMIT 0").fetchall()
-        (tables,) = connection.execute(
-            "SELECT count(*) FROM sqlite_master WHERE name IN ('runs', 'phases')"
-        ).fetchone()
-        return bool(tables == 2)
-    return False
+def _can(connection: sqlite3.Connection, query: str) -> bool:
+    """Whether a question has the beginning of an answer."""
+    try:
+        connection.execute(query).fetchone()
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _transplant(damaged: Path, scratch: Path, *, incremental: bool) -> None:

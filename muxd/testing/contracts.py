@@ -21,6 +21,11 @@ from muxd.errors import LedgerError
 from muxd.pause import Pause
 from muxd.record import Outcome, Record
 from muxd.release import Cause
+from muxd.testing.prune_contract import NOON as _NOON
+from muxd.testing.prune_contract import PruneContract
+from muxd.testing.prune_contract import ended as _ended
+from muxd.testing.prune_contract import ids as _ids
+from muxd.testing.prune_contract import record as _record
 from muxd.testing.slotter_contract import SlotterContract as SlotterContract
 
 if TYPE_CHECKING:
@@ -30,24 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SlotterContract", "StoreContract"]
 
-_NOON = 1_795_521_600.0
-"""Some noon, Unix seconds."""
 
-
-def _record(run_id: str, **fields: object) -> Record:
-    return Record(**({"id": run_id, "job": "headlines", "released_at": _NOON} | fields))  # type: ignore[arg-type]
-
-
-def _ended(run_id: str, outcome: Outcome = Outcome.ok, **fields: object) -> Record:
-    own = {"started_at": _NOON + 0.5, "ended_at": _NOON + 2.0, "outcome": outcome}
-    return _record(run_id, **(own | fields))
-
-
-def _ids(records: object) -> list[str]:
-    return [record.id for record in records]  # type: ignore[attr-defined]
-
-
-class StoreContract:
+class StoreContract(PruneContract):
     """The laws of `muxd.abc.Store`.
 
     Besides those stated there: a store that was closed can be opened again and has kept
@@ -340,6 +329,8 @@ class StoreContract:
                     await opened.write(_record("1"))
                 with pytest.raises(LedgerError):
                     await opened.set_phases({"a": (60, 0)})
+                with pytest.raises(LedgerError):
+                    await opened.prune(older_than=_NOON, keep=0)
             async with self.make_store(tmp_path).open() as opened:
                 assert list(await opened.unfinished()) == []
                 await opened.write(_ended("1"))
