@@ -178,3 +178,55 @@ async def test_what_waits_survives_the_browser(autojump_clock):
         assert [r.outcome for r in records] == [Outcome.crashed, Outcome.ok, Outcome.ok]
         assert [r.browser_generation for r in records] == [1, 2, 2]
         assert book.most_at_once == 1
+
+
+async def test_a_retired_browser_finishes_its_run_and_is_followed_at_once(autojump_clock):
+    """The run in hand ends well, what waits runs on the next; no back-off, even time and again."""
+    browsers = Browsers()
+
+    async def body(run):
+        await trio.sleep(3)
+
+    async with supervised(browsers) as (supervisor, book, send, events, nursery):
+        worker = supervisor._worker
+        worker.retire("too early")
+        nursery.start_soon(supervisor.run)
+        await supervisor.up.wait()
+        assert worker.retired is None
+        for generation in range(1, 6):
+            releases = []
+            for name in ("a", "b"):
+                job = Job(name, body, interval="1h")
+                releases.append(await book.release(job, released_at=trio.current_time()))
+                send.send_nowait(releases[-1])
+            await trio.sleep(1)
+            worker.retire("recycled: because")
+            with trio.fail_after(20):
+                records = [await book.wait_ended(release.id) for release in releases]
+            assert [r.outcome for r in records] == [Outcome.ok, Outcome.ok]
+            assert [r.browser_generation for r in records] == [generation, generation + 1]
+        assert supervisor.recycled == 5
+        assert list(supervisor.closes) == [1] * 5
+        assert list(supervisor.launches) == [1] * 6
+        assert browsers.most_up == 1
+        downs = [event async for event in _now(events) if isinstance(event, BrowserDown)]
+        assert {(down.reason, down.retry_in) for down in downs} == {("recycled: because", 0)}
+
+
+async def test_after_a_recycling_a_launch_that_fails_is_tried_again(autojump_clock):
+    """As after any other end of a browser."""
+    browsers = Browsers(None, BrowserLost("no"), BrowserLost("no"))
+    async with supervised(browsers) as (supervisor, _book, _send, events, nursery):
+        nursery.start_soon(supervisor.run)
+        await supervisor.up.wait()
+        supervisor._worker.retire("recycled: because")
+        await trio.sleep(20)
+        assert supervisor.current is browsers.lives[1]
+        downs = [event async for event in _now(events) if isinstance(event, BrowserDown)]
+        assert [down.reason for down in downs] == ["recycled: because", "no", "no"]
+
+
+async def _now(events):
+    with contextlib.suppress(trio.WouldBlock):
+        while True:
+            yield events.receive_nowait()

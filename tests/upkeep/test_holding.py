@@ -107,6 +107,25 @@ async def test_low_and_background_jobs_are_held_the_others_run(autojump_clock):
     assert len(town.told(ResourcesFine)) == 1
 
 
+async def test_the_log_says_so(autojump_clock):
+    """What is short, and who waits for it; and when that is over."""
+    town = Town(*ALL_FIVE, floors=FLOORS)
+    town.free = NO_MEMORY
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as logs:
+        async with town.alive():
+            await trio.sleep(260)
+            town.free = PLENTY
+            await trio.sleep(60)
+    said = [(line["log_level"], line["event"], line.get("holding")) for line in logs]
+    short = "memory is short: 100 MB left, the floor is 200 MB"
+    assert said == [
+        ("warning", short, "nothing"),
+        ("warning", short, "low"),
+        ("info", "memory and disk are no longer short", None),
+    ]
+
+
 async def test_the_browser_is_recycled_once_before_anything_is_held(autojump_clock):
     """A browser that has run something gives back what it took; that may be enough."""
     town = Town(*ALL_FIVE, floors=FLOORS)
