@@ -99,6 +99,10 @@ class MortalStore(Store):
         """See `Store.set_pauses`."""
         await self._call(self._below.set_pauses, pauses)
 
+    async def prune(self, *, older_than: float, keep: int) -> int:
+        """See `Store.prune`."""
+        return await self._call(self._below.prune, older_than=older_than, keep=keep)
+
     async def _call(self, call: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         await self._meet(None)
         return await call(*args, **kwargs)
