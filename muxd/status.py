@@ -25,6 +25,7 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
     generation = supervisor.current
     return {
         "pid": daemon.pid,
+        "restarts": daemon.pulse.link.restarts if daemon.pulse else None,
         "state": core.phase,
         "started_at": utc_text(core.started_at),
         "speed": daemon.speed,

@@ -27,6 +27,7 @@ from muxd.guard.note import FILE_NAME, Note
 from muxd.guard.watch import Watch
 from muxd.pulse import Pulse, Signals, forget_fate, last_fate
 from muxd.record import Outcome
+from muxd.state import Owner, StateDir
 
 # --- What it concludes ------------------------------------------------------------------------
 
@@ -553,14 +554,18 @@ def test_what_was_up_once_is_never_given_up(fake):
 
 
 def test_a_stop_ends_the_waiting_for_the_next_start(fake):
-    """SIGTERM while no daemon lives: the guard is gone at once, exit code 0."""
+    """SIGTERM while no daemon lives, to whoever holds the state directory meanwhile, as `muxd stop`
+    sends it: the guard is gone at once, exit code 0."""
     fake.start("os._exit(9)")
     fake.wait(lambda: len(fake.lives()) == 4)
     fake.wait(lambda: gone(fake.lives()[-1]))
+    state = StateDir(fake.folder)
+    fake.wait(lambda: state.owner() == Owner(fake.process.pid), 2)
     fake.process.send_signal(signal.SIGTERM)
     code, _ = fake.ends(3)
     assert code == 0
     assert len(fake.lives()) == 4
+    assert not state.lock_file.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -46,7 +46,10 @@ def _show(told: dict[str, Any], now: float) -> None:
     zone = ZoneInfo(told["timezone"])
     browser, running, plan = told["browser"], told["running"], told["timetable"]
     faster = f", {told['speed']:g} times as fast as real" if told["speed"] != 1 else ""
-    click.echo(f"muxd      {told['state']}{faster}, process {told['pid']}, {told['state_dir']}")
+    again = f", started again {told['restarts']}x" if told.get("restarts") else ""
+    click.echo(
+        f"muxd      {told['state']}{faster}, process {told['pid']}{again}, {told['state_dir']}"
+    )
     if browser["up"]:
         since = duration_text(now - _unix(browser["up_since"]))
         click.echo(

@@ -17,6 +17,7 @@ from muxd.guard.life import Life
 from muxd.guard.lines import Log
 from muxd.guard.link import VARIABLE, Lines, Link
 from muxd.guard.note import FILE_NAME, Note
+from muxd.guard.place import in_place_of_the_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,10 +213,11 @@ class Guard:
     def _pause(self, seconds: float) -> bool:
         """Wait before the next start; False if told to stop meanwhile."""
         until = time.monotonic() + seconds
-        while not self.told and (left := until - time.monotonic()) > 0:
-            select.select([self._wakes], [], [], left)
-            self._heed()
-            processes.reap()
+        with in_place_of_the_daemon(self.plan.state_dir) if seconds else contextlib.nullcontext():
+            while not self.told and (left := until - time.monotonic()) > 0:
+                select.select([self._wakes], [], [], left)
+                self._heed()
+                processes.reap()
         self._heed()
         return not self.told
 
