@@ -234,12 +234,15 @@ class RunBook:
     async def sort_out(
         self, job: Job, *, owed: Sequence[float] = (), missed: Sequence[tuple[float, str]] = ()
     ) -> tuple[Release, ...]:
-        """Record releases whose time passed, all of them or none: if muxd dies, none is forgotten.
+        """Record releases whose time passed: if muxd dies meanwhile, none is forgotten.
+
+        They are written all at once; where the store takes only some, it gets the oldest first, so
+        that the next scheduler finds the others overdue again.
 
         Args:
           job: whose they are.
-          owed: those that will be released by `release_owed`, real Unix seconds.
-          missed: those that will not be run, each with the reason for people.
+          owed: those that will be released by `release_owed`, real Unix seconds, ascending.
+          missed: those that will not be run, all older, each with the reason for people; ascending.
 
         Returns:
           The releases that are owed, in the order of `owed`.
@@ -464,12 +467,12 @@ class RunBook:
 
         Args:
           records: those.
-          beside: others, to be written with them.
+          beside: others, to be written with them, after them.
         """
         if not records and not beside:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        await self._writer.write(*beside, *records)
+        await self._writer.write(*records, *beside)
         for record in records:
             self._forget(record)
             self._past.add(record)

@@ -10,7 +10,7 @@ import attrs
 import structlog
 import trio
 
-from muxd.errors import UserError
+from muxd.errors import LedgerError, UserError
 from muxd.events import PlanMade
 from muxd.planning import demands_of, make_timetable, slot_with, too_much
 from muxd.record import Outcome
@@ -136,11 +136,17 @@ class Planner:
         while True:
             await self._news.wait()
             self._news = trio.Event()  # what comes while we look, or rest, is for the next look
-            demands = demands_of(self._plugins.jobs, await self._store.learned())
-            table = await self._in_thread(partial(replan, self.timetable, demands, self._solve))
-            if table.slots != self.timetable.slots:
-                await self._adopt(table)
-                adopt(table)
+            try:
+                demands = demands_of(self._plugins.jobs, await self._store.learned())
+                table = await self._in_thread(partial(replan, self.timetable, demands, self._solve))
+                if table.slots != self.timetable.slots:
+                    await self._adopt(table)
+                    adopt(table)
+            except LedgerError as error:
+                self._news.set()  # what is in force stays so until it can be read and written
+                structlog.get_logger().warning(
+                    "the ledger fails: the timetable is looked at later", error=str(error)
+                )
             await trio.sleep(REST)
 
     def _with_hint(

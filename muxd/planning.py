@@ -40,14 +40,15 @@ def demand_of(job: Job, learned: Learned | None = None) -> Demand:
 
     Its duration is the 95th percentile of its good runs once there are `ENOUGH_RUNS`, before
     that the declared one; in whole seconds, rounded up. Its spread is the learned one, once it is
-    known.
+    known. No good run is longer than the job's timeout: what seems so had the machine asleep, or
+    its clock set, in its middle.
     """
     duration, spread = job.duration, DEFAULT_SPREAD
     if learned is not None and learned.runs >= ENOUGH_RUNS:
-        duration = learned.p95
-        if learned.spread is not None and learned.p95 > 0:
+        duration = min(learned.p95, job.timeout)
+        if learned.spread is not None and duration > 0:
             # Relative to what is reserved: the tail is in it already, and must not count twice.
-            spread = min(learned.spread, WIDEST_SPREAD) * learned.p50 / learned.p95
+            spread = min(learned.spread, WIDEST_SPREAD) * min(learned.p50, duration) / duration
     return Demand(
         name=job.name,
         interval=job.interval,

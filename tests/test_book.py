@@ -23,6 +23,7 @@ from muxd.errors import BackgroundError, InternalError, LedgerError, UserError
 from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
 from muxd.record import CUT_OFF
+from muxd.recovery import Fate
 from muxd.release import Cause, Release
 from muxd.testing.store import MemoryStore
 
@@ -451,6 +452,33 @@ async def test_the_next_start_finds_what_a_dead_daemon_left(autojump_clock) -> N
 
 
 @bounded
+async def test_what_is_known_of_a_runs_fate_is_on_its_record(autojump_clock) -> None:
+    """Of the run in progress, not of those that waited; of a run that nobody knows, nothing."""
+    fate = Fate(
+        run="",
+        at=NOON + 100,
+        outcome=Outcome.crashed,
+        error="it blocked muxd",
+        error_type="muxd.errors.LoopBlocked",
+        harm="blocked muxd for 35.0 s",
+    )
+    for known in ("a", "b", "c"):
+        async with open_desk() as desk:
+            await under_way(desk, a_job("a"))
+            await desk.book.release(a_job("b"), released_at=NOON)
+        ids = {record.job: record.id for record in desk.store.records.values()}
+        async with open_desk(desk.store) as later:
+            later.now += 500
+            records = await later.book.recover(attrs.evolve(fate, run=ids.get(known, "another")))
+            found = {r.job: (r.outcome, r.ended_at, r.error_type, r.harm) for r in records}
+            assert found["b"] == ("interrupted", NOON + 500, None, None)
+            if known == "a":
+                assert found["a"] == ("crashed", NOON + 100, fate.error_type, fate.harm)
+            else:
+                assert found["a"] == ("interrupted", NOON + 500, CUT_OFF, None)
+
+
+@bounded
 async def test_what_an_orderly_end_kept_from_starting_is_told_to_the_next_start(
     autojump_clock,
 ) -> None:
@@ -479,7 +507,8 @@ async def test_what_is_owed_outlives_a_death(autojump_clock) -> None:
             a_job(), owed=[NOON - 20, NOON - 10], missed=[(NOON - 30, "asleep")]
         )
         assert [r.released_at for r in owed] == [NOON - 20, NOON - 10]
-        assert desk.outcomes() == [None, None, "missed"]
+        # The oldest first: a store that takes only some forgets none.
+        assert desk.outcomes() == ["missed", None, None]
         assert desk.book.waiting == ()
     async with open_desk(desk.store) as later:
         assert await later.book.recover() == []
@@ -492,7 +521,7 @@ async def test_what_is_owed_outlives_a_death(autojump_clock) -> None:
         await later.book.end(record, Outcome.ok)
         await later.book.withdraw(second, Outcome.missed, "no gap")
         assert await later.book.release_owed(second) is None
-        assert later.outcomes() == ["ok", "missed", "missed"]
+        assert later.outcomes() == ["missed", "ok", "missed"]
 
 
 @bounded

@@ -8,7 +8,7 @@ import trio
 
 from muxd.bus import Bus
 from muxd.config import SlottingConfig
-from muxd.errors import UserError
+from muxd.errors import LedgerError, UserError
 from muxd.events import PlanMade
 from muxd.job import Job
 from muxd.planner import REST, Planner
@@ -32,8 +32,10 @@ class Some:
         return [("muxd.slotter", SolvingSlotter())]
 
 
-def jobs(*names, duration="40s"):
-    return tuple(Job(name, body, interval="30m", duration=duration) for name in names)
+def jobs(*names, duration="40s", timeout="20m"):
+    return tuple(
+        Job(name, body, interval="30m", duration=duration, timeout=timeout) for name in names
+    )
 
 
 def ran(job, seconds, number):
@@ -113,6 +115,26 @@ async def test_a_job_that_outgrows_its_slot_moves(autojump_clock, store):
         assert planner.timetable.feasible
         assert planner.timetable.slot("a").duration == 870
         assert {n: p for n, (_, p) in (await store.phases()).items()} == adopted[-1].phases
+
+
+async def test_a_ledger_that_fails_puts_it_off(autojump_clock, store):
+    """The timetable in force stays; it is looked at when the ledger works again."""
+    async with store.open():
+        planner = await begun(store, jobs("a", "b"))
+        adopted = []
+        with trio.fail_after(10 * REST):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(planner.run, adopted.append)
+                for number in range(6):
+                    await store.write(ran("a", 870.0, number))
+                store.failure = LedgerError("disk I/O error")
+                planner.ended(ran("a", 870.0, 6))
+                await trio.sleep(1.5 * REST)
+                assert not adopted
+                store.failure = None
+                await trio.sleep(REST)
+                nursery.cancel_scope.cancel()
+        assert adopted[-1].slot("a").duration == 870
 
 
 async def test_short_runs_now_and_then_leave_it_alone(autojump_clock, store):

@@ -29,6 +29,14 @@ def test_a_learned_duration_takes_the_place_of_the_declared_one():
     assert demand_of(job, Learned(runs=5, p50=0.0, p95=0.0)).duration == 1
 
 
+def test_no_good_run_is_longer_than_its_timeout():
+    """What seems so had the machine asleep in its middle: it must not fill the timetable."""
+    (job,) = jobs(1)
+    asleep = Learned(runs=20, p50=30.0, p95=28_800.0, spread=0.4)
+    assert demand_of(job, asleep).duration == job.timeout
+    assert demand_of(job, asleep).spread == pytest.approx(0.4 * 30 / job.timeout)
+
+
 def test_the_spread_is_that_of_what_is_reserved():
     """The tail that p95 reserves already does not count once more."""
     (job,) = jobs(1)
