@@ -94,12 +94,12 @@ class RecordRules:
           until: what the wall clock shows, Unix seconds.
         """
         notes = self._notes
-        found = {record.id: record for record in kept}
+        found = {record.id: _exact(record) for record in kept}
         notes.holds("one record", len(found) == len(kept), "two records have one id")
         for run_id, record in self.records.items():
             notes.holds(
                 "final" if record.outcome else "one record",
-                found.get(run_id) == record,
+                found.get(run_id) == _exact(record),
                 f"run {run_id} of {record.job} is kept as {found.get(run_id)}, not as {record}",
             )
             if record.outcome is None:
@@ -210,6 +210,16 @@ class RecordRules:
             1 < record.attempt <= max(job.retries, 1) + 1,
             f"run {record.id} of {record.job} is attempt {record.attempt}; it has {job.retries}",
         )
+
+
+def _exact(record: Record) -> Record:
+    """As a store keeps it: to the microsecond."""
+    instants = {
+        name: value if value is None else round(value * 1e6) / 1e6
+        for name in ("released_at", "started_at", "ended_at")
+        for value in (getattr(record, name),)
+    }
+    return attrs.evolve(record, **instants)
 
 
 def _shared(record: Record) -> int:

@@ -125,13 +125,13 @@ class RunRules:
 
     def _on_release(self, record: Record) -> None:
         notes, job, now = self._notes, self._jobs[record.job], self._world.real_now()
+        stamp = self._world.stamps[record.id]
         notes.holds(
             "not early",
-            record.released_at <= now + ROUNDING,
+            record.released_at <= max(now, stamp.wall) + ROUNDING,
             f"run {record.id} of {record.job} is released {record.released_at - now:.3f} s early",
         )
         if record.cause is Cause.slot:
-            stamp = self._world.stamps[record.id]
             late = stamp.wall - record.released_at
             notes.holds(
                 "on time",

@@ -200,7 +200,7 @@ class _Simulation:
     async def _stop_at(self, end: float, life: Life) -> None:
         world = self._world
         while (rest := end - world.at) > 0:  # a sleep of the machine makes it shorter
-            await world.clock.sleep_until(world.real_now() + rest)
+            await world.clock.sleep_until(world.clock.now() + max(rest, 0.01))
         world.mortal = None  # nothing befalls it any more
         world.ledger_fails_until = world.ledger_slow_until = -1.0
         life.stop(at_once=False)
