@@ -14,6 +14,7 @@ from muxd.job import Job
 from muxd.record import Outcome
 from muxd.runner import UNWIND, Runner, summary
 from muxd.testing import FakePages, MemoryStore
+from muxd.watch import Block, Watch
 from muxd.worker import Worker
 
 
@@ -161,6 +162,42 @@ async def test_a_deadline_that_is_heeded_is_no_harm(autojump_clock, bench):
 
     record = await bench.run(slow)
     assert (record.outcome, record.harm) == (Outcome.timed_out, None)
+
+
+class Sees(Watch):
+    """A watch that has found a block in each run."""
+
+    def __init__(self):
+        self.told = []
+
+    def begin(self, run_id, job):
+        self.told.append((run_id, job))
+
+    def end(self):
+        self.told.append("end")
+        return Block(7.25, "  in hang")
+
+
+async def test_who_blocks_muxd_is_charged(autojump_clock, bench):
+    """Its outcome is its own, the harm is on record; where it overran its deadline, the stack too."""
+
+    async def quick(run):
+        assert watch.told == [(run.id, "job")]
+
+    async def slow(run):
+        await trio.sleep(100)
+
+    watch = Sees()
+    bench.runner = Runner(bench.book, bench.nursery, real_now=trio.current_time, watch=watch)
+    record = await bench.run(quick)
+    assert (record.outcome, record.error) == (Outcome.ok, None)
+    assert record.harm == "blocked muxd for 7.2 s"
+    assert watch.told == [(record.id, "job"), "end"]
+    record = await bench.run(slow)
+    assert record.outcome is Outcome.timed_out
+    assert record.harm == "blocked muxd for 7.2 s"
+    assert record.error.startswith("it ran longer than its timeout, 1m; it blocked muxd for 7.2 s")
+    assert record.error.endswith("in hang")
 
 
 async def test_a_run_that_is_told_to_end_says_why(autojump_clock, bench):
