@@ -102,7 +102,7 @@ class Children:
             if each not in before
             and not self._origins.is_others(each.pid)
             and each.pid not in _pythons_own()
-            and not _is_browsers(each.pid)
+            and not _is_browsers(each)
         ]
 
     def reap(self, some: Iterable[Leftover]) -> None:
@@ -203,9 +203,19 @@ def pythons_own_handles() -> set[int]:
     return {number for number in numbers if number is not None}
 
 
-def _is_browsers(pid: int) -> bool:
-    """True if it was started with `BROWSER_MARK`: the orphan of a driver that has died."""
+def _is_browsers(each: Leftover) -> bool:
+    """True if it was started with `BROWSER_MARK`: the orphan of a driver that has died.
+
+    One that is about to die shows nothing any more, and so may be: those that a run has left are
+    found again when they are dead.
+    """
+    if each.dead:
+        return False
     try:
-        return BROWSER_MARK in psutil.Process(pid).environ()
+        if psutil.LINUX:
+            os.readlink(f"/proc/{each.pid}/exe")
+        return BROWSER_MARK in psutil.Process(each.pid).environ()
+    except FileNotFoundError:
+        return True
     except (psutil.Error, OSError):
         return False

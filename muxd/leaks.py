@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import signal
 import threading
 from typing import TYPE_CHECKING, Self
@@ -16,8 +15,9 @@ import structlog
 import trio
 
 from muxd.background import owner
-from muxd.children import Children, adopting, pythons_own_handles, signal_trees, wait_dead
-from muxd.left import GRAVE, Left
+from muxd.children import Children, adopting, signal_trees, wait_dead
+from muxd.handles import LeftHandles, accepted, described, open_handles
+from muxd.left import Left
 from muxd.origins import Origins
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ KILL_BOUND = 0.3
 """How long the end of what is killed is waited for, seconds."""
 LULL = 0.2
 """How long tasks and threads that are about to end are waited for, seconds."""
-IN_A_ROW = 3
-"""So many runs of a job, one after another, that each left file handles which stay open, are harm."""
-
-
-Handle = tuple[int, int, int]
-"""A file handle: its number, and the device and inode of what it is open on."""
 
 
 class Leaks:
@@ -52,8 +46,7 @@ class Leaks:
     def __init__(self) -> None:
         self.origins = Origins()
         self._children: Children
-        # {job: of each of its last runs in a row that left file handles, those}
-        self._handles: dict[str, list[frozenset[Handle]]] = {}
+        self.handles = LeftHandles()
         self._stack = contextlib.ExitStack()
         self._current: Tally | None = None
 
@@ -81,29 +74,6 @@ class Leaks:
         """The run has been counted."""
         self._current = None
 
-    def forget_closed(self, now: frozenset[Handle]) -> None:
-        """Of what runs have left only what is open still is of interest."""
-        for job, runs in self._handles.items():
-            self._handles[job] = [still for run in runs if (still := run & now)]
-
-    def judge_handles(self, job: str, new: frozenset[Handle], *, sure: bool) -> int:
-        """How many file handles are harm of this job's: those that its runs left and still are.
-
-        Args:
-          job: its name.
-          new: what this run has left.
-          sure: it will not be closed with the next garbage.
-
-        One or two may be anybody's: a connection that came while the run was in progress.
-        """
-        row = self._handles.pop(job, [])
-        if not new:
-            return 0  # those before were not in a row
-        self._handles[job] = [*row, new][-IN_A_ROW:]
-        told = [*row, new] if sure else row
-        together = sum(map(len, told))
-        return together if len(told) >= IN_A_ROW or together >= GRAVE["file handle"] else 0
-
 
 class Tally:
     """One run, from before its body to after its lease: `Leaks.begin`, `ask`, then `finish`.
@@ -117,7 +87,7 @@ class Tally:
         self._children.reap(before)  # those that were adopted while no run was in progress
         self._before = before
         self._handles = open_handles()
-        leaks.forget_closed(self._handles)
+        leaks.handles.forget_closed(self._handles)
         self._threads = {*leaks.origins.threads(), *self._pooled()}
         self._system = set(_system_tasks())
         self._asked_at: float | None = None
@@ -197,33 +167,16 @@ class Tally:
             # Garbage that holds files is no leak; it only has to be collected.
             gc.collect()
             new = (now := open_handles()) - self._handles
-            self._leaks.forget_closed(now)
-        harm = self._leaks.judge_handles(self._job, new, sure=not failed)
+            self._leaks.handles.forget_closed(now)
+            new -= accepted(new, now)
+        harm = self._leaks.handles.judge(self._job, new, sure=not failed)
         count = 0 if failed else len(new)
         self.left["file handle"] += count
         if count:
-            what = [f"{handle[0]}: {_target(handle[0])}" for handle in sorted(new)[:20]]
+            what = [f"{handle[0]}: {described(handle[0])}" for handle in sorted(new)[:20]]
             structlog.get_logger().info("a run left file handles", job=self._job, handles=what)
         if harm > count:
             self.harms.append(f"its runs left {harm} file handles")
-
-
-def open_handles() -> frozenset[Handle]:
-    """The file handles of this process. Empty where that can't be seen."""
-    found = []
-    numbers = {int(number) for number in _listed("/proc/self/fd")}
-    for number in numbers - pythons_own_handles():
-        with contextlib.suppress(OSError):  # the one that lists them
-            status = os.fstat(number)
-            found.append((number, status.st_dev, status.st_ino))
-    return frozenset(found)
-
-
-def _target(number: int) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{number}")
-    except OSError:
-        return "?"
 
 
 def _tasks() -> Iterator[trio.lowlevel.Task]:
@@ -251,10 +204,3 @@ def _module(task: trio.lowlevel.Task) -> str:
     """Where the function of a task was written; empty if that can't be seen."""
     frame = getattr(task.coro, "cr_frame", None)
     return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

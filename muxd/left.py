@@ -16,6 +16,7 @@ Left = Counter[str]
 
 GRAVE = {
     "process": 1,
+    "browser": 1,
     "thread": 1,
     "task that ignores its end": 1,
     "file handle": 17,

@@ -8,6 +8,7 @@ import contextlib
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -23,8 +24,9 @@ import muxd
 from muxd.book import RunBook
 from muxd.bus import Bus
 from muxd.children import BROWSER_MARK
+from muxd.handles import open_handles
 from muxd.job import Job
-from muxd.leaks import KILL_BOUND, LULL, TERM_BOUND, Leaks, open_handles
+from muxd.leaks import KILL_BOUND, LULL, TERM_BOUND, Leaks
 from muxd.left import GRAVE, Left, grave, in_words
 from muxd.runner import Runner
 from muxd.testing import FakePages, MemoryStore
@@ -516,6 +518,31 @@ def test_file_handles_of_three_runs_in_a_row_are_harm(perform):
     perform(test)
     for handle in handles:
         os.close(handle)
+
+
+@linux
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", None])
+def test_connections_to_a_server_of_ours_are_no_leak(perform, address, tmp_path):
+    """Clients that come to a service while a body runs are not the body's."""
+    path = str(tmp_path / "socket")
+
+    async def test(bench):
+        server = socket.socket(socket.AF_INET if address else socket.AF_UNIX)
+        server.bind((address, 0) if address else path)
+        server.listen()
+        client = socket.socket(server.family)
+        ends = []
+
+        async def body(run):
+            client.connect(("127.0.0.1", server.getsockname()[1]) if address else path)
+            ends.append(server.accept()[0])
+
+        record = await bench.run(body)
+        for end in (*ends, client, server):
+            end.close()
+        assert record.left is None
+
+    perform(test)
 
 
 @linux

@@ -27,8 +27,8 @@ BREATH = 0.02
 """How long to wait for the browser before it is asked again, seconds."""
 _ARTIFACTS = "playwright-artifacts-"
 _DOWNLOAD = re.compile(r"([0-9a-fA-F-]{36})(\.crdownload)?")
-_PASSING = frozenset({"browser", "browser_ui", "tab", "webview", "iframe", "other"})
-"""Kinds of targets that are the browser's own, or go with their page."""
+_LASTING = frozenset({"page", "service_worker", "background_page"})
+"""Kinds of targets that stay if nobody ends them; others are the browser's own, or go with a page."""
 
 
 class Leftovers:
@@ -39,17 +39,18 @@ class Leftovers:
     The worker's registration stays: it is state of the profile, like a cookie.
     """
 
-    def __init__(self, session: CDPSession, scratch: Path, known: Iterable[str]) -> None:
+    def __init__(self, session: CDPSession, scratch: Path, known: Iterable[dict[str, Any]]) -> None:
         self._session, self._scratch = session, scratch
-        self._known = frozenset(known)  # the ids of what was open before the first run
+        known = tuple(known)  # what was open before the first run
+        self._known = frozenset(target["targetId"] for target in known)
+        self._contexts = frozenset(target.get("browserContextId") for target in known)
         self._told: set[str] = set()  # the ids of what was told to close
 
     @classmethod
     async def watch(cls, browser: Browser, scratch: Path) -> Self:
         """Take what is open now as what is to be. Unbounded: the caller bounds."""
         session = await bridged(browser.new_browser_cdp_session)()
-        targets = await _targets(session)
-        return cls(session, scratch, (target["targetId"] for target in targets))
+        return cls(session, scratch, await _targets(session))
 
     async def take_away(self) -> Left:
         """End what is open beside what is to be, and count it.
@@ -88,10 +89,10 @@ class Leftovers:
         self._told &= present
         async with trio.open_nursery() as nursery:
             for target in targets:
-                if (id_ := target["targetId"]) in self._known or target["type"] in _PASSING:
+                if (id_ := target["targetId"]) in self._known or target["type"] not in _LASTING:
                     continue
-                if id_ not in self._told:
-                    self._told.add(id_)
+                if id_ not in self._told and target.get("browserContextId") in self._contexts:
+                    self._told.add(id_)  # those of other contexts go with them
                     left[target["type"].replace("_", " ")] += 1
                 nursery.start_soon(self._send, "Target.closeTarget", {"targetId": id_})
         return any(t["type"] == "page" and t["targetId"] not in self._known for t in targets)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from playwright.async_api import Error
+
 from muxd.bridge import bridged
 
 if TYPE_CHECKING:
@@ -22,11 +24,19 @@ _KINDS = {
     "route": "route",
     "route_from_har": "route",
     "tracing": "trace",
+    "start_tracing": "trace",
+    "new_browser_cdp_session": "CDP session",
+    "launch": "browser",
+    "launch_persistent_context": "browser",
+    "connect": "connection to a browser",
+    "connect_over_cdp": "connection to a browser",
     "add_init_script": "init script",
     "expose_binding": "exposed function",
     "expose_function": "exposed function",
 }
 """What each is called in words; any other is a setting."""
+_SESSIONS = frozenset({"new_browser_cdp_session"})
+"""What opens something that is detached, not closed."""
 
 
 class Traces:
@@ -43,6 +53,7 @@ class Traces:
         self._undo: dict[str, Callable[[], Awaitable[object]]] = {}
         self._listeners: list[tuple[Any, str, Any]] = []
         self._disposables: list[tuple[str, Any]] = []
+        self._opened: dict[Any, str] = {}  # browsers and sessions of runs, and who opened them
         self._stain: str | None = None
         for shared in (context, browser):
             for name in ("on", "once"):
@@ -65,6 +76,23 @@ class Traces:
         tracing = context.tracing
         stop = _call(tracing.stop)
         self._replace(tracing, "start", self._noting("tracing", stop, tracing.start))
+        stop = _call(browser.stop_tracing)
+        start = self._noting("start_tracing", stop, browser.start_tracing)
+        self._replace(browser, "start_tracing", start)
+        self._replace(
+            browser,
+            "new_browser_cdp_session",
+            self._noting_opened("new_browser_cdp_session", None, browser),
+        )
+        for name, event in {
+            "launch": "disconnected",
+            "launch_persistent_context": "close",
+            "connect": "disconnected",
+            "connect_over_cdp": "disconnected",
+        }.items():
+            self._replace(
+                browser.browser_type, name, self._noting_opened(name, event, browser.browser_type)
+            )
         for name in ("add_init_script", "expose_binding", "expose_function"):
             self._replace(context, name, self._noting_disposable(name, getattr(context, name)))
         if hasattr(context, "route_web_socket"):
@@ -80,19 +108,25 @@ class Traces:
         """
         while self._listeners:
             shared, event, listener = self._listeners.pop()
+            before = _count(shared, event)
             with contextlib.suppress(Exception):  # the run has removed it, or it was for once
                 shared.remove_listener(event, listener)
-                left["listener"] += 1
+                left["listener"] += before is None or before != _count(shared, event)
         while self._undo:
             name, undo = self._undo.popitem()
             # A run that has stopped its own trace leaves none to stop.
-            with contextlib.suppress(*((Exception,) if name == "tracing" else ())):
+            with contextlib.suppress(*((Exception,) if _KINDS.get(name) == "trace" else ())):
                 await undo()
                 left[_KINDS.get(name, "setting")] += 1
         while self._disposables:
             name, disposable = self._disposables.pop()
             left[name] += 1
             await bridged(disposable.__aexit__)(None, None, None)
+        while self._opened:
+            opened, name = self._opened.popitem()
+            with contextlib.suppress(Error):  # the run has detached it
+                await bridged(opened.detach if name in _SESSIONS else opened.close)()
+                left[_KINDS[name]] += 1
         stain, self._stain = self._stain, None
         return stain
 
@@ -126,6 +160,18 @@ class Traces:
 
         return note
 
+    def _noting_opened(self, name: str, event: str | None, shared: Any) -> Callable[..., Any]:
+        method = getattr(shared, name)
+
+        async def note(*args: Any, **kwargs: Any) -> Any:
+            opened = await method(*args, **kwargs)
+            self._opened[opened] = name
+            if event is not None:
+                opened.on(event, lambda *_: self._opened.pop(opened, None))
+            return opened
+
+        return note
+
     def _staining(self, name: str, context: Any) -> Callable[..., Any]:
         method = getattr(context, name)
 
@@ -134,6 +180,12 @@ class Traces:
             return await method(*args, **kwargs)
 
         return note
+
+
+def _count(shared: Any, event: str) -> int | None:
+    """How many listeners there are; None where Playwright does not tell: it has no public way."""
+    listeners = getattr(getattr(shared, "_impl_obj", None), "listeners", None)
+    return None if listeners is None else len(listeners(event))
 
 
 def _sync(call: Callable[[], object]) -> Callable[[], Awaitable[object]]:

@@ -61,7 +61,8 @@ async def _answer(seen, stream):
     path = request.target.decode().partition("?")[0]
     cookie = dict(request.headers).get(b"cookie", b"").decode()
     seen.append((path, cookie))
-    headers = [(b"content-type", b"text/html"), (b"connection", b"close")]
+    kind = b"text/javascript" if path.endswith(".js") else b"text/html"
+    headers = [(b"content-type", kind), (b"connection", b"close")]
 
     async def send(status, body, extra=()):
         await stream.send_all(
