@@ -33,8 +33,8 @@ __all__ = ["RECALLED", "Case", "Evidence"]
 
 KEEP_BOUND = 10.0
 """How long masking and writing may take, seconds. The browser is free meanwhile."""
-MASK_BOUND = 5.0
-"""How long taking the secrets out of a trace may take, seconds."""
+MASK_BOUND = 4.0
+"""How long finding the secrets of a trace may take, and taking them out of it, seconds each."""
 RECALLED = 200
 """How many records of the past tell which jobs' last run did not end well."""
 FOLDER_BOUND = 0.25
@@ -205,7 +205,8 @@ class Case:
         """The files of what was seen, masked. Adds to `missing` what can't be kept, and why."""
         if seen.trace is not None:
             try:
-                self._secrets = self._secrets.with_more(secrets_in_trace(seen.trace))
+                found = secrets_in_trace(seen.trace, in_time=_within(MASK_BOUND))
+                self._secrets = self._secrets.with_more(found)
             except (OSError, zipfile.BadZipFile, TraceTooLarge) as trouble:
                 missing["trace"] = str(trouble)
         told = (seen.url, *seen.pages, *(seen.network or ()))
@@ -236,12 +237,11 @@ class Case:
     def _trace(self, seen: Observation) -> bytes:
         if seen.secrets is None or seen.trace is None:
             raise TraceTooLarge("not kept: the secrets that might be in it could not be read")
-        end = time.monotonic() + MASK_BOUND
         return masked_trace(
             seen.trace,
             self._secrets,
             largest=LARGEST["trace.zip"],
-            in_time=lambda: time.monotonic() < end,
+            in_time=_within(MASK_BOUND),
         )
 
     def _text(self, text: str, name: str) -> bytes:
@@ -249,7 +249,11 @@ class Case:
         content = self._secrets.mask(text).encode("utf-8", "backslashreplace")
         largest = LARGEST[name]
         if len(content) > largest:
-            content = content[:largest] if name == "page.html" else content[-largest:]
+            if name == "page.html":
+                content = content[:largest]
+            else:  # its end, from the beginning of a line on if there is one
+                content = content[-largest:]
+                content = content.partition(b"\n")[2] or content
             content = content.decode("utf-8", "ignore").encode()  # no half of a character
         return content if content.endswith(b"\n") else content + b"\n"
 
@@ -287,6 +291,11 @@ class Case:
         if isinstance(value, (list, tuple)):
             return [self._masked(each) for each in value]
         return value
+
+
+def _within(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() < end
 
 
 def _message(error: BaseException) -> str:

@@ -170,9 +170,10 @@ _HEADER_VALUE = re.compile(
     rf"\"name\":\s?\"({_HEADERS})\",\s?\"value\":\s?{_STRING}", re.IGNORECASE
 )
 _TYPED = re.compile(
-    r"\"selector\":\s?\"[^\"]{0,400}(?:passw|pwd|passphrase|secret|token|otp|\bpin\b)[^\"]{0,400}\""
-    rf"[^{{}}]{{0,400}}?\"(?:value|text)\":\s?{_STRING}",
-    re.IGNORECASE,
+    rf"\"selector\":\s?{_STRING}[^{{}}]{{0,400}}?\"(?:value|text)\":\s?{_STRING}", re.IGNORECASE
+)
+_FOR_PASSWORDS = re.compile(
+    r"passw|pwd|passphrase|passcode|secret|token|otp|\bpin\b", re.IGNORECASE
 )
 _SNAPSHOT_INPUT = re.compile(r"\"input\",\s?(\{[^{}]{1,4000}\})", re.IGNORECASE)
 _SNAPSHOT_VALUE = re.compile(rf"\"(?:__playwright_value_|value)\":\s?{_STRING}", re.IGNORECASE)
@@ -195,7 +196,9 @@ def secrets_in(text: str) -> frozenset[str]:
                 found |= {value, unquote(value), unquote_plus(value), _unescaped(value)}
     for header, raw in _HEADER_VALUE.findall(text):
         found |= set(_of_header(header.lower(), _unescaped(raw)))
-    found |= {_unescaped(raw) for raw in _TYPED.findall(text)}
+    for selector, raw in _TYPED.findall(text):
+        if _FOR_PASSWORDS.search(selector):
+            found.add(_unescaped(raw))
     for attributes in _SNAPSHOT_INPUT.findall(text):
         if _SNAPSHOT_PASSWORD.search(attributes):
             found |= {_unescaped(raw) for raw in _SNAPSHOT_VALUE.findall(attributes)}

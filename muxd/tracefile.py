@@ -11,7 +11,7 @@ from muxd.errors import MuxdError
 from muxd.secrets import secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from muxd.secrets import Secrets
@@ -21,20 +21,23 @@ __all__ = ["TraceTooLarge", "masked_trace", "secrets_in_trace"]
 _PICTURES = (".jpeg", ".jpg", ".png", ".gif", ".webp", ".avif", ".ico", ".woff", ".woff2", ".ttf")
 _LOGS = (".trace", ".network", ".stacks")
 """Lines of JSON; the other entries are what the pages loaded."""
-LONGEST_TEXT = 60_000_000
+LONGEST_TEXT = 40_000_000
 """Bytes of text that a trace may have in all, unpacked."""
+LONGEST_PIECE = 3_000_000
+"""Bytes of a line of a log, or of another text: while a pattern is at work on a piece, nothing else
+in the process is. A longer one is left out."""
 
 
 class TraceTooLarge(MuxdError):
     """A trace is larger than it may be, or can't be worked through in time."""
 
 
-def secrets_in_trace(file: Path) -> frozenset[str]:
+def secrets_in_trace(file: Path, *, in_time: Callable[[], bool]) -> frozenset[str]:
     """The secrets that a trace tells by their places.
 
     Raises:
       OSError, zipfile.BadZipFile: it can't be read.
-      TraceTooLarge: it has more than `LONGEST_TEXT`.
+      TraceTooLarge: it has more than `LONGEST_TEXT`, or it is not `in_time` any more.
     """
     found: set[str] = set()
     with zipfile.ZipFile(file) as trace:
@@ -42,7 +45,10 @@ def secrets_in_trace(file: Path) -> frozenset[str]:
             raise TraceTooLarge(f"it has more than {LONGEST_TEXT // 10**6} MB of text")
         for one in trace.infolist():
             if one.filename.endswith(_LOGS):
-                found |= secrets_in(trace.read(one).decode("utf-8", "replace"))
+                for line in trace.read(one).split(b"\n"):
+                    _hurry(in_time)
+                    if len(line) <= LONGEST_PIECE:
+                        found |= secrets_in(line.decode("utf-8", "replace"))
     return frozenset(found)
 
 
@@ -69,8 +75,7 @@ def masked_trace(
         zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as result,
     ):
         for one in trace.infolist():
-            if not in_time():
-                raise TraceTooLarge("taking the secrets out of it takes too long")
+            _hurry(in_time)
             if made.tell() > largest:
                 raise TraceTooLarge(f"it would be larger than {largest // 10**6} MB")
             content = trace.read(one)
@@ -79,12 +84,13 @@ def masked_trace(
                     text = content.decode()
                 except UnicodeDecodeError:
                     continue
-                masked = (
-                    _masked_log(text, secrets)
-                    if one.filename.endswith(_LOGS)
-                    else secrets.mask(text)
-                )
-                content = masked.encode("utf-8", "replace")
+                if one.filename.endswith(_LOGS):
+                    text = "\n".join(_masked_lines(text, secrets, in_time))
+                elif len(content) <= LONGEST_PIECE:
+                    text = secrets.mask(text)
+                else:
+                    continue
+                content = text.encode("utf-8", "replace")
             result.writestr(one.filename, content)
     return made.getvalue()
 
@@ -93,14 +99,22 @@ def _is_text(one: zipfile.ZipInfo) -> bool:
     return not one.filename.lower().endswith(_PICTURES)
 
 
-def _masked_log(text: str, secrets: Secrets) -> str:
+def _hurry(in_time: Callable[[], bool]) -> None:
+    if not in_time():
+        raise TraceTooLarge("taking the secrets out of it takes too long")
+
+
+def _masked_lines(text: str, secrets: Secrets, in_time: Callable[[], bool]) -> Iterator[str]:
     """Lines of JSON, masked such that each is JSON still."""
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
+    for line in text.split("\n"):
+        _hurry(in_time)
+        if len(line) > LONGEST_PIECE:
+            continue
         masked = secrets.mask(line)
-        if masked != line:
-            lines[number] = masked if _is_json(masked) else json.dumps(_walk(line, secrets))
-    return "\n".join(lines)
+        if masked == line or _is_json(masked):
+            yield masked
+        else:
+            yield json.dumps(_walk(line, secrets))
 
 
 def _is_json(line: str) -> bool:

@@ -355,11 +355,24 @@ def test_a_trace_that_is_too_large_or_takes_too_long_is_refused(trace):
         masked_trace(file, Secrets(), largest=4000, in_time=lambda: True)
     with pytest.raises(TraceTooLarge, match="long"):
         masked_trace(file, Secrets(), largest=10**6, in_time=lambda: False)
+    log = trace(trace__trace="{}\n{}")
+    with pytest.raises(TraceTooLarge, match="long"):
+        secrets_in_trace(log, in_time=lambda: False)
+
+
+def test_no_piece_of_a_trace_keeps_the_process(trace):
+    """A line or a page that a pattern would work on for long is left out, the rest is kept."""
+    huge = '"' + "x" * 3_000_001 + '"'
+    file = trace(trace__trace=f'{huge}\n{{"small": 1}}', page__html=huge, other__html="<p>")
+    assert secrets_in_trace(file, in_time=lambda: True) == frozenset()
+    masked = read(masked_trace(file, Secrets(), largest=10**6, in_time=lambda: True))
+    assert masked == {"trace.trace": b'{"small": 1}', "other.html": b"<p>"}
 
 
 def test_secrets_are_read_from_the_logs_only(trace):
     """Headers in the log tell; what a page loaded doesn't."""
     header = '{"name":"Cookie","value":"sid=cookie-%d"}'
-    found = secrets_in_trace(trace(trace__network=header % 1, page__html=header % 2))
+    file = trace(trace__network=header % 1, page__html=header % 2)
+    found = secrets_in_trace(file, in_time=lambda: True)
     assert "cookie-1" in found
     assert "cookie-2" not in found

@@ -151,11 +151,21 @@ def test_secrets_are_found_by_their_places():
             {"html": ["INPUT", {"type": "password", "__playwright_value_": 'typed"1'}]},
             {"html": ["INPUT", {"type": "text", "__playwright_value_": "harmless"}]},
             {"method": "fill", "params": {"selector": "#pwd", "strict": True, "value": "typed-2"}},
+            {"params": {"selector": 'internal:label="Your PIN"s', "value": "typed-3"}},
+            {"params": {"selector": "#pine", "value": "harmless"}},
             {"url": "https://x.example/?" + urlencode({"token": "token 123", "key": "word"})},
             {"postData": '{"password": "posted-99"}'},
         )
     )
     found = secrets_in(log)
-    assert found >= {"cookie-1", "cookie-2", "cookie-3", 'pass"word', 'typed"1', "typed-2"}
+    assert found >= {
+        "cookie-1",
+        "cookie-2",
+        "cookie-3",
+        'pass"word',
+        'typed"1',
+        "typed-2",
+        "typed-3",
+    }
     assert found >= {"token 123", "posted-99"}
     assert not found & {"harmless", "word"}

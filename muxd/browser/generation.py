@@ -21,7 +21,7 @@ from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_gro
 from muxd.browser.profile import claim_profile, release_profile
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
-from muxd.browser.tracer import Tracer
+from muxd.browser.tracer import Tracer, dropped
 from muxd.errors import BrowserLost, BrowserUnusable, PageCrashed, SessionError, WorldError
 from muxd.left import Left
 from muxd.observation import Observation
@@ -135,7 +135,7 @@ class Generation(PageSource):
         """
         assert not self._leased, "a lease is out already"
         self._leased = True
-        self._page_crashed = trio.Event()
+        self._page_crashed, self._tracer = trio.Event(), None
         context, account = self._main, _Account()
         try:
             if late := self._take_error():
@@ -235,11 +235,6 @@ class Generation(PageSource):
             [lease.page, *others], lease.context, self._tracer, folder, stray=lease.errors.append
         )
 
-    async def _drop_trace(self) -> None:
-        tracer, self._tracer = self._tracer, None
-        if tracer is not None:
-            await tracer.drop()
-
     async def _open_context(self, session: str) -> BrowserContext:
         state: Any = None
         if session != FRESH:
@@ -259,8 +254,8 @@ class Generation(PageSource):
                 try:
                     await self._close_pages(context, account)
                     await self._close_contexts(context, account)
-                    await self._drop_trace()
-                    stain = await self._traces.undo(account.left)
+                    stuck = await dropped(self._tracer)
+                    stain = await self._traces.undo(account.left) or stuck
                     # There and back: what the browser told before this has reached the listeners.
                     account.left.update(await self._leftovers.take_away())
                 except Exception as error:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
+
+import trio
+from playwright.async_api import Error
+
+from muxd.bridge import bridged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,7 +16,10 @@ if TYPE_CHECKING:
 
     from playwright.async_api import BrowserContext
 
-__all__ = ["Tracer"]
+__all__ = ["Tracer", "dropped"]
+
+DROP_BOUND = 1.0
+"""How long throwing a trace away may take, seconds."""
 
 
 class Tracer:
@@ -40,15 +49,17 @@ class Tracer:
         self._tracing.start = self._give_way
 
     async def take(self, file: Path) -> None:
-        """End it and write it."""
-        self._end()
+        """End it and write it. When cancelled it is `on` still, and to be dropped."""
         await self._tracing.stop(path=file)
+        self._end()
 
     async def drop(self) -> None:
         """End it; nothing is kept. Does nothing if it has ended."""
         if self.on:
+            # Where ending it was begun before, what can't be ended again is no error.
+            with contextlib.suppress(Error):
+                await self._tracing.stop()
             self._end()
-            await self._tracing.stop()
 
     async def _give_way(self, **options: Any) -> Any:
         start = self._bodys_start
@@ -60,3 +71,12 @@ class Tracer:
         self.on = False
         if self._bodys_start is not None:
             self._tracing.start = self._bodys_start
+
+
+async def dropped(tracer: Tracer | None) -> str | None:
+    """Throw away a trace that nobody has taken, within `DROP_BOUND`; tells if that can't be done."""
+    if tracer is None or not tracer.on:
+        return None
+    with trio.move_on_after(DROP_BOUND):
+        await bridged(tracer.drop)()
+    return "a trace would not end" if tracer.on else None

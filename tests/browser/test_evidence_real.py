@@ -316,6 +316,7 @@ async def shows_much(run, site):
     await run.page.goto(site.url)
     await run.page.evaluate("""() => {
         for (let i = 0; i < 500; i++) console.log(i + "-" + "spam".repeat(5000));
+        document.body.style.display = "none";  // laying it out is not what this is about
         document.body.append("x".repeat(4_000_000));
     }""")
     raise LookupError("too much")
@@ -349,7 +350,7 @@ def test_much_is_cut_off(perform, body, trace):
         assert len(content) <= LARGEST.get(name, 100_000) + 1, name
     if body is shows_much:
         assert kept.text("page.html").rstrip().endswith("-->")
-        assert kept.text("console.txt").count("\n") == 200
+        assert kept.text("console.txt").count("\n") == 100  # 200 kB of lines of 2 kB
 
 
 async def popup_shows(run, site):
