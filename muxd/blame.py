@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from muxd.errors import JobError, MuxdError, PluginError
 from muxd.patience import OutOfPatience, patiently
-from muxd.shelter import sheltered
+from muxd.shelter import grounded, sheltered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,8 @@ def blaming(plugin: str, hook: str, patience: float, call: Callable[[], _T]) -> 
 
     def inside() -> _T:
         try:
-            return call()
+            with grounded():
+                return call()
         except (OutOfPatience, PluginError):
             raise
         except BaseException as error:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["OutOfPatience", "patiently"]
 
 _T = TypeVar("_T")
-_AGAIN = 0.05
-"""It is raised again so soon where it was swallowed, seconds."""
+_AGAIN = 0.25
+"""It is raised again so soon where it was swallowed, seconds: time enough to clean up."""
 _POLITELY = 5
 """So many times the alarm alone raises it; from then on the next line of code does so, too."""
-_LAST = 3
-"""How many times its patience a call may go on that can't be interrupted."""
+_LAST, _AT_LEAST = 3, 5.0
+"""How many times its patience a call may go on that can't be interrupted, and the least seconds
+beyond it: a process is not ended because the machine is busy."""
 
 
 class OutOfPatience(BaseException):
@@ -66,7 +67,7 @@ def patiently(seconds: float, plugin: str, hook: str, call: Callable[[], _T]) ->
     alarm = _Alarm(seconds)
     before = signal.signal(signal.SIGALRM, alarm)
     try:
-        with _LastResort(seconds * _LAST, plugin, hook):
+        with _LastResort(max(seconds * _LAST, seconds + _AT_LEAST), plugin, hook):
             signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
             return alarm.inside(call)
     finally:

@@ -20,7 +20,7 @@ from muxd.job import Job
 from muxd.overrides import overridden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from importlib.metadata import EntryPoint
     from pathlib import Path
 
@@ -97,6 +97,9 @@ class Plugins:
     _members: list[_Member]
     warnings: tuple[str, ...]
     """What is odd in the configuration, but no mistake for sure."""
+    tell: Callable[[PluginError], object] = attrs.field(default=lambda _: None)
+    """Is called with the problem of a plugin that breaks in `store`, `slotters`, `sinks` or
+    `services`."""
 
     @property
     def found(self) -> tuple[Plugin, ...]:
@@ -209,7 +212,7 @@ class Plugins:
             try:
                 offer = blaming(member.name, hook, self._config.plugins.patience, call)
             except PluginError as problem:
-                self._leave_out(member, problem)
+                self.tell(self._leave_out(member, problem))
             else:
                 if offer is not None:
                     yield member.name, offer
@@ -223,7 +226,7 @@ class Plugins:
             try:
                 items = blaming(member.name, hook, self._config.plugins.patience, call)
             except PluginError as problem:
-                self._leave_out(member, problem)
+                self.tell(self._leave_out(member, problem))
             else:
                 found += ((member.name, item) for item in items)
         return found

@@ -21,7 +21,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["sheltered"]
+__all__ = ["grounded", "sheltered"]
 
 _HOOKS = ("stdin", "excepthook", "displayhook", "unraisablehook", "breakpointhook")
 
@@ -46,6 +46,23 @@ def sheltered() -> Iterator[None]:
         finally:
             before.put_back()
             sys.stderr = stderr
+
+
+@contextlib.contextmanager
+def grounded() -> Iterator[None]:
+    """Put back the ground that even muxd's own way out stands on: `builtins`, tracers, limits.
+
+    For the innermost place; all of it is in `sheltered` as well.
+    """
+    before, tracer, profiler = dict(vars(builtins)), sys.gettrace(), sys.getprofile()
+    update, recursion = vars(builtins).update, sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
+        sys.setprofile(profiler)
+        update(before)
+        sys.setrecursionlimit(recursion)
 
 
 @contextlib.contextmanager

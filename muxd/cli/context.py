@@ -19,6 +19,7 @@ from muxd.plugins import load_plugins
 
 if TYPE_CHECKING:
     from muxd.config import Config
+    from muxd.errors import PluginError
     from muxd.plugins import Plugins
 
 __all__ = ["load", "log_to_stderr", "this_program"]
@@ -69,7 +70,12 @@ def load(config: Config) -> Plugins:
     finally:
         own_stdout(set(threading.enumerate()) - before)
     for problem in plugins.problems:
-        click.echo(f"muxd: {problem}", err=True)
+        _tell(problem)
+    plugins.tell = _tell
     for warning in plugins.warnings:
         click.echo(f"muxd: warning: {warning}", err=True)
     return plugins
+
+
+def _tell(problem: PluginError) -> None:
+    click.echo(f"muxd: {problem}", err=True)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 from muxd.blame import blaming
@@ -28,9 +29,13 @@ def leave(code: int) -> NoReturn:
     for `PATIENCE` each and no longer.
     """
     with contextlib.suppress(KeyboardInterrupt):
-        if problem := _bounded(_threads_end):
-            names = ", ".join(repr(thread.name) for thread in _others()) or problem.reason
-            _say(f"muxd: threads of plugins end with muxd, at work or not: {names}")
+        if problem := _bounded(_executors_end):
+            _say(f"muxd: the threads of a plugin's executor: {problem.reason}")
+        end = time.monotonic() + PATIENCE
+        for thread in _others():
+            thread.join(max(end - time.monotonic(), 0))
+        for thread in _others():
+            _say(f"muxd: a plugin's thread {thread.name!r} is still at work: it ends with muxd")
         # The names are CPython's own, not public; without them handlers are not called.
         if problem := _bounded(getattr(atexit, "_run_exitfuncs", lambda: None)):
             _say(f"muxd: an exit handler of a plugin: {problem.reason}")
@@ -48,12 +53,10 @@ def _bounded(call: Callable[[], object]) -> PluginError | None:
     return None
 
 
-def _threads_end() -> None:
-    # Executors tell their idle threads to end.
+def _executors_end() -> None:
+    # They tell their threads to end when these are idle.
     for call in reversed(getattr(threading, "_threading_atexits", ())):
         call()
-    for thread in _others():
-        thread.join()
 
 
 def _others() -> list[threading.Thread]:

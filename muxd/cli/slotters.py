@@ -31,12 +31,7 @@ def slot_of(plugins: Plugins) -> Slot:
     def failed(plugin: str, error: Exception) -> None:
         click.echo(f"muxd: {plugins.leave_out(plugin, 'muxd_slotter', error)}", err=True)
 
-    known = set(map(id, plugins.problems))
-    offers = plugins.slotters()
-    for problem in plugins.problems:
-        if id(problem) not in known:
-            click.echo(f"muxd: {problem}", err=True)
-    return slot_with(offers, failed)
+    return slot_with(plugins.slotters(), failed)
 
 
 def planned(
