@@ -68,3 +68,19 @@ def test_it_can_be_switched_off(muxd_home):
     home.call("run", "broken", code=1)
     assert home.json("history", "show", "last-failed")["evidence"] is None
     assert not (home.state / "artifacts").exists()
+
+
+def test_traced_runs_that_end_well_leave_nothing(muxd_home):
+    """In the daemon every run can be traced: of good ones nothing is kept, and the browser goes on."""
+    home = muxd_home
+    home.environ["SHOP_KEY"] = KEY
+    home.write("shop", JOBS)
+    configure(home, 'trace = "always"')
+    home.start()
+    for _ in range(2):
+        home.call("run", "fine")
+    assert not (home.state / "artifacts").exists()
+    home.call("run", "broken", code=1)
+    told = home.json("history", "show", "last")
+    assert "trace.zip" in told["evidence"]["files"]
+    assert told["browser_generation"] == 1
