@@ -11,7 +11,7 @@ import trio
 from rich.text import Text
 
 from muxd.abc import Sink
-from muxd.cli.output import short_id
+from muxd.cli.output import harmless, short_id
 from muxd.events import (
     BrowserDown,
     BrowserUp,
@@ -130,7 +130,8 @@ class ConsoleSink(Sink):
         if record.duration is not None and record.lateness is not None:
             line.append(f" {record.duration:6.2f} s  {record.lateness:+6.2f} s late", "dim")
         if record.error or record.error_type:
-            reason = (record.error or record.error_type or "").partition("\n")[0][:200]
+            first = (record.error or record.error_type or "").partition("\n")[0]
+            reason = harmless(first)[:200]
             line.append("  " + reason, "red" if record.outcome.ran else "dim")
         line.no_wrap = True
         line.overflow = "ellipsis"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +29,14 @@ __all__ = [
     "console",
     "duration_text",
     "error_text",
+    "harmless",
     "print_json",
     "print_table",
     "short",
     "short_id",
 ]
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WIDE = 1000
 """Columns where no terminal sets a limit: a reader like ``grep`` wants whole lines."""
 
@@ -94,14 +97,19 @@ def print_table(
         )
     for row in rows:
         cells: list[RenderableType] = [
-            cell if isinstance(cell, Text) else Text(_shown(cell or "")) for cell in row
+            cell if isinstance(cell, Text) else Text(harmless(cell or "")) for cell in row
         ]
         table.add_row(*cells)
     console().print(table)
 
 
-def _shown(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()
+def harmless(text: str) -> str:
+    """`text` for a terminal: what a page or a job wrote must not be a command to it.
+
+    Control characters but tabs and line ends are shown as ``\\x1b``; so is what is no UTF-8.
+    """
+    shown = text.encode(errors="backslashreplace").decode()
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", shown)
 
 
 def error_text(kind: str | None, message: str | None) -> str:

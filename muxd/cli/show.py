@@ -175,7 +175,7 @@ def _print(found: _Found, zone: tzinfo) -> None:
     from rich.text import Text
 
     from muxd.cli.live import STYLES
-    from muxd.cli.output import console, error_text
+    from muxd.cli.output import console, error_text, harmless
 
     record, out = found.record, console()
 
@@ -188,12 +188,12 @@ def _print(found: _Found, zone: tzinfo) -> None:
     out.print(title.append(str(outcome), style))
     width = max(len(name) for name, _ in _facts(found, zone))
     for name, value in _facts(found, zone):
-        out.print(Text(f"  {name:<{width}}  {value}"), soft_wrap=True)
+        out.print(Text(harmless(f"  {name:<{width}}  {value}")), soft_wrap=True)
     error = error_text(record.error_type, record.error)
     traceback = found.text("traceback.txt").rstrip()
     if error and not traceback:
         heading("error")
-        out.print(Text(error), soft_wrap=True)
+        out.print(Text(harmless(error)), soft_wrap=True)
     for name in TEXTS:
         lines = found.text(name).rstrip().splitlines()
         if name != "traceback.txt" and len(lines) > TAIL:
@@ -202,7 +202,7 @@ def _print(found: _Found, zone: tzinfo) -> None:
         elif lines:
             heading(name.partition(".")[0])
         for line in lines:
-            out.print(Text(line), soft_wrap=True)
+            out.print(Text(harmless(line)), soft_wrap=True)
     _print_files(found, heading)
 
 
@@ -235,6 +235,7 @@ def _facts(found: _Found, zone: tzinfo) -> Iterator[tuple[str, str]]:
 
 
 def _print_files(found: _Found, heading: Any) -> None:
+    from muxd.cli.output import harmless
     from muxd.sizes import format_size
 
     if found.folder is None:
@@ -246,7 +247,7 @@ def _print_files(found: _Found, heading: Any) -> None:
     for name, size in found.files().items():
         click.echo(f"  {name:<16}{format_size(size):>8}")
     for part, reason in (found.summary.get("missing") or {}).items():
-        click.echo(f"  no {part}: {reason}")
+        click.echo(harmless(f"  no {part}: {reason}"))
 
 
 def _open(found: _Found) -> None:

@@ -189,6 +189,17 @@ def test_damaged_evidence_keeps_nobody_from_the_record(muxd, state):
     assert "half" in result.stdout
 
 
+def test_what_a_page_wrote_is_no_command_to_the_terminal(muxd, state):
+    """Escape sequences in titles and consoles are shown, not obeyed."""
+    folder = state / "artifacts" / BAD
+    (folder / "console.txt").write_bytes(b"log: \x1b]0;owned\x07\x1b[2J\xc2\x9b\rx\n")
+    (folder / "summary.json").write_text(json.dumps({"title": "\x1b[31mred"}))
+    result = muxd("history", "show", BAD)
+    assert not {"\x1b", "\x07", "\x9b", "\r"} & set(result.stdout)
+    assert r"\x1b]0;owned\x07" in result.stdout
+    assert r"\x1b[31mred" in result.stdout
+
+
 def test_for_programs(muxd, state):
     """The record's stable keys, all tries, and the evidence with its texts and sizes."""
     told = json.loads(muxd("history", "show", BAD, "--json").stdout)
