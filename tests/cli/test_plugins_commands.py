@@ -40,7 +40,6 @@ WITH_PLUGINS = {
     ("plugins", "--json"): "jobs",
     ("history", "--json"): "history",
     ("plan", "--json"): "plan",
-    ("history",): "history",
     ("pause", "honest"): None,
     ("resume", "honest"): "history",
     ("run", "nobody"): "jobs",
@@ -67,7 +66,7 @@ def hostile(write, place):
     write("jobs/honest.py", HONEST)
     write(
         "muxd.toml",
-        "[plugins]\njobs_dirs = ['jobs']\npatience = '0.2s'\ndisable = ['demo']\n"
+        "[plugins]\njobs_dirs = ['jobs']\npatience = '0.5s'\ndisable = ['demo']\n"
         "[daemon]\nstate_dir = 'state'\n",
     )
     (place / "state").mkdir()
