@@ -212,7 +212,8 @@ def test_a_damaged_ledger_exits_1_with_what_to_do(muxd, ledger):
     (directory / "ledger.sqlite3").write_bytes(b"no database " * 400)
     result = muxd("history", "--json")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is damaged; stop muxd, move" in result.stderr
+    assert "it is not a ledger, or is damaged; " in result.stderr
+    assert "muxd start" in result.stderr
     assert "Traceback" not in result.stderr
 
 
