@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Generation", "open_generation"]
 
-OPEN_BOUND = 15.0
-"""How long a new page or context may take, seconds."""
+ANSWER_BOUND = 15.0
+"""How long a browser that was just launched may take to answer, seconds."""
+OPEN_BOUND = 8.0
+"""How long a new page may take, with its context, seconds. It's 0.1 to 3: one that takes so long is
+of a browser that hangs, and the run waits for the next browser."""
 REVOKE_BOUND = 2.0
 """How long closing a run's pages may take at its deadline, seconds."""
 CLEAN_BOUND = 2.5
@@ -141,9 +144,10 @@ class Generation(PageSource):
             if late := self._take_error():
                 structlog.get_logger().warning("a listener raised after its run", error=repr(late))
             try:
-                if session != MAIN:
-                    context = await self._open_context(session)
-                page = await _within(OPEN_BOUND, context.new_page)
+                with trio.fail_after(OPEN_BOUND):
+                    if session != MAIN:
+                        context = await self._open_context(session)
+                    page = await bridged(context.new_page)()
             except trio.TooSlowError:
                 raise self._give_up(f"no page could be opened in {OPEN_BOUND:g} s") from None
             except Error as error:
@@ -240,7 +244,7 @@ class Generation(PageSource):
         if session != FRESH:
             state = await trio.to_thread.run_sync(self._sessions.load, session)
         try:
-            return await _within(OPEN_BOUND, self._browser.new_context, storage_state=state)
+            return await bridged(self._browser.new_context)(storage_state=state)
         except Error as error:
             if "storage" in error.message.lower() and self.lost is None:
                 raise self._sessions.damaged(session) from error
@@ -412,11 +416,11 @@ async def open_generation(
 async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers:
     assert main.browser is not None
     try:
-        return await _within(OPEN_BOUND, Leftovers.watch, main.browser, plan.scratch)
+        return await _within(ANSWER_BOUND, Leftovers.watch, main.browser, plan.scratch)
     except BaseException as error:
         _kill_all_on(plan)
         if isinstance(error, trio.TooSlowError):
-            raise BrowserLost(f"the browser did not answer in {OPEN_BOUND:g} s") from None
+            raise BrowserLost(f"the browser did not answer in {ANSWER_BOUND:g} s") from None
         if isinstance(error, Error):
             raise BrowserLost(f"the browser was lost as it launched: {error.message}") from error
         raise
