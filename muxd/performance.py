@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from muxd.job import Body
     from muxd.running import Run
 
-__all__ = ["Performance"]
+__all__ = ["Performance", "says_lost"]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -80,11 +80,16 @@ class Performance:
     @property
     def means_lost(self) -> bool:
         """True if the error is how Playwright tells that the page or the browser is gone."""
-        return any(
-            type(error).__module__.startswith("playwright.")
-            and ("closed" in str(error) or "crashed" in str(error))
-            for error in _leaves(self.error)
-        )
+        return self.error is not None and says_lost(self.error)
+
+
+def says_lost(error: BaseException) -> bool:
+    """True if it is how Playwright tells that a page or the browser is gone."""
+    return any(
+        type(each).__module__.startswith("playwright.")
+        and ("closed" in str(each) or "crashed" in str(each))
+        for each in _leaves(error)
+    )
 
 
 def _split(error: BaseException) -> tuple[BaseException | None, BaseException | None]:

@@ -32,14 +32,14 @@ from muxd.bridge import background_errors
 from muxd.errors import BackgroundError, BrowserLost, DeadlineExceeded, RunError, WorldError
 from muxd.evidence import Case
 from muxd.left import Left, grave, in_words
-from muxd.performance import Performance
+from muxd.performance import Performance, says_lost
 from muxd.record import Outcome
 from muxd.running import Run
 from muxd.units import format_duration
 from muxd.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from muxd.abc import Lease, PageSource
     from muxd.book import RunBook
@@ -149,6 +149,8 @@ class Runner:
         if stray and (verdict is None or verdict.outcome in (Outcome.ok, Outcome.empty)):
             verdict = _Verdict(Outcome.failed, _stray(stray[0]))
         assert verdict is not None
+        if verdict.outcome is Outcome.timed_out:
+            verdict = _explained(verdict, stray)
         verdict = _blamed(verdict, self._watch.end())
         if tally is not None:
             await tally.finish(background, failed=not verdict.outcome.good)
@@ -286,6 +288,16 @@ def _blamed(verdict: _Verdict, block: Block | None) -> _Verdict:
         error = DeadlineExceeded(f"{error}; it {block.harm}, in\n{block.stack}")
     harms = filter(None, (block.harm, verdict.harm))
     return attrs.evolve(verdict, error=error, harm="; ".join(harms))
+
+
+def _explained(verdict: _Verdict, stray: Iterable[BaseException]) -> _Verdict:
+    """The verdict on a run that was too long, with what may be why: a handler that has raised."""
+    for cause in stray:
+        if not says_lost(cause):  # that comes of the end, not before it
+            error = DeadlineExceeded(f"{verdict.error}; {_stray(cause)}")
+            error.__cause__ = verdict.error.__cause__ if verdict.error else None
+            return attrs.evolve(verdict, error=error)
+    return verdict
 
 
 def _stray(cause: BaseException) -> BackgroundError:

@@ -125,7 +125,6 @@ async def console_flood(run, url):
     seen = []
     run.page.on("console", lambda message: seen.append(message.text))
     await run.page.evaluate("for (let i = 0; i < 10000; i++) console.log('line ' + i)")
-    return len(seen)
 
 
 async def navigates_during_evaluate(run, url):
@@ -205,3 +204,12 @@ async def binding_never_returns(run, url):
     await run.context.expose_function("hang", lambda: asyncio.sleep(1000))
     await run.page.goto(url)
     await run.page.evaluate("hang()")
+
+
+async def console_without_end(run, url):
+    await run.page.evaluate("while (true) console.log('line')")
+
+
+async def requests_without_end(run, url):
+    await run.page.goto(url)
+    await run.page.evaluate("() => {while (true) fetch('/second?' + Math.random())}")

@@ -1,7 +1,7 @@
 """A site on loopback, with every kind of page and server that a job should not meet.
 
-It runs in a thread and on a trio of its own, so that it misbehaves on its own account only. Also
-used by ``contrib/soak.py``.
+It runs in a process of its own, so that it misbehaves on its own account only. Also used by
+``contrib/soak.py``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ import contextlib
 import hashlib
 import socket
 import struct
-import threading
+import subprocess
+import sys
 import zlib
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGES = {
     "/": "<h1>hello</h1><a href=/second>second</a>",
@@ -111,8 +116,12 @@ async def not_tls(stream, path):
 
 
 async def download(stream, path):
-    disposition = "Content-Disposition: attachment; filename=big.bin"
-    await stream.send_all(_head("200 OK", disposition, "Content-Length: 1000000") + b"x")
+    lines = (
+        "Content-Disposition: attachment; filename=big.bin",
+        "Content-Type: application/octet-stream",
+        "Content-Length: 1000000",
+    )
+    await stream.send_all(_head("200 OK", *lines) + b"x")
     await trio.sleep_forever()
 
 
@@ -200,26 +209,32 @@ async def _serve(stream: trio.SocketStream) -> None:
             await _answer(stream)
 
 
+async def serve(tell: Callable[[str], object]) -> None:
+    """Serve it on a free port of loopback, until cancelled; tell its address, without a slash."""
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, _serve, 0, host="127.0.0.1"))
+        host, port = listeners[0].socket.getsockname()[:2]
+        tell(f"http://{host}:{port}")
+
+
 @contextlib.contextmanager
 def open_site():
-    """Serve it on a free port of loopback; gives its address, without a slash at the end."""
-    ready, address, end = threading.Event(), [], []
+    """Serve it by a process of its own; gives its address. It ends with its standard input."""
+    with subprocess.Popen(
+        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(partial(trio.serve_tcp, _serve, 0, host="127.0.0.1"))
-            address.append(listeners[0].socket.getsockname())
-            scope, token = nursery.cancel_scope, trio.lowlevel.current_trio_token()
-            end.append(lambda: token.run_sync_soon(scope.cancel))
-            ready.set()
 
-    thread = threading.Thread(target=trio.run, args=(main,), name="site", daemon=True)
-    thread.start()
-    if not ready.wait(10):
-        raise RuntimeError("the site did not start")
-    host, port = address[0][:2]
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        end[0]()
-        thread.join(10)
+async def main() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve, lambda url: print(url, flush=True))  # noqa: T201
+        await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(main)
