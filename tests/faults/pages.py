@@ -109,7 +109,7 @@ async def download_awaited(run, url):
 async def memory(run, url):
     """Until the renderer is out of memory: how much it may have is told to the browser."""
     await run.page.evaluate(
-        "() => {window.kept = []; while (true) kept.push(Array(1e4).fill(0).map((_, i) => ({i})))}"
+        "() => {window.kept = []; while (true) kept.push(new Array(1e6).fill(1.5))}"
     )
 
 

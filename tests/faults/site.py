@@ -121,7 +121,7 @@ async def download(stream, path):
         "Content-Type: application/octet-stream",
         "Content-Length: 1000000",
     )
-    await stream.send_all(_head("200 OK", *lines) + b"x")
+    await stream.send_all(_head("200 OK", *lines) + b"x" * 4096)
     await trio.sleep_forever()
 
 
