@@ -94,12 +94,31 @@ class Children:
         self._origins.forget_all_but(pids)
         return frozenset(filter(None, map(Leftover.of, pids)))
 
-    def strangers(self, before: Collection[Leftover]) -> list[Leftover]:
-        """Those that runs have left: they are new, and known to be nobody else's."""
+    def groups(self, some: Iterable[Leftover]) -> set[int]:
+        """The process groups and sessions of these and of their children; ours is not among them.
+
+        The browser is a child of its driver, and has a session of its own.
+        """
+        found: set[int] = set()
+        for each in some:
+            for pid in (each.pid, *_children_of(each.pid)):
+                found |= _groups_of(pid)
+        return found - _groups_of(os.getpid())
+
+    def strangers(
+        self, before: Collection[Leftover], groups: Collection[int] = ()
+    ) -> list[Leftover]:
+        """Those that a run has left: they are new, and known to be nobody else's.
+
+        Args:
+          before: those that there were before the run.
+          groups: the groups and sessions that there were.
+        """
         return [
             each
             for each in self.now()
             if each not in before
+            and _groups_of(each.pid).isdisjoint(groups)
             and not self._origins.is_others(each.pid)
             and each.pid not in _pythons_own()
             and not _is_browsers(each)
@@ -154,6 +173,14 @@ async def _wait_dead(pid: int) -> None:
         await trio.lowlevel.wait_readable(fd)
     finally:
         os.close(fd)
+
+
+def _groups_of(pid: int) -> set[int]:
+    """The process group and the session of a process; empty if it is gone."""
+    try:
+        return {os.getpgid(pid), os.getsid(pid)}
+    except OSError:
+        return set()
 
 
 def _children_of(pid: int | str) -> list[int]:

@@ -78,14 +78,14 @@ class Leaks:
 class Tally:
     """One run, from before its body to after its lease: `Leaks.begin`, `ask`, then `finish`.
 
-    All three together take 0.35 ms with 70 file handles, if nothing was left.
+    All three together take 0.7 ms with five children and 60 file handles, if nothing was left.
     """
 
     def __init__(self, leaks: Leaks, children: Children, job: str, body: str) -> None:
         self._leaks, self._children, self._job, self._body = leaks, children, job, body
         before = self._children.now()
         self._children.reap(before)  # those that were adopted while no run was in progress
-        self._before = before
+        self._before, self._groups = before, self._children.groups(before)
         self._handles = open_handles()
         leaks.handles.forget_closed(self._handles)
         self._threads = {*leaks.origins.threads(), *self._pooled()}
@@ -100,7 +100,7 @@ class Tally:
 
     def ask(self) -> None:
         """The body is over: ask the processes that it left to end. Never blocks."""
-        self._asked = self._children.strangers(self._before)
+        self._asked = self._strangers()
         self._asked_at = trio.current_time()
         self._told = signal_trees(self._asked, signal.SIGTERM)
 
@@ -130,7 +130,10 @@ class Tally:
 
     def kill(self) -> None:
         """Kill at once what the run has left running. Never blocks."""
-        signal_trees(self._children.strangers(self._before), signal.SIGKILL)
+        signal_trees(self._strangers(), signal.SIGKILL)
+
+    def _strangers(self) -> list[Leftover]:
+        return self._children.strangers(self._before, self._groups)
 
     async def _end_processes(self) -> None:
         if self._asked_at is not None and self._asked:
@@ -138,12 +141,12 @@ class Tally:
                 await wait_dead(self._asked)
         with trio.move_on_after(KILL_BOUND):
             # Each death may give us orphans; what forks in the meantime is found again.
-            while strangers := self._children.strangers(self._before):
+            while strangers := self._strangers():
                 self._told |= signal_trees(strangers, signal.SIGKILL)
                 await wait_dead(strangers)
                 # Whoever has started it may be about to ask how it ended.
                 await trio.sleep(0.01)
-                self._children.reap(self._children.strangers(self._before))
+                self._children.reap(self._strangers())
 
     def _staying(self, background: BackgroundErrors | None) -> Left:
         """The tasks and threads of the run that are still there."""

@@ -1,4 +1,4 @@
-"""What a run can leave that neither its pages nor its contexts take along: workers, downloads."""
+"""What a run can leave that neither its pages nor its contexts take along: popups, downloads."""
 
 from __future__ import annotations
 
@@ -27,16 +27,20 @@ BREATH = 0.02
 """How long to wait for the browser before it is asked again, seconds."""
 _ARTIFACTS = "playwright-artifacts-"
 _DOWNLOAD = re.compile(r"([0-9a-fA-F-]{36})(\.crdownload)?")
-_LASTING = frozenset({"page", "service_worker", "background_page"})
-"""Kinds of targets that stay if nobody ends them; others are the browser's own, or go with a page."""
+_LASTING = frozenset({"page", "background_page"})
+"""Kinds of targets that stay if nobody ends them; others are the browser's own, or go with a page.
+
+A service worker stays too, in the shared context, and must: it could be stopped, but Playwright,
+which is attached to it, would wait for it to start again in the next call that concerns the whole
+context, such as ``route``. It is state of the profile, and ends with the browser.
+"""
 
 
 class Leftovers:
     """Asks the browser itself what is open, and ends what should not be.
 
-    A service worker never stops by itself while Playwright is attached to it, and a download goes
-    on when its page is closed; in the shared context both would be there for the browser's life.
-    The worker's registration stays: it is state of the profile, like a cookie.
+    A popup may come up when Playwright has closed all that it knows, and a download goes on when
+    its page is closed; in the shared context both would be there for the browser's life.
     """
 
     def __init__(self, session: CDPSession, scratch: Path, known: Iterable[dict[str, Any]]) -> None:
@@ -83,7 +87,7 @@ class Leftovers:
                         await self._send("Target.closeTarget", {"targetId": target["targetId"]})
 
     async def _end_targets(self, left: Left) -> bool:
-        """End and count pages and workers; True if there were pages."""
+        """End and count pages; True if there were any."""
         targets = await _targets(self._session)
         present = {target["targetId"] for target in targets}
         self._told &= present
