@@ -67,6 +67,9 @@ class RunBook:
         self.store = store
         self.inherited: tuple[Record, ...] = ()
         """What another daemon owed, as `recover` found it."""
+        self.unsettled: tuple[Record, ...] = ()
+        """Ended runs of another daemon of which a further try may be wanted, as `recover` found
+        them."""
         self.most_at_once = 0
         """The most runs that were ever in progress at once. More than 1 is a mistake of muxd's."""
         self._bus, self._real_now, self._speed = bus, real_now, speed
@@ -139,7 +142,7 @@ class RunBook:
           fate: what is known of the run that was in progress, if anything is.
 
         Returns:
-          The records of runs that muxd's end cut off or kept from starting.
+          The records of runs that had no end and have one now.
 
         Raises:
           LedgerError: the store can't be read.
@@ -147,7 +150,8 @@ class RunBook:
         legacy = await look_back(self.store, self._real_now(), fate=fate)
         self.inherited = legacy.owed
         await self._conclude(*legacy.ended)
-        return [*legacy.ended, *legacy.kept_waiting]
+        self.unsettled = (*legacy.ended, *legacy.unsettled)
+        return list(legacy.ended)
 
     async def release(
         self,

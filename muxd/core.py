@@ -143,7 +143,6 @@ class Core:
         self._leaks = leaks
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._send, self._receive = open_priority_channel[Release](math.inf)
-        self._recovered: list[Record] = []
         self._settled = trio.Event()  # it has started, or is told to stop
         self._stop_at_once = trio.Event()
 
@@ -158,9 +157,9 @@ class Core:
           LedgerError: the store can't be used.
         """
         await self.pauses.load()
-        self._recovered = await self.book.recover(fate)
+        recovered = await self.book.recover(fate)
         jobs = {job.name: job for job in self._plugins.jobs}
-        for record in self._recovered:
+        for record in recovered:
             if record.harm is not None and record.error_type == qualified_name(LoopBlocked):
                 job = jobs.get(record.job)
                 self.pauses.pause(record.job, record.harm, interval=job.interval if job else 0.0)
@@ -336,8 +335,8 @@ class Core:
         self.scheduler = await self._make_scheduler(clock)
         self.recycler = self._make_recycler(clock, self.scheduler)
         self._settled.set()
-        for record in self._recovered:
-            self.scheduler.ended(record)  # what a dead daemon cut off may be tried again
+        for record in self.book.unsettled:
+            self.scheduler.ended(record)  # what a dead daemon left may be tried again
         self.started_at, self.phase = self._real_now(), "running"
         self._watch.running()
         self.bus.publish(

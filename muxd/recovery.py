@@ -8,8 +8,11 @@ import attrs
 
 from muxd.record import CUT_OFF, Outcome
 from muxd.release import Cause
+from muxd.retry import TRIED_AGAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from muxd.abc import Store
     from muxd.record import Record
 
@@ -17,7 +20,7 @@ __all__ = ["NEVER_STARTED", "Fate", "Legacy", "look_back"]
 
 NEVER_STARTED = "muxd was stopped before it started"
 LOOKED_AT = 1000
-"""How many of the newest records are looked at for runs that an orderly end kept from starting."""
+"""How many of the newest records are looked at for runs of which a further try may be wanted."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,8 +46,9 @@ class Legacy:
     """Runs whose end nobody saw, as ``interrupted``: these are to be written."""
     owed: tuple[Record, ...]
     """What was still to be caught up with; it goes on to be."""
-    kept_waiting: tuple[Record, ...]
-    """Runs that waited when muxd ended in order, and that no other run stands for since."""
+    unsettled: tuple[Record, ...]
+    """Ended runs that no other run stands for since, and of which a further try may be wanted: muxd
+    ended in order while they waited or ran, or before a further try was released."""
 
 
 async def look_back(store: Store, now: float, *, fate: Fate | None = None) -> Legacy:
@@ -64,7 +68,7 @@ async def look_back(store: Store, now: float, *, fate: Fate | None = None) -> Le
     return Legacy(
         ended=tuple(_cut_off(record, now, fate) for record in unfinished if not _is_owed(record)),
         owed=tuple(record for record in unfinished if _is_owed(record)),
-        kept_waiting=await _kept_waiting(store),
+        unsettled=await _unsettled(store, unfinished),
     )
 
 
@@ -93,18 +97,27 @@ def _cut_off(record: Record, now: float, fate: Fate | None) -> Record:
     )
 
 
-async def _kept_waiting(store: Store) -> tuple[Record, ...]:
+async def _unsettled(store: Store, unfinished: Sequence[Record]) -> tuple[Record, ...]:
     newest = await store.history(limit=LOOKED_AT)
-    tried_again = {record.first_id for record in newest}
+    # {id of a first try: how many tries were made}
+    tries: dict[str, int] = {}
+    for record in (*newest, *unfinished):
+        first = record.first_id or record.id
+        tries[first] = max(tries.get(first, 0), record.attempt)
     # {job name: its newest release by its slot}: one after it stands for it
     last = await store.last_releases()
     found = (
         record
         for record in newest
-        if record.outcome is Outcome.interrupted
-        and record.started_at is None
-        and record.cause is not Cause.manual
-        and (record.first_id or record.id) not in tried_again
+        if _ended_badly(record)
+        and record.attempt == tries[record.first_id or record.id]
         and record.released_at >= last.get(record.job, record.released_at)
     )
     return tuple(sorted(found, key=lambda record: record.released_at))
+
+
+def _ended_badly(record: Record) -> bool:
+    if record.started_at is None:
+        # What a person asked for and did not get, the person has seen.
+        return record.outcome is Outcome.interrupted and record.cause is not Cause.manual
+    return record.outcome in (*TRIED_AGAIN, Outcome.interrupted)

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from muxd.job import Job
     from muxd.record import Record
 
-__all__ = ["FIRST_DELAY", "LONGEST_DELAY", "delay", "wants_retry"]
+__all__ = ["FIRST_DELAY", "LONGEST_DELAY", "TRIED_AGAIN", "delay", "wants_retry"]
 
 FIRST_DELAY = 30.0
 """The middle of the delays before the second try, real seconds; it doubles with each further."""
 LONGEST_DELAY = 3600.0
 """No delay is longer, real seconds."""
 
-_BAD = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.empty})
+TRIED_AGAIN = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.empty})
+"""What may be tried again."""
 
 
 def wants_retry(job: Job, record: Record) -> bool:
@@ -34,7 +35,7 @@ def wants_retry(job: Job, record: Record) -> bool:
     or its body had not begun: such a run gets one more try even if the job has no retries, but not
     for ever, since it may be what ends muxd.
     """
-    if record.outcome in _BAD:
+    if record.outcome in TRIED_AGAIN:
         return record.attempt <= job.retries and _is_meant(job.retry_on, record)
     if record.outcome is Outcome.interrupted:
         harmless = job.on_interrupt is OnInterrupt.retry or record.started_at is None

@@ -448,7 +448,9 @@ async def test_the_next_start_finds_what_a_dead_daemon_left(autojump_clock) -> N
         assert [r.duration for r in records] == [None, None]
         assert later.events() == ["RunEnded interrupted"] * 2
         assert await later.store.unfinished() == []
-        assert [r.job for r in await later.book.recover()] == ["b"]  # nobody stood for it yet
+        assert [r.job for r in later.book.unsettled] == ["a", "b"]
+        assert await later.book.recover() == []
+        assert [r.job for r in later.book.unsettled] == ["b", "a"]  # nobody stood for them yet
 
 
 @bounded
@@ -495,8 +497,36 @@ async def test_what_an_orderly_end_kept_from_starting_is_told_to_the_next_start(
         await later.book.release(
             a_job("again"), released_at=NOON + 9, cause="retry", attempt=2, first_id=first["again"]
         )
-        assert {r.job for r in await later.book.recover()} == {"a", "newer", "again", "waits"}
-        assert [r.job for r in await later.book.recover()] == ["waits", "newer"]
+        for _ in range(2):
+            await later.book.recover()
+            found = {r.job: r.id for r in later.book.unsettled}
+            assert set(found) == {"a", "newer", "again", "waits"}
+            assert found["waits"] == first["waits"]
+            assert found["again"] != first["again"]
+            assert found["newer"] != first["newer"]
+
+
+@bounded
+async def test_a_try_that_was_still_to_be_made_is_not_forgotten(autojump_clock) -> None:
+    """Of a run that didn't end well, or was cut off, until a newer release or try stands for it."""
+    async with open_desk() as desk:
+        for name, outcome in (("failed", Outcome.failed), ("ok", Outcome.ok)):
+            record = await under_way(desk, a_job(name))
+            await desk.book.end(record, outcome)
+        await under_way(desk, a_job("cut"))
+    async with open_desk(desk.store) as later:
+        await later.book.recover()
+        assert {r.job for r in later.book.unsettled} == {"failed", "cut"}
+    async with open_desk(desk.store) as much_later:  # the one in between did not come to it
+        await much_later.book.recover()
+        assert {r.job for r in much_later.book.unsettled} == {"failed", "cut"}
+        first = {r.job: r.id for r in much_later.book.unsettled}
+        await much_later.book.release(a_job("failed"), released_at=NOON + 60)
+        await much_later.book.release(
+            a_job("cut"), released_at=NOON + 9, cause="retry", attempt=2, first_id=first["cut"]
+        )
+        await much_later.book.recover()
+        assert {r.id for r in much_later.book.unsettled}.isdisjoint(first.values())
 
 
 @bounded

@@ -974,7 +974,8 @@ async def test_a_rehearsal_tries_nothing_again_of_real_life(autojump_clock) -> N
         await world.live(10)
     rehearsal = ScaledClock(60, clock)
     async with open_world(job, clock=rehearsal, store=world.store) as later:
-        for record in await later.book.recover():
+        await later.book.recover()
+        for record in later.book.unsettled:
             later.scheduler.ended(record)
         await later.live(5 * MINUTE)
     assert later.records(cause=Cause.retry) == []
@@ -1000,7 +1001,8 @@ async def test_a_run_that_the_last_daemon_did_not_end_is_tried_again(autojump_cl
     async with open_world(job, clock=clock) as world:
         await world.live(10)
     async with open_world(job, clock=clock, store=world.store) as later:
-        for record in await later.book.recover():
+        await later.book.recover()
+        for record in later.book.unsettled:
             later.scheduler.ended(record)
         await later.live(10 * MINUTE)
     assert [(r.cause, r.outcome) for r in later.records()] == [
@@ -1179,7 +1181,8 @@ async def _live_through(story: list[tuple[str, int]], chance: Random) -> None:
             takes=lambda _: chance.choice([1.0, 20.0, 20.0, 400.0]),
             ends=lambda _: chance.choice([Outcome.ok, Outcome.ok, Outcome.failed]),
         ) as world:
-            for record in await world.book.recover():
+            await world.book.recover()
+            for record in world.book.unsettled:
                 world.scheduler.ended(record)
             async with world.alive(), trio.open_nursery() as beside:
                 beside.start_soon(world.book.run)
