@@ -39,14 +39,15 @@ LAYERS = {
     """,
     "the browser": "muxd.browser",
     "the public face": "muxd",
+    # Below the face, like any plugin; the simulator uses them, and nobody else.
+    "plugins inside": "muxd.builtin",
+    "for plugin authors": "muxd.testing",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.plugins
         muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.keeping muxd.core muxd.guard muxd.pulse muxd.control muxd.status muxd.alone
-        muxd.daemon
+        muxd.daemon muxd.simulation
     """,
     "surface": "muxd.cli muxd.__main__",
-    "plugins inside": "muxd.builtin",
-    "for plugin authors": "muxd.testing",
 }
 LAYERS = {layer: tuple(modules.split()) for layer, modules in LAYERS.items()}
 

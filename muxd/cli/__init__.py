@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = {
     "resume": Entry("muxd.cli.pause:resume", "Use the slots of a paused job again."),
     "history": Entry("muxd.cli.history:history", "The runs of the past."),
     "plan": Entry("muxd.cli.plan:plan", "The timetable, and what is proved about it."),
+    "simulate": Entry("muxd.cli.simulate:simulate", "Play the jobs through, and break things."),
     "jobs": Entry("muxd.cli.jobs:jobs", "The jobs of all plugins."),
     "plugins": Entry("muxd.cli.plugins:plugins", "The plugins, why any is left out; disable one."),
     "config": Entry("muxd.cli.config:config", "The configuration in force, and its origins."),

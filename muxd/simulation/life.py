@@ -17,10 +17,10 @@ from muxd.simulation.pages import SimulatedPages, open_browser
 from muxd.simulation.store import MortalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from muxd.abc import Store
+    from muxd.abc import Learned, Store
     from muxd.browser.generation import Generation
     from muxd.civil import Calendar
     from muxd.config import SlottingConfig
@@ -51,6 +51,7 @@ class Circumstances:
     plugins: JobSource
     calendar: Calendar
     slotting: SlottingConfig
+    learned: Mapping[str, Learned]
     limits: Limits
     growth: float
     """By how many bytes the browser grows with each run."""
@@ -105,7 +106,9 @@ class Life:
         self._tap = tap
         self._scope = trio.CancelScope()
         self._circumstances = circumstances
-        self.store = MortalStore(store, world, written=partial(written, self))
+        self.store = MortalStore(
+            store, world, known=circumstances.learned, written=partial(written, self)
+        )
         self.core = circumstances.core(
             circumstances.plugins,
             self.store,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import attrs
 
 from muxd.job import Misfire
 from muxd.misfire import MOST_CATCH_UPS
-from muxd.record import Outcome
 from muxd.release import Cause
 from muxd.simulation.rules import clock_text
 
@@ -183,13 +182,9 @@ class RecordRules:
     # Policies
 
     def _check_misfire(self, job: Job, records: list[Record], runs: RunRules) -> None:
-        overdue = [record for record in records if record.cause is Cause.catch_up]
-        missed = [record for record in records if record.outcome is Outcome.missed]
-        since = min((r.released_at for r in (*overdue, *missed)), default=0.0)
-        for record in overdue:
-            if record.outcome is None:
-                alone = job.misfire is Misfire.all
-                runs.owes(record, job, record.released_at if alone else since)
+        for record in records:
+            if record.cause is Cause.catch_up and record.outcome is None:
+                runs.owes(record)
         most = {Misfire.skip: 0, Misfire.run_once: 1, Misfire.all: MOST_CATCH_UPS}[job.misfire]
         count = runs.owed_of(job.name)
         self._notes.holds(
@@ -214,7 +209,7 @@ class RecordRules:
 
 def _exact(record: Record) -> Record:
     """As a store keeps it: to the microsecond."""
-    instants = {
+    instants: dict[str, Any] = {
         name: value if value is None else round(value * 1e6) / 1e6
         for name in ("released_at", "started_at", "ended_at")
         for value in (getattr(record, name),)

@@ -47,11 +47,12 @@ class _Waiting:
 class _Owed:
     """An overdue release that is to be caught up with."""
 
+    record: Record
     job: Job
-    since: float
-    """Since when its job has been waiting for a run, Unix seconds."""
     owed_at: float
     """Since when it is owed, seconds since the beginning."""
+    alone: bool
+    """True: the job has been waiting for it alone, not for those before it that were missed."""
 
 
 @final
@@ -61,6 +62,7 @@ class RunRules:
     def __init__(self, notes: Notes, life: Life, jobs: Mapping[str, Job]) -> None:
         """Nothing has happened in this life yet."""
         self._notes, self._life, self._world, self._jobs = notes, life, life.world, jobs
+        self._began = 0.0
         self._released = 0
         # {run id: it}, oldest first
         self._waiting: dict[str, _Waiting] = {}
@@ -70,6 +72,8 @@ class RunRules:
         self._deadline = 0.0  # in trio's time
         # {run id: it}
         self._owed: dict[str, _Owed] = {}
+        # {(job name, when that was found): the first release of those that were missed together}
+        self._missed: dict[tuple[str, float, float], float] = {}
         # ids of what is being caught up with
         self._catching: set[str] = set()
         # when the last of them ended, or any began to be owed; seconds since the beginning
@@ -78,6 +82,13 @@ class RunRules:
         self._slots: dict[str, float] = {}
         self._steps = len(self._world.steps_back)
         self._slept = self._world.slept
+
+    def began(self) -> None:
+        """The scheduler begins, with what another one owed."""
+        self._began = self._world.at
+        for record in self._life.core.book.inherited:
+            if record.job in self._jobs:
+                self.owes(record)
 
     @property
     def busy(self) -> tuple[str, ...]:
@@ -98,9 +109,11 @@ class RunRules:
                 world = self._world
                 self._notes.holds("one browser", world.browsers == 1, f"{world.browsers} are up")
 
-    def owes(self, record: Record, job: Job, since: float) -> None:
+    def owes(self, record: Record) -> None:
         """A release is to be caught up with."""
-        self._owed[record.id] = _Owed(job, since, self._world.at)
+        job, found = self._jobs[record.job], self._world.stamps[record.id]
+        alone = job.misfire is Misfire.all or found.life != self._world.life
+        self._owed[record.id] = _Owed(record, job, max(found.at, self._began), alone)
 
     def owed_of(self, job: str) -> int:
         """How many releases of a job are to be caught up with, and not released yet."""
@@ -215,12 +228,26 @@ class RunRules:
                 continue
             if other.job.misfire is Misfire.all and other.job.name in self.busy:
                 continue
-            if all(_ratio(other, t) > _ratio(owed, t) + 1e-9 for t in (then, now)):
+            mine, its = self._since(owed), self._since(other)
+            ratios = [
+                ((at - its) / other.job.interval, (at - mine) / owed.job.interval)
+                for at in (then, now)
+            ]
+            if all(theirs > ours + 1e-9 for theirs, ours in ratios):
                 self._notes.breaks(
                     "most overdue first",
                     f"run {record.id} of {record.job} before {run_id} of {other.job.name}, which "
-                    f"is overdue by {_ratio(other, now):.3f} intervals, not {_ratio(owed, now):.3f}",
+                    f"is overdue by {ratios[1][0]:.3f} intervals, not {ratios[1][1]:.3f}",
                 )
+
+    def _since(self, owed: _Owed) -> float:
+        """Since when its job has been waiting for a run, Unix seconds."""
+        instant = owed.record.released_at
+        if owed.alone:
+            return instant
+        stamp = self._world.stamps[owed.record.id]
+        key = owed.job.name, stamp.at, stamp.wall
+        return min(instant, self._missed.get(key, instant))
 
     # Started
 
@@ -272,6 +299,10 @@ class RunRules:
         if record.id in self._catching:
             self._catching.discard(record.id)
             self._idle_since = self._world.at
+        if record.outcome is Outcome.missed and record.cause is Cause.slot:
+            stamp = self._world.stamps[record.id]
+            key = record.job, stamp.at, stamp.wall
+            self._missed[key] = min(self._missed.get(key, record.released_at), record.released_at)
         self._check_outcome(record, known)
 
     def _check_outcome(self, record: Record, known: bool) -> None:
@@ -298,7 +329,3 @@ class RunRules:
             late = self._world.stamps[record.id].wall - pause.probe_at
             # What was overdue when the pause began, or was written late, counts by its own time.
             self._notes.holds("probes", late <= ROUNDING, f"{what}; its probe is {late:.0f} s late")
-
-
-def _ratio(owed: _Owed, now: float) -> float:
-    return (now - owed.since) / owed.job.interval

@@ -45,6 +45,8 @@ __all__ = ["Scenario", "simulate"]
 DAY = 86_400.0
 RESTART = 10.0
 """After how long a daemon that gave up is started again, seconds."""
+CALM = 300.0
+"""How long nothing goes wrong at the end, so that all can be brought to its end, seconds."""
 EVERYTHING = 1 << 40
 
 
@@ -114,6 +116,7 @@ class _Simulation:
         self._jobs = {job.name: job for job in scenario.jobs}
         self._mishaps: Counter[str] = Counter()
         self._life: Life | None = None
+        self._over = False
         self._runs: RunRules
         self._world: World
         self._notes: Notes
@@ -135,7 +138,7 @@ class _Simulation:
         end = scenario.days * DAY
         async with trio.open_nursery() as nursery:
             nursery.start_soon(world.weather)
-            while world.at < end:
+            while not self._over:
                 await self._live(store, circumstances, end)
             nursery.cancel_scope.cancel()
         kept = await self._read(store)
@@ -163,6 +166,7 @@ class _Simulation:
             plugins=_Plugins(jobs, scenario.slotters),
             calendar=self._calendar,
             slotting=scenario.slotting,
+            learned=scenario.learned,
             limits=scenario.limits,
             growth=scenario.growth,
             core=scenario.core,
@@ -194,7 +198,7 @@ class _Simulation:
             notes.holds("alive", not began, f"it gave up: {life.cause!r}")
         if how is End.stopped:
             self._runs.stopped()
-        if world.at < end:
+        if not self._over:
             await trio.sleep(RESTART if how is End.gave_up else world.downtime())
 
     async def _stop_at(self, end: float, life: Life) -> None:
@@ -203,6 +207,8 @@ class _Simulation:
             await world.clock.sleep_until(world.clock.now() + max(rest, 0.01))
         world.mortal = None  # nothing befalls it any more
         world.ledger_fails_until = world.ledger_slow_until = -1.0
+        await trio.sleep(CALM)
+        self._over = True
         life.stop(at_once=False)
 
     async def _read(self, store: Store) -> list[Record]:
@@ -222,6 +228,7 @@ class _Simulation:
             self._plans.planned(table)
         elif isinstance(event, Started):
             self._records.began(self._world.real_now())
+            self._runs.began()
         self._runs.heard(event)
         self._tally.heard(event)
 

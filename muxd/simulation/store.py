@@ -35,16 +35,23 @@ class MortalStore(Store):
     """
 
     def __init__(
-        self, below: Store, world: World, *, written: Callable[[Sequence[Record]], object]
+        self,
+        below: Store,
+        world: World,
+        *,
+        known: Mapping[str, Learned],
+        written: Callable[[Sequence[Record]], object],
     ) -> None:
         """Hold a store.
 
         Args:
           below: what is really written to.
           world: when it fails.
+          known: what was learned before the simulation: it counts until there are as many runs.
           written: is told of what has been written, each time.
         """
         self.dead = False
+        self._known = known
         self._below, self._world, self._written = below, world, written
 
     @contextlib.asynccontextmanager
@@ -81,7 +88,13 @@ class MortalStore(Store):
 
     async def learned(self) -> Mapping[str, Learned]:
         """See `Store.learned`."""
-        return await self._call(self._below.learned)
+        found = await self._call(self._below.learned)
+        known = {
+            job: learned
+            for job, learned in self._known.items()
+            if job not in found or found[job].runs < min(learned.runs, learned.NEWEST)
+        }
+        return {**found, **known}
 
     async def phases(self) -> Mapping[str, tuple[int, int]]:
         """See `Store.phases`."""
