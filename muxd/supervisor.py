@@ -32,7 +32,8 @@ FIRST_TRIES = 5
 REMEMBERED = 20
 """How many launches are remembered, to know how long the next will take."""
 HEALTHY_AFTER = 10.0
-"""A browser that lived for so long, seconds, starts the back-off anew."""
+"""A browser that lived for so long, seconds, starts the back-off anew; so does one that has
+served a run."""
 
 
 class Supervisor:
@@ -59,6 +60,9 @@ class Supervisor:
         """
         self._open, self._worker = open_generation, worker
         self._bus, self._real_now, self._patience = bus, real_now, patience
+        self._served = False
+        """Whether a run has ended on the newest browser. One that is lost after that is no reason to
+        wait: it could be launched, and who lost it is charged."""
         self.current: Generation | None = None
         """The browser that is up, or None."""
         self.up_since: float | None = None
@@ -105,7 +109,8 @@ class Supervisor:
                     raise
                 self.last_loss = str(error)
             recycled = self.last_loss == self._worker.retired
-            if trio.current_time() - born >= HEALTHY_AFTER or recycled:
+            lived = trio.current_time() - born >= HEALTHY_AFTER
+            if lived or recycled or self._served:
                 wait = 0.0
             self._bus.publish(
                 BrowserDown(
@@ -121,6 +126,7 @@ class Supervisor:
     async def _live(self) -> bool:
         """One browser's life; True when the channel has ended, False when it was lost."""
         self.launched += 1
+        self._served = False
         before, begun, retired_at = self.now, trio.current_time(), None
         try:
             async with self._open(self.launched) as generation:
@@ -141,6 +147,7 @@ class Supervisor:
                     return await self._worker.work(generation, generation.wait_gone)
                 finally:
                     self.current = self.up_since = None
+                    self._served = self._worker.runs > 0
                     self.last_loss = str(generation.lost or self._worker.retired or "closed")
                     if generation.lost is None and self._worker.retired is not None:
                         self.recycled += 1

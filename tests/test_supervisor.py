@@ -156,6 +156,34 @@ async def test_a_browser_lost_in_mid_run_is_replaced_at_once(autojump_clock):
         assert supervisor.current is browsers.lives[1]
 
 
+async def test_browsers_lost_by_runs_are_replaced_at_once_however_many(autojump_clock):
+    """Jobs that lose the browser, one after another, keep no honest one waiting for a back-off."""
+    browsers = Browsers()
+
+    async def loses(run):
+        browsers.lives[-1].kill("died")
+        await trio.sleep(50)
+
+    async def honest(run):
+        return "ok"
+
+    async with supervised(browsers) as (supervisor, book, send, _events, nursery):
+        nursery.start_soon(supervisor.run)
+        await supervisor.up.wait()
+        releases = []
+        for number in range(10):
+            job = Job(f"loses{number}", loses, interval="1h")
+            releases.append(await book.release(job, released_at=trio.current_time()))
+        releases.append(await book.release(Job("honest", honest, interval="1h"), released_at=0.0))
+        for release in releases:
+            send.send_nowait(release)
+        begun = trio.current_time()
+        records = [await book.wait_ended(release.id) for release in releases]
+        assert [r.outcome for r in records] == [Outcome.crashed] * 10 + [Outcome.ok]
+        # A second for each launch, and one for each close.
+        assert trio.current_time() - begun < 30
+
+
 async def test_what_waits_survives_the_browser(autojump_clock):
     """Releases in the channel when a browser dies run on the next one, each once."""
     browsers = Browsers()
