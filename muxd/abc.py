@@ -68,7 +68,11 @@ class Store(ABC):
 
     @abstractmethod
     async def last_releases(self) -> Mapping[str, float]:
-        """For each job the newest release by its slot, real Unix seconds; rehearsals don't count."""
+        """For each job the newest release by its slot, real Unix seconds; rehearsals don't count.
+
+        For a job that had none yet, when it got its first place on the timetable (`set_phases`): so
+        its first release is not forgotten either, should nobody be there at its time.
+        """
 
     @abstractmethod
     async def learned(self) -> Mapping[str, Learned]:
@@ -79,8 +83,16 @@ class Store(ABC):
         """The phases in force: job name to (interval, phase), seconds."""
 
     @abstractmethod
-    async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
-        """Replace the phases in force."""
+    async def set_phases(
+        self, phases: Mapping[str, tuple[int, int]], *, at: float | None = None
+    ) -> None:
+        """Replace the phases in force.
+
+        Args:
+          phases: job name to (interval, phase), seconds.
+          at: from when on jobs of which that was not said before are to be released, real Unix seconds; None:
+            from whenever somebody does.
+        """
 
     @abstractmethod
     async def pauses(self) -> Mapping[str, Pause]:
@@ -243,8 +255,10 @@ class PageSource(ABC):
         before is then still there.
         """
 
-    async def trace(self, lease: Lease) -> None:
+    async def trace(self, lease: Lease, *, pictures: bool = True) -> None:
         """Begin to log all that the lease's pages do, for `observe`. Bounded; never raises.
+
+        `pictures`: the log is to show the pages as well.
 
         A log that is not observed is thrown away when the lease is left. A source that makes none
         does nothing, as here.

@@ -117,7 +117,14 @@ class Core:
         self.bus, self.speed, self.grace = bus, speed, grace
         self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
         self.planner = Planner(
-            plugins, store, bus, slotting, anew=anew, in_thread=in_thread, real_now=real_now
+            plugins,
+            store,
+            bus,
+            slotting,
+            anew=anew,
+            rehearsal=speed != 1,
+            in_thread=in_thread,
+            real_now=real_now,
         )
         self.pauses = Pauses(store, bus, real_now=real_now)
         self.supervisor: Supervisor

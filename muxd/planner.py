@@ -65,6 +65,7 @@ class Planner:
         config: SlottingConfig,
         *,
         anew: bool = False,
+        rehearsal: bool = False,
         in_thread: InThread = trio.to_thread.run_sync,
         real_now: Callable[[], float] = time.time,
     ) -> None:
@@ -76,6 +77,7 @@ class Planner:
           bus: is told of each timetable.
           config: how the timetable is made.
           anew: don't keep the phases in force.
+          rehearsal: jobs that are new are not to be released from now on by whoever comes later.
           in_thread: runs the solver. A thousand jobs take it seconds, in which no run must be
             held up.
           real_now: gives Unix seconds.
@@ -83,6 +85,7 @@ class Planner:
         self.timetable = Timetable(slots=())
         """The one in force."""
         self._plugins, self._store, self._bus, self._config = plugins, store, bus, config
+        self._rehearsal = rehearsal
         self._anew, self._run_in_thread, self._real_now = anew, in_thread, real_now
         self._slot = slot_with(plugins.slotters(), self._leave_out)
         self._news = trio.Event()
@@ -174,7 +177,9 @@ class Planner:
         # Those of jobs that are not here now are kept: a plugin may be back tomorrow.
         phases = dict(await self._store.phases())
         phases |= {slot.name: (slot.interval, slot.phase) for slot in table.slots}
-        await self._store.set_phases(phases)
+        # Releases count from now on, and not only when there is a browser to run them.
+        at = None if self._rehearsal else self._real_now()
+        await self._store.set_phases(phases, at=at)
         self.timetable = table
         self._bus.publish(
             PlanMade(

@@ -63,9 +63,12 @@ class Aside:
         Raises:
           OSError: it can't be moved.
         """
-        moment = datetime.fromtimestamp(now, UTC)
-        while (target := self._beside(f"damaged-{moment:%Y%m%dT%H%M%SZ}")).exists():
-            moment += timedelta(seconds=1)  # names stay in the order of time
+        moment, kept = datetime.fromtimestamp(now, UTC), self.kept
+        while True:
+            target = self._beside(f"damaged-{moment:%Y%m%dT%H%M%SZ}")
+            if not kept or target > kept[-1]:  # names are in the order of events
+                break
+            moment += timedelta(seconds=1)
         draft = self._note.with_name(f"{self._note.name}.new")
         fd = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         try:

@@ -195,7 +195,13 @@ class LedgerFile:
             return self._connect_to_nothing()
         connection = self._sqlite("ro")
         try:
-            version = self._version(connection)
+            try:
+                version = self._version(connection)
+            except sqlite3.OperationalError as error:
+                # A daemon died while it made the file; later there is no such journal any more.
+                if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                    raise
+                version = 0
             if version == 0:  # made a moment ago by a daemon that is still starting
                 connection.close()
                 return self._connect_to_nothing()

@@ -32,7 +32,7 @@ class Present:
         self._unfinished: dict[str, Record] = {}
         # {job name: the record of its newest release by its slot}
         self._newest: dict[str, Record] = {}
-        self._phases: Mapping[str, tuple[int, int]] = {}
+        self._places: Mapping[str, rows.Place] = {}
         self._pauses: Mapping[str, Pause] = {}
 
     @classmethod
@@ -42,7 +42,7 @@ class Present:
         present._read(connection, rows.UNFINISHED)
         for (job,) in connection.execute(rows.RELEASED_JOBS).fetchall():
             present._read(connection, rows.NEWEST_RELEASE, job)
-        present._phases = rows.read_phases(connection)
+        present._places = rows.read_places(connection)
         present._pauses = rows.read_pauses(connection)
         return present
 
@@ -63,9 +63,9 @@ class Present:
                 if newest is None or newest.released_at <= record.released_at:
                     self._newest[record.job] = record
 
-    def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
+    def set_places(self, places: Mapping[str, rows.Place]) -> None:
         """Take note of the phases in force."""
-        self._phases = dict(phases)
+        self._places = dict(places)
 
     def set_pauses(self, pauses: Mapping[str, Pause]) -> None:
         """Take note of the pauses."""
@@ -78,7 +78,7 @@ class Present:
         """
         known = {record.id: record for record in self._newest.values()} | self._unfinished
         connection.executemany(rows.INSERT_IF_NEW, map(rows.row_of, known.values()))
-        if self._phases:
-            rows.replace_phases(connection, self._phases)
+        if self._places:
+            rows.replace_places(connection, self._places)
         if self._pauses:
             rows.replace_pauses(connection, self._pauses)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "check", "plan", "shrink"]
 
-AT_ONCE = 200
+AT_ONCE = 100
 """How many runs are deleted in one transaction: others wait for it."""
 SPARE, STEP = 1000, 50
 """How many free pages may stay for new runs, beside a tenth of all; and how many are given back at

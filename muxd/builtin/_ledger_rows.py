@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from muxd.pause import Pause
 from muxd.record import Outcome, Record
@@ -27,14 +27,19 @@ __all__ = [
     "RELEASED_JOBS",
     "UNFINISHED",
     "UPSERT",
+    "Place",
     "history_query",
+    "places_of",
     "read_pauses",
-    "read_phases",
+    "read_places",
     "record_of",
     "replace_pauses",
-    "replace_phases",
+    "replace_places",
     "row_of",
 ]
+
+Place: TypeAlias = tuple[int, int, int | None]
+"""Interval and phase, seconds, and since when, microseconds; None: not known."""
 
 COLUMNS = (
     "id", "job", "plugin", "cause", "attempt", "first_id", "released_us", "started_us", "ended_us",
@@ -153,19 +158,30 @@ def record_of(row: Sequence[Any]) -> Record:
     return Record(**fields)
 
 
-def read_phases(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-    """The phases in force: job to (interval, phase), seconds."""
-    found = connection.execute("SELECT job, interval_s, phase_s FROM phases ORDER BY job")
-    return {job: (interval, phase) for job, interval, phase in found.fetchall()}
+def read_places(connection: sqlite3.Connection) -> dict[str, Place]:
+    """The phases in force, and since when each job has one: by job."""
+    found = connection.execute("SELECT job, interval_s, phase_s, since_us FROM phases ORDER BY job")
+    return {job: (interval, phase, since) for job, interval, phase, since in found.fetchall()}
 
 
-def replace_phases(connection: sqlite3.Connection, phases: Mapping[str, tuple[int, int]]) -> None:
+def replace_places(connection: sqlite3.Connection, places: Mapping[str, Place]) -> None:
     """Write the phases in force, in the caller's transaction."""
     connection.execute("DELETE FROM phases")
     connection.executemany(
-        "INSERT INTO phases (job, interval_s, phase_s) VALUES (?, ?, ?)",
-        [(job, interval, phase) for job, (interval, phase) in phases.items()],
+        "INSERT INTO phases (job, interval_s, phase_s, since_us) VALUES (?, ?, ?, ?)",
+        [(job, *place) for job, place in places.items()],
     )
+
+
+def places_of(
+    phases: Mapping[str, tuple[int, int]], before: Mapping[str, Place], at: float | None
+) -> dict[str, Place]:
+    """The phases with since when: `at`, Unix seconds, where that was not known before."""
+    since = {job: place[2] for job, place in before.items() if place[2] is not None}
+    now = _microseconds(at)
+    return {
+        job: (interval, phase, since.get(job, now)) for job, (interval, phase) in phases.items()
+    }
 
 
 _PAUSE_COLUMNS = "job, note, since_us, probe_us, probes"

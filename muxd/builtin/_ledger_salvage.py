@@ -48,9 +48,9 @@ class Salvage:
     def small(self, into: sqlite3.Connection) -> None:
         """Take over phases, pauses, what has not ended, and each job's newest release."""
         with suppress(sqlite3.Error, ValueError, TypeError):
-            phases = {_text(job): (interval, phase) for job, interval, phase in self._phases()}
-            if all(type(i) is type(p) is int and 0 <= p < i for i, p in phases.values()):
-                rows.replace_phases(into, phases)
+            places = {_text(job): tuple(place) for job, *place in self._places()}
+            if all(type(i) is type(p) is int and 0 <= p < i for i, p, _ in places.values()):
+                rows.replace_places(into, places)
         with suppress(sqlite3.Error, ValueError, TypeError):
             self._source.text_factory = str
             try:
@@ -88,8 +88,11 @@ class Salvage:
         sound = (row for row in map(_sound, found) if row is not None)
         self.runs += into.executemany(rows.INSERT_IF_NEW, sound).rowcount
 
-    def _phases(self) -> list[tuple[Any, ...]]:
-        return self._source.execute("SELECT job, interval_s, phase_s FROM phases").fetchall()
+    def _places(self) -> list[tuple[Any, ...]]:
+        columns = {_text(row[1]) for row in self._source.execute("PRAGMA table_info(phases)")}
+        since = "since_us" if "since_us" in columns else "NULL"
+        query = f"SELECT job, interval_s, phase_s, {since} FROM phases"
+        return self._source.execute(query).fetchall()
 
     def _released_jobs(self) -> list[tuple[str]]:
         with suppress(sqlite3.Error):

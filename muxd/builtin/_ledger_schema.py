@@ -71,6 +71,9 @@ CREATE TABLE pauses (
     probes INTEGER NOT NULL           -- how often it was tried again, in vain
 )""",
     ),
+    (
+        "ALTER TABLE phases ADD COLUMN since_us INTEGER",  # when it got a place; NULL: not known
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -156,9 +156,14 @@ class Ledger(Store):
         return found[0] if found else None
 
     async def last_releases(self) -> Mapping[str, float]:
-        """For each job the newest release by its slot, real Unix seconds. Safe to cancel."""
-        found = await self._call(lambda c: c.execute(rows.LAST_RELEASES).fetchall())
-        return {job: released_us / 1e6 for job, released_us in found}
+        """For each job the newest release by its slot, or since when it has one. Safe to cancel."""
+
+        def read(connection: sqlite3.Connection) -> dict[str, int]:
+            places = rows.read_places(connection)
+            since = {job: at for job, (_, _, at) in places.items() if at is not None}
+            return since | dict(connection.execute(rows.LAST_RELEASES).fetchall())
+
+        return {job: at_us / 1e6 for job, at_us in (await self._call(read)).items()}
 
     async def learned(self) -> Mapping[str, Learned]:
         """For each job what its newest 50 good runs at speed 1 took. Safe to cancel.
@@ -179,15 +184,19 @@ class Ledger(Store):
 
     async def phases(self) -> Mapping[str, tuple[int, int]]:
         """The phases in force: job to (interval, phase), seconds. Safe to cancel."""
-        return await self._call(rows.read_phases)
+        places = await self._call(rows.read_places)
+        return {job: (interval, phase) for job, (interval, phase, _) in places.items()}
 
-    async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
+    async def set_phases(
+        self, phases: Mapping[str, tuple[int, int]], *, at: float | None = None
+    ) -> None:
         """Replace the phases in force, in one transaction; cancellation as for `write`."""
 
         def replace(connection: sqlite3.Connection) -> None:
             with transaction(connection):
-                rows.replace_phases(connection, phases)
-            self._file.present.set_phases(phases)
+                places = rows.places_of(phases, rows.read_places(connection), at)
+                rows.replace_places(connection, places)
+            self._file.present.set_places(places)
 
         await self._change(replace)
 

@@ -100,9 +100,11 @@ class MortalStore(Store):
         """See `Store.phases`."""
         return await self._call(self._below.phases)
 
-    async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
+    async def set_phases(
+        self, phases: Mapping[str, tuple[int, int]], *, at: float | None = None
+    ) -> None:
         """See `Store.set_phases`."""
-        await self._call(self._below.set_phases, phases)
+        await self._call(self._below.set_phases, phases, at=at)
 
     async def pauses(self) -> Mapping[str, Pause]:
         """See `Store.pauses`."""

@@ -38,6 +38,7 @@ class MemoryStore(Store):
         self.failure = None
         self._records: dict[str, Record] = {}
         self._phases: dict[str, tuple[int, int]] = {}
+        self._since: dict[str, float | None] = {}
         self._pauses: dict[str, Pause] = {}
         self._is_open = False
         self._readonly = False
@@ -104,10 +105,11 @@ class MemoryStore(Store):
         """For each job the newest release by its slot, real Unix seconds."""
         await self._ready()
         newest: dict[str, float] = {}
+        since = {job: at for job, at in self._since.items() if at is not None}
         for record in self._records.values():
             if record.cause in (Cause.slot, Cause.catch_up) and record.speed == 1:
                 newest[record.job] = max(newest.get(record.job, -math.inf), record.released_at)
-        return newest
+        return since | newest
 
     async def learned(self) -> Mapping[str, Learned]:
         """For each job what its newest 50 good runs at speed 1 took."""
@@ -124,9 +126,14 @@ class MemoryStore(Store):
         await self._ready()
         return dict(self._phases)
 
-    async def set_phases(self, phases: Mapping[str, tuple[int, int]]) -> None:
+    async def set_phases(
+        self, phases: Mapping[str, tuple[int, int]], *, at: float | None = None
+    ) -> None:
         """Replace the phases in force. Cancelled, it has done nothing."""
         await self._ready(writes=True)
+        now = None if at is None else round(at * 1e6) / 1e6
+        since = {job: self._since.get(job) for job in phases}
+        self._since = {job: now if begun is None else begun for job, begun in since.items()}
         self._phases = dict(phases)
 
     async def pauses(self) -> Mapping[str, Pause]:
