@@ -244,8 +244,8 @@ class EvidenceConfig:
     enabled: bool = _setting(True, _flag)
     """False: nothing is kept but the record."""
     trace: Literal["retries", "always", "never"] = _setting("retries", _trace)
-    """Which runs Playwright traces. ``retries``: those that are one, and those whose job's last
-    run did not end well."""
+    """Which runs Playwright traces with pictures. ``retries``: those that are one, and those whose
+    job's last run did not end well; the others without. ``never``: none is traced."""
     keep: float = _setting(14 * 86_400.0, _seconds(60, 3660 * 86_400, "from 1m to 3660d"))
     """How long it is kept, real seconds."""
     max_size: int = _setting(500_000_000, _at_least(50_000_000, _size, "50 MB or more"))

@@ -71,8 +71,7 @@ class Evidence:
         Args:
           artifacts: where it is kept.
           secrets: what is never kept, besides what pages tell.
-          trace: which runs Playwright traces. ``retries``: those that are one, and those whose
-            job's last run did not end well.
+          trace: which runs Playwright traces with pictures; see `TraceWhen`.
           in_thread: like `trio.to_thread.run_sync`. A test in virtual time gives one that calls.
         """
         self.artifacts, self.secrets, self.trace = artifacts, secrets or Secrets(), trace
@@ -108,10 +107,15 @@ class Evidence:
         """The job's newest run ended so."""
         (self._ailing.discard if outcome.good else self._ailing.add)(job)
 
-    def wants_trace(self, release: Release) -> bool:
-        """Whether this run is one that is traced."""
+    @property
+    def traces(self) -> bool:
+        """Whether runs are traced."""
+        return self.trace != "never"
+
+    def wants_pictures(self, release: Release) -> bool:
+        """Whether the trace of this run is to have them: they cost."""
         suspicious = release.attempt > 1 or release.job.name in self._ailing
-        return self.trace == "always" or (self.trace == "retries" and suspicious)
+        return self.trace == "always" or suspicious
 
     def failed(self, error: BaseException, job: str) -> None:
         """Evidence could not be kept: said once, until it can be."""
@@ -141,9 +145,10 @@ class Case:
         return self._secrets.mask(text)
 
     async def begin(self, lease: Lease) -> None:
-        """The run has its page: trace it, if it is one that is to be. Bounded, never raises."""
-        if self._evidence is not None and self._evidence.wants_trace(self._release):
-            await self._pages.trace(lease)
+        """The run has its page: trace it. Bounded, never raises."""
+        evidence = self._evidence
+        if evidence is not None and evidence.traces:
+            await self._pages.trace(lease, pictures=evidence.wants_pictures(self._release))
 
     async def look(self, lease: Lease) -> None:
         """See what the pages show, once; later calls change nothing. Bounded, never raises.

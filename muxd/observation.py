@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Observation", "TraceWhen"]
 
 TraceWhen = Literal["retries", "always", "never"]
-"""Which runs are traced; ``retries``: also those whose job's last run did not end well."""
+"""Which runs are traced with pictures; ``retries``: those that are one, and those whose job's last
+run did not end well. The others are traced without, unless it is ``never``."""
 
 
 @attrs.frozen(kw_only=True)

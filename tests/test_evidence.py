@@ -85,7 +85,7 @@ async def test_a_good_run_is_not_looked_at(autojump_clock, bench):
     """Nothing is asked of its pages, nothing is written."""
     record = await bench.run(fine)
     assert record.outcome is Outcome.ok
-    assert (bench.pages.observed, bench.pages.traced) == (0, 0)
+    assert (bench.pages.observed, bench.pages.pictured) == (0, 0)
     assert not bench.evidence.artifacts.root.exists()
 
 
@@ -223,17 +223,19 @@ async def test_slow_disks_are_not_waited_for(autojump_clock, bench):
     ("when", "expected"),
     [("never", [0, 0, 0, 0]), ("always", [1, 2, 3, 4]), ("retries", [0, 0, 1, 1])],
 )
-async def test_which_runs_are_traced(autojump_clock, bench, when, expected):
-    """By default the one after a bad one; after a good one no more."""
+async def test_which_runs_are_traced_with_pictures(autojump_clock, bench, when, expected):
+    """By default the one after a bad one; after a good one no more. The others are without."""
     bench.evidence.trace = when
-    traced = []
+    pictured, traced = [], []
     for body in (fine, fails, fine, fine):
         await bench.run(body)
+        pictured.append(bench.pages.pictured)
         traced.append(bench.pages.traced)
-    assert traced == expected
+    assert pictured == expected
+    assert traced == ([0] * 4 if when == "never" else [1, 2, 3, 4])
 
 
-async def test_a_job_that_failed_before_the_start_is_traced(autojump_clock, bench):
+async def test_a_job_that_failed_before_the_start_is_traced_with_pictures(autojump_clock, bench):
     """The newest record of each job tells, and releases that never ran tell nothing."""
     records = [
         Record(id="3", job="job", released_at=3, outcome=Outcome.coalesced),
@@ -243,7 +245,7 @@ async def test_a_job_that_failed_before_the_start_is_traced(autojump_clock, benc
     ]
     await bench.evidence.begin(records)
     await bench.run(fine)
-    assert bench.pages.traced == 1
+    assert bench.pages.pictured == 1
 
 
 async def test_begin_removes_what_is_not_to_be_kept(autojump_clock, bench):

@@ -61,6 +61,14 @@ async def test_a_trace_that_is_taken(context, tmp_path):
     assert len(context.tracing.said) == 2
 
 
+async def test_a_trace_without_pictures(context):
+    """Calls and network only, for next to nothing."""
+    tracer = Tracer(context, pictures=False)
+    await tracer.begin()
+    assert await dropped(tracer) is None
+    assert context.tracing.said == [("start", []), ("stop", None)]
+
+
 async def test_notes_are_not_taken_of_our_own(context):
     """Who replaced `start` on this object, to note what bodies do, is not told of ours."""
 

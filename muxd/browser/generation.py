@@ -220,9 +220,9 @@ class Generation(PageSource):
                 raise self.lost from error
             raise SessionError(f"session {session!r} was not saved: {error}") from error
 
-    async def trace(self, lease: Lease) -> None:
+    async def trace(self, lease: Lease, *, pictures: bool = True) -> None:
         """Begin a trace of Playwright's, within `TRACE_BOUND`. Never raises."""
-        self._tracer = Tracer(lease.context)
+        self._tracer = Tracer(lease.context, pictures=pictures)
         try:
             await _within(TRACE_BOUND, self._tracer.begin)
         except (Error, trio.TooSlowError) as error:

@@ -29,9 +29,10 @@ class Tracer:
     Its methods are to be bridged and bounded by the caller, and raise what Playwright raises.
     """
 
-    def __init__(self, context: BrowserContext) -> None:
-        """For this context; nothing happens yet."""
+    def __init__(self, context: BrowserContext, *, pictures: bool = True) -> None:
+        """For this context; nothing happens yet. `pictures`: snapshots and screenshots, too."""
         self._tracing: Any = context.tracing
+        self._options = {"screenshots": True, "snapshots": True} if pictures else {}
         self.on = False
         """It is being made."""
         self._bodys_start: Callable[..., Any] | None = None
@@ -41,7 +42,7 @@ class Tracer:
         # Not the method of this very object: it takes notes of what bodies do (`Traces`).
         self.on = True  # also if this is cancelled half-way
         try:
-            await type(self._tracing).start(self._tracing, screenshots=True, snapshots=True)
+            await type(self._tracing).start(self._tracing, **self._options)
         except Exception:
             self.on = False
             raise

@@ -57,6 +57,8 @@ class FakePages(PageSource):
         """True: `revoke` does not close pages; only killing helps."""
         self.traced = 0
         """How many traces were begun."""
+        self.pictured = 0
+        """How many of them with pictures."""
         self.observed = 0
         """How often the pages were looked at."""
         self.shows = Observation(
@@ -130,10 +132,11 @@ class FakePages(PageSource):
         """Lose the page that is leased, not the browser."""
         self._crashed.set()
 
-    async def trace(self, lease: Lease) -> None:
+    async def trace(self, lease: Lease, *, pictures: bool = True) -> None:
         """Note it."""
         await trio.lowlevel.checkpoint()
         self.traced += 1
+        self.pictured += pictures
 
     async def observe(self, lease: Lease, folder: Path) -> Observation:
         """Show what it is told to; nothing once the page is closed or lost."""

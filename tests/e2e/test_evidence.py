@@ -29,7 +29,7 @@ def configure(home, line):
 
 
 def test_a_run_that_failed_can_be_looked_into(muxd_home):
-    """Of `muxd run`, alone and in the daemon: page, traceback, console; no secret; retries traced."""
+    """Of `muxd run`, alone and in the daemon: page, traceback, console; no secret."""
     home = muxd_home
     home.environ["SHOP_KEY"] = KEY
     home.write("shop", JOBS)
@@ -41,12 +41,12 @@ def test_a_run_that_failed_can_be_looked_into(muxd_home):
     home.call("run", "broken", code=1)
     newest, fine, first = home.history()
     assert (newest["outcome"], fine["outcome"], first["outcome"]) == ("failed", "ok", "failed")
-    for record, traced in ((newest, True), (first, False)):
+    for record in (newest, first):
         told = home.json("history", "show", record["id"])
         assert told["error"] == "no price; the key was ***"
         evidence = told["evidence"]
         assert {"screenshot.png", "page.html", "console.txt"} <= set(evidence["files"])
-        assert ("trace.zip" in evidence["files"]) == traced
+        assert "trace.zip" in evidence["files"]
         assert evidence["title"] == "Shop"
         assert "raise LookupError" in evidence["traceback"]
         assert "log: on the page" in evidence["console"]
