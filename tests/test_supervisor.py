@@ -180,8 +180,8 @@ async def test_browsers_lost_by_runs_are_replaced_at_once_however_many(autojump_
         begun = trio.current_time()
         records = [await book.wait_ended(release.id) for release in releases]
         assert [r.outcome for r in records] == [Outcome.crashed] * 10 + [Outcome.ok]
-        # A second for each launch, and one for each close.
-        assert trio.current_time() - begun < 30
+        # Three seconds each; with a back-off it would be minutes.
+        assert trio.current_time() - begun < 40
 
 
 async def test_what_waits_survives_the_browser(autojump_clock):

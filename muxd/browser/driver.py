@@ -53,8 +53,11 @@ async def open_driver(scratch: Path) -> AsyncIterator[tuple[Playwright, WatchedP
                 playwright = await bridged(manager.start)()
         except trio.TooSlowError:
             raise BrowserLost(f"Playwright's driver did not start in {START_BOUND:g} s") from None
-        except (Error, OSError) as error:
-            raise BrowserLost(f"Playwright's driver did not start: {error}") from error
+        except Exception as error:
+            # Playwright raises a bare Exception where the driver dies before it has said hello.
+            if type(error) is Exception or isinstance(error, (Error, OSError)):
+                raise BrowserLost(f"Playwright's driver did not start: {error}") from error
+            raise
         finally:
             driver = _new_driver(before)
         if driver is None:

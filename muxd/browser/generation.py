@@ -394,8 +394,10 @@ async def open_generation(
         except Error as error:
             _kill_all_on(plan)
             raise launch_error(error, plan) from error
-        except BaseException:
+        except BaseException as error:
             _kill_all_on(plan)
+            if type(error) is Exception:  # Playwright's, where its driver dies
+                raise BrowserLost(f"the browser did not launch: {error}") from error
             raise
         leader = _leader(plan)
         if leader is None:
