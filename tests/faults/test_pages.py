@@ -125,7 +125,7 @@ def test_page_closes_itself(house):
 
 
 def test_service_worker(house):
-    """A service worker that answers for ever is ended; its registration stays in the profile."""
+    """A service worker that answers for ever goes with its session, and is in nobody's way."""
     house.survives(pages.service_worker, TIMED_OUT, timeout=2.0)
 
 
