@@ -413,6 +413,8 @@ async def open_generation(
                 nursery.cancel_scope.cancel()
                 with trio.CancelScope(shield=True):
                     await generation._aclose()
+                    if generation.lost is not None:
+                        driver.kill()  # perhaps it's what hangs, and it has nothing left to close
 
 
 async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers:
