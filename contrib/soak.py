@@ -123,7 +123,7 @@ BODIES = [
     bodies.swallows_cancellation, bodies.shielded, bodies.swallows_playwrights,
     bodies.waits_for_a_future, bodies.waits_for_an_event, bodies.huge_text, bodies.huge_error,
     bodies.repr_raises, bodies.exits, bodies.interrupts, bodies.exception_group,
-    bodies.stops_the_loop, bodies.closes_the_context, bodies.closes_the_browser,
+    bodies.tries_again_for_ever, bodies.stops_the_loop, bodies.closes_the_context, bodies.closes_the_browser,
 ]
 LEAKS = [
     bodies.forks, bodies.forks_and_stays, bodies.leaves_a_process, bodies.leaves_a_daemon,
@@ -204,7 +204,7 @@ class Soak:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return done.stdout if done.returncode == 0 else ""
@@ -216,7 +216,7 @@ class Soak:
 
     def wait_running(self) -> None:
         """Wait until it runs, or give up."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 150
         while (status := self.status()) is None or status["state"] != "running":
             if time.monotonic() > end or self.process.poll() is not None:
                 raise SystemExit(f"muxd did not start:\n{self.output.read_text()[-3000:]}")
@@ -311,6 +311,17 @@ class Soak:
                 resume += RESUME_EVERY
             time.sleep(max(0.0, min(look, kill, resume, end) - time.monotonic()))
 
+    def settle(self) -> float:
+        """Wait until muxd answers and all that was released before has had time to end.
+
+        Returns that instant. If a body blocks muxd right now, it may take a minute.
+        """
+        self.wait_running()
+        instant = time.time()
+        time.sleep(45)
+        self.wait_running()
+        return instant
+
     def stop(self) -> list[str]:
         """Stop it; say what is left of it."""
         before = self.processes()
@@ -341,11 +352,15 @@ def _time(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def judge_releases(records: list[dict], begin: float, end: float) -> list[str]:
+def judge_releases(records: list[dict], started: float, end: float) -> list[str]:
     """What is wrong with the honest releases between these instants."""
     wrong = []
     ends_well = {r["first_id"] or r["id"] for r in records if r["outcome"] == "ok"}
     for job, (interval, phase) in HONEST.items():
+        begin = started
+        # A job that is new has its first release up to one and a half intervals later.
+        firsts = [_time(r["released_at"]) for r in records if r["job"] == job]
+        begin = max(begin, min([*firsts, begin + 1.5 * interval + 1]) - 0.5)
         slots: dict[int, list[dict]] = {}
         for record in records:
             if record["job"] == job and record["cause"] == "slot" and record["attempt"] == 1:
@@ -439,7 +454,7 @@ def main() -> int:
                 f"muxd runs (process {soak.process.pid}); {options.minutes:g} minutes", flush=True
             )
             soak.run(options.minutes * 60)
-            end = time.time() - 20  # what is released in the last moments may not have ended
+            end = soak.settle()
         finally:
             left = soak.stop()
         records = soak.history()

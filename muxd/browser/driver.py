@@ -7,7 +7,7 @@ import os
 import shutil
 from functools import partial
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import trio
@@ -62,6 +62,7 @@ async def open_driver(scratch: Path) -> AsyncIterator[tuple[Playwright, WatchedP
             driver = _new_driver(before)
         if driver is None:
             raise BrowserLost("Playwright's driver ended as soon as it had started")
+        _let_others_in(playwright)
         yield playwright, driver
     finally:
         with trio.CancelScope(shield=True):
@@ -94,6 +95,36 @@ async def _settle(manager: object) -> None:
     broken = transport.on_error_future
     if broken.done() and not broken.cancelled():
         broken.exception()
+
+
+def _let_others_in(playwright: object) -> None:
+    """Have a call that fails before it has begun fail one turn of the loop later.
+
+    Once a page or the browser is gone Playwright raises at once, without a single await. A body
+    that tries again whatever is raised would never let go of the loop: no deadline could end it,
+    and muxd as a whole would stand still. Playwright has no public way for it.
+    """
+    connection = getattr(getattr(playwright, "_impl_obj", None), "_connection", None)
+    send = getattr(connection, "send_message_to_server", None)
+    loop = getattr(connection, "_loop", None)
+    if connection is None or send is None or loop is None:
+        return
+
+    def send_or_fail_soon(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return send(*args, **kwargs)
+        except Exception as error:
+            failing = loop.create_future()
+            loop.call_soon(_fail, failing, error)
+            return failing
+
+    connection.send_message_to_server = send_or_fail_soon
+
+
+def _fail(future: Any, error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # nobody has to ask: Playwright doesn't always
 
 
 def _new_driver(before: set[int]) -> WatchedProcess | None:

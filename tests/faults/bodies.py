@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 
+import psutil
 import trio
 
 import muxd
@@ -198,6 +199,16 @@ async def deep_recursion(run, url):
         return deeper(n + 1)
 
     deeper(0)
+
+
+async def tries_again_for_ever(run, url):
+    """Without Playwright's driver every call fails at once."""
+    for child in psutil.Process().children():
+        if "run-driver" in child.cmdline():
+            child.kill()
+    while True:
+        with contextlib.suppress(Exception):
+            await run.page.goto(url)
 
 
 async def waits_for_a_future(run, url):

@@ -108,6 +108,11 @@ def test_loop_stopped(house):
     house.survives(bodies.stops_the_loop, Outcome.failed, timeout=5.0)
 
 
+def test_trying_again_without_a_browser(house):
+    """A body that goes on calling a browser that is gone lets others in, and is ended."""
+    house.survives(bodies.tries_again_for_ever, Outcome.crashed, timeout=5.0, kept=False)
+
+
 @pytest.mark.parametrize("body", [bodies.closes_the_context, bodies.closes_the_browser])
 def test_shared_browser_closed(house, body):
     """A body that closes what all runs share is charged with it; the next has a new browser."""
