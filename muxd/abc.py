@@ -68,11 +68,7 @@ class Store(ABC):
 
     @abstractmethod
     async def last_releases(self) -> Mapping[str, float]:
-        """For each job the newest release by its slot, real Unix seconds; rehearsals don't count.
-
-        For a job that had none yet, when it got its first place on the timetable (`set_phases`): so
-        its first release is not forgotten either, should nobody be there at its time.
-        """
+        """For each job the newest release by its slot, real Unix seconds; rehearsals don't count."""
 
     @abstractmethod
     async def learned(self) -> Mapping[str, Learned]:
@@ -93,6 +89,15 @@ class Store(ABC):
           at: from when on jobs of which that was not said before are to be released, real Unix seconds; None:
             from whenever somebody does.
         """
+
+    async def placed(self) -> Mapping[str, float]:
+        """Since when jobs have a place on the timetable, Unix seconds, as `set_phases` was told.
+
+        So the first release of a job is not forgotten either, should nobody be there at its time.
+        A store that doesn't keep it knows of none, as here.
+        """
+        await trio.lowlevel.checkpoint()
+        return {}
 
     @abstractmethod
     async def pauses(self) -> Mapping[str, Pause]:

@@ -333,6 +333,7 @@ class Core:
             bus=self.bus,
             pauses=self.pauses,
             last_releases=await self.book.store.last_releases(),
+            placed=await self.book.store.placed(),
         )
 
     async def _release(self) -> None:

@@ -75,6 +75,7 @@ class Scheduler:
         bus: Bus[Event],
         pauses: Pauses,
         last_releases: Mapping[str, float],
+        placed: Mapping[str, float] | None = None,
     ) -> None:
         """Make a scheduler; it does nothing before `run`.
 
@@ -90,6 +91,8 @@ class Scheduler:
           pauses: which jobs are paused.
           last_releases: by job the newest release by its slot before this start, real Unix
             seconds. A rehearsal (speed other than 1) has no past: then they don't count.
+          placed: since when jobs have a place, real Unix seconds: from then on the releases count of
+            those that had none yet.
         """
         self._clock, self._calendar, self._timetable = clock, calendar, timetable
         self._jobs = dict(jobs)
@@ -99,14 +102,16 @@ class Scheduler:
         self._nap: trio.CancelScope | None = None
         self.reserved: tuple[float, float] | None = None
         """A stretch of timetable time in which nothing is placed that has no slot: from, to."""
-        past = last_releases if clock.speed == 1 else {}
+        past, since = (last_releases, placed or {}) if clock.speed == 1 else ({}, {})
         self._made_at = now = clock.now()
         # {job name: its course}
         self._courses: dict[str, Course] = {}
         for slot in timetable.slots:
             job = self._jobs.get(slot.name)
             if job is not None:
-                self._enter(Course(calendar, job, slot, now=now, newest=past.get(slot.name)))
+                newest = past.get(slot.name)
+                begun = now if newest is not None else min(now, since.get(slot.name, now))
+                self._enter(Course(calendar, job, slot, now=begun, newest=newest))
 
     @property
     def jobs(self) -> Mapping[str, Job]:

@@ -156,14 +156,9 @@ class Ledger(Store):
         return found[0] if found else None
 
     async def last_releases(self) -> Mapping[str, float]:
-        """For each job the newest release by its slot, or since when it has one. Safe to cancel."""
-
-        def read(connection: sqlite3.Connection) -> dict[str, int]:
-            places = rows.read_places(connection)
-            since = {job: at for job, (_, _, at) in places.items() if at is not None}
-            return since | dict(connection.execute(rows.LAST_RELEASES).fetchall())
-
-        return {job: at_us / 1e6 for job, at_us in (await self._call(read)).items()}
+        """For each job the newest release by its slot, real Unix seconds. Safe to cancel."""
+        found = await self._call(lambda c: c.execute(rows.LAST_RELEASES).fetchall())
+        return {job: released_us / 1e6 for job, released_us in found}
 
     async def learned(self) -> Mapping[str, Learned]:
         """For each job what its newest 50 good runs at speed 1 took. Safe to cancel.
@@ -199,6 +194,11 @@ class Ledger(Store):
             self._file.present.set_places(places)
 
         await self._change(replace)
+
+    async def placed(self) -> Mapping[str, float]:
+        """Since when jobs have a place on the timetable, Unix seconds. Safe to cancel."""
+        places = await self._call(rows.read_places)
+        return {job: at / 1e6 for job, (_, _, at) in places.items() if at is not None}
 
     async def pauses(self) -> Mapping[str, Pause]:
         """The jobs that are paused, by name. Safe to cancel."""

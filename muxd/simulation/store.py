@@ -106,6 +106,10 @@ class MortalStore(Store):
         """See `Store.set_phases`."""
         await self._call(self._below.set_phases, phases, at=at)
 
+    async def placed(self) -> Mapping[str, float]:
+        """See `Store.placed`."""
+        return await self._call(self._below.placed)
+
     async def pauses(self) -> Mapping[str, Pause]:
         """See `Store.pauses`."""
         return await self._call(self._below.pauses)

@@ -105,11 +105,10 @@ class MemoryStore(Store):
         """For each job the newest release by its slot, real Unix seconds."""
         await self._ready()
         newest: dict[str, float] = {}
-        since = {job: at for job, at in self._since.items() if at is not None}
         for record in self._records.values():
             if record.cause in (Cause.slot, Cause.catch_up) and record.speed == 1:
                 newest[record.job] = max(newest.get(record.job, -math.inf), record.released_at)
-        return since | newest
+        return newest
 
     async def learned(self) -> Mapping[str, Learned]:
         """For each job what its newest 50 good runs at speed 1 took."""
@@ -135,6 +134,11 @@ class MemoryStore(Store):
         since = {job: self._since.get(job) for job in phases}
         self._since = {job: now if begun is None else begun for job, begun in since.items()}
         self._phases = dict(phases)
+
+    async def placed(self) -> Mapping[str, float]:
+        """Since when jobs have a place on the timetable, Unix seconds."""
+        await self._ready()
+        return {job: at for job, at in self._since.items() if at is not None}
 
     async def pauses(self) -> Mapping[str, Pause]:
         """The jobs that are paused, by name."""
