@@ -185,6 +185,13 @@ def test_the_stack_is_cut_to_the_bodys_own_frames(stack_file):
     assert "0x1" not in stack
 
 
+@pytest.mark.parametrize("dump", ["", "\n\n", "Current thread 0x1:", "nonsense"])
+def test_a_stack_that_could_not_be_written_does_no_harm(stack_file, dump):
+    """The block is known all the same."""
+    os.write(stack_file, f"12.5\n{dump}".encode())
+    assert read_stack(stack_file) == (12.5, "" if ":" in dump else dump.strip())
+
+
 def test_a_main_thread_that_waits_is_not_where_it_is_stuck(stack_file):
     """Another thread keeps the interpreter's lock: all threads are shown."""
     dump = (
@@ -207,7 +214,7 @@ def test_a_note_is_read_as_it_was_written(tmp_path):
     fate = last_fate(tmp_path)
     assert (fate.run, fate.at, fate.outcome) == ("01abc", 1000.5, Outcome.crashed)
     assert fate.error_type == "muxd.errors.LoopBlocked"
-    assert fate.harm == "blocked muxd for 35.2 s: it had to be restarted"
+    assert fate.harm == "blocked muxd for 35.2 s, until muxd was killed"
     assert "in stuck" in fate.error
     forget_fate(tmp_path)
     forget_fate(tmp_path)
@@ -635,6 +642,31 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
     assert 5 <= note.blocked < 9
     assert "in stuck" in note.stack
     assert all(gone(int(pid)) for pid in (fake.folder / "orphan").read_text().split())
+
+
+def test_a_second_signal_does_not_wait_for_the_limit_of_a_block(fake):
+    """The first is for the daemon, which can't hear it; at the second it is killed."""
+    fake.start(
+        """
+        lines.send("listening")
+        lines.send("running")
+        lines.send("run", "01abc", "a job")
+        signal.signal(DUMP, signal.SIG_IGN)
+        time.sleep(600)
+        """,
+        limit=300,
+    )
+    fake.wait(fake.lives)
+    time.sleep(0.5)
+    fake.process.send_signal(signal.SIGINT)
+    time.sleep(7)
+    assert fake.process.poll() is None
+    fake.process.send_signal(signal.SIGINT)
+    code, log = fake.ends(20)
+    assert code == 1
+    assert "it is killed" in log[-1]["event"]
+    assert len(fake.lives()) == 1
+    assert Note.read(str(fake.folder)).blocked < 60
 
 
 def test_stopped_together_they_blame_nobody(fake):

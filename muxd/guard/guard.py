@@ -71,6 +71,8 @@ class Guard:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.log = Log(plan.log_format, colours=plan.colours)
+        self.calls = 0
+        """How many signals to stop came here."""
         self.told = False
         """Somebody told muxd to stop: no other daemon is started."""
         self.ever_ran = False
@@ -117,6 +119,8 @@ class Guard:
             now = time.monotonic()
             self._hear(now)
             self._pass_on(now)
+            if self.calls > 1:
+                life.cut_short(now)
             life.look(now)
 
     def _hear(self, now: float | None = None) -> None:
@@ -137,6 +141,7 @@ class Guard:
             for number in self._wakes.recv(4096):
                 if number in FORWARDED:
                     self.told = True
+                    self.calls += 1
                     wait = 0.0 if self._life.listening else PATIENCE
                     self._pending.append((time.monotonic() + wait, number))
 

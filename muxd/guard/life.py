@@ -106,6 +106,11 @@ class Life:
         elif step == "over" and self.blocked is None:
             self._over(now)
 
+    def cut_short(self, now: float) -> None:
+        """End a block now, if there is one: somebody can't wait for its limit."""
+        if self._watch.found and self.blocked is None:
+            self._over(now)
+
     def kill(self) -> None:
         """Kill it, at once."""
         with contextlib.suppress(ProcessLookupError):
@@ -139,7 +144,6 @@ class Life:
             "error",
             f"muxd has been blocked for {self.blocked:.1f} s: it is killed",
             **run,
-            limit=self._watch.limit,
             stack=self.stack,
         )
         self.kill()

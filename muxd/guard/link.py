@@ -97,7 +97,7 @@ def _main_part(dump: str) -> str:
     threads = dump.strip().split("\n\n")
     for thread in threads:
         lines = thread.splitlines()
-        if lines[0].startswith("Current thread"):
+        if lines and lines[0].startswith("Current thread"):
             waits = len(lines) > 1 and lines[1].rstrip().endswith((" in select", " in poll"))
             return dump.strip() if waits else "\n".join(_own_part(lines[1:]))
     return dump.strip()

@@ -34,7 +34,7 @@ class Note:
     def harm(self) -> str:
         """What is charged to the run."""
         if self.blocked is not None:
-            return f"blocked muxd for {self.blocked:.1f} s: it had to be restarted"
+            return f"blocked muxd for {self.blocked:.1f} s, until muxd was killed"
         return f"muxd died ({self.how}) while it ran"
 
     @property
@@ -43,7 +43,7 @@ class Note:
         if self.blocked is None:
             return self.harm
         where = f"; it was in\n{self.stack}" if self.stack else ""
-        return f"it blocked muxd for {self.blocked:.1f} s, so that muxd had to be restarted{where}"
+        return f"it {self.harm}{where}"
 
     def write(self, directory: str) -> None:
         """Put it into the state directory, wholly or not at all. Raises `OSError`."""
