@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["CALAMITIES", "Fault", "FaultPlan", "FaultRates", "Place"]
 
@@ -101,6 +101,9 @@ class FaultRates:
     between: float | None = None
     """How many calamities a day come at any time. None: 40 times `everywhere`."""
 
+    only: tuple[Fault, ...] = tuple(Fault)
+    """What may happen. Where nothing of it can, nothing does."""
+
     @property
     def a_day(self) -> float:
         """How many calamities a day come at any time."""
@@ -116,20 +119,20 @@ class FaultPlan:
         self._rates = rates
         self._random = Random(f"faults/{seed}")
         # {place: what can happen there, with weights that grow}
-        self._choices = {place: _weighted(place) for place in Place}
+        self._choices = {place: _weighted(place, rates.only) for place in Place}
 
     def draw(self, place: Place, job: str | None = None) -> Fault | None:
         """What happens here now; None if all is well."""
         rate = self._rates.everywhere
         if job is not None:
             rate = self._rates.jobs.get(job, rate)
-        if rate <= 0 or self._random.random() >= rate:
+        if rate <= 0 or not self._choices[place][0] or self._random.random() >= rate:
             return None
         return self._choose(place)
 
     def next_calamity(self) -> tuple[float, Fault] | None:
         """In how many seconds the next comes at any time, and which; None if none ever does."""
-        if self._rates.a_day <= 0:
+        if self._rates.a_day <= 0 or not self._choices[Place.between][0]:
             return None
         return self._random.expovariate(self._rates.a_day / 86_400), self._choose(Place.between)
 
@@ -138,11 +141,13 @@ class FaultPlan:
         return self._random.choices(faults, cum_weights=weights)[0]
 
 
-def _weighted(place: Place) -> tuple[list[Fault], list[float]]:
+def _weighted(place: Place, only: Collection[Fault]) -> tuple[list[Fault], list[float]]:
     faults: list[Fault] = []
     weights: list[float] = []
     total = 0.0
     for fault, weight in {**CALAMITIES, **_OWN[place]}.items():
+        if fault not in only:
+            continue
         total += weight
         faults.append(fault)
         weights.append(total)

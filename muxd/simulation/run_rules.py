@@ -26,6 +26,8 @@ __all__ = ["RunRules"]
 
 FREE_WITHIN = 10.0
 """How long after a deadline the browser may still be held, seconds."""
+LEDGER_BOUND = 10.0
+"""How long a slow ledger may hold up one write, seconds."""
 ROUNDING = 0.01
 """Seconds that don't matter."""
 BAD = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.empty})
@@ -78,6 +80,8 @@ class RunRules:
         self._catching: set[str] = set()
         # when the last of them ended, or any began to be owed; seconds since the beginning
         self._idle_since = 0.0
+        # {job name: when its last run ended, seconds since the beginning}
+        self._ended: dict[str, float] = {}
         # {job name: its newest release by its slot, Unix seconds}
         self._slots: dict[str, float] = {}
         self._steps = len(self._world.steps_back)
@@ -146,9 +150,11 @@ class RunRules:
         )
         if record.cause is Cause.slot:
             late = stamp.wall - record.released_at
+            # It is judged when it comes due; then a slow ledger may hold up the scheduler.
+            slow = self._world.at < self._world.ledger_slow_until + LEDGER_BOUND
             notes.holds(
                 "on time",
-                late <= ON_TIME + ROUNDING,
+                late <= ON_TIME + (2 * LEDGER_BOUND if slow else 0) + ROUNDING,
                 f"run {record.id} of {record.job} is released as usual, {late:.3f} s late",
             )
             self._slots[record.job] = record.released_at
@@ -226,7 +232,7 @@ class RunRules:
         for run_id, other in self._owed.items():
             if other.owed_at > placed_from or other.job.name == owed.job.name:
                 continue
-            if other.job.misfire is Misfire.all and other.job.name in self.busy:
+            if other.job.misfire is Misfire.all and self._busy_since(other.job.name, placed_from):
                 continue
             mine, its = self._since(owed), self._since(other)
             ratios = [
@@ -239,6 +245,10 @@ class RunRules:
                     f"run {record.id} of {record.job} before {run_id} of {other.job.name}, which "
                     f"is overdue by {ratios[1][0]:.3f} intervals, not {ratios[1][1]:.3f}",
                 )
+
+    def _busy_since(self, job: str, at: float) -> bool:
+        """Whether a run of this job has waited or been in progress since then."""
+        return job in self.busy or self._ended.get(job, -1.0) >= at
 
     def _since(self, owed: _Owed) -> float:
         """Since when its job has been waiting for a run, Unix seconds."""
@@ -295,6 +305,7 @@ class RunRules:
             self._running = None
         if self._waiting.pop(record.id, None) is not None:
             self._waiting_of[record.job].discard(record.id)
+        self._ended[record.job] = self._world.at
         self._owed.pop(record.id, None)
         if record.id in self._catching:
             self._catching.discard(record.id)
