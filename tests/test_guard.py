@@ -22,7 +22,7 @@ import trio
 import muxd.guard
 from muxd import logs
 from muxd.guard.lines import Log
-from muxd.guard.link import Lines, Link, new_stack_file, read_stack
+from muxd.guard.link import VARIABLE, Lines, Link, new_stack_file, read_stack
 from muxd.guard.note import FILE_NAME, Note
 from muxd.guard.watch import Watch
 from muxd.pulse import Pulse, Signals, forget_fate, last_fate
@@ -189,17 +189,28 @@ def test_the_stack_is_cut_to_the_bodys_own_frames(stack_file):
 def test_a_stack_that_could_not_be_written_does_no_harm(stack_file, dump):
     """The block is known all the same."""
     os.write(stack_file, f"12.5\n{dump}".encode())
-    assert read_stack(stack_file) == (12.5, "" if ":" in dump else dump.strip())
+    assert read_stack(stack_file) == (12.5, dump.strip())
 
 
-def test_a_main_thread_that_waits_is_not_where_it_is_stuck(stack_file):
-    """Another thread keeps the interpreter's lock: all threads are shown."""
+@pytest.mark.parametrize(
+    ("frame", "order"),
+    [
+        ('File "trio/_io_epoll.py", line 4 in get_events', ["in hog", "in get_events"]),
+        ('File "/jobs/stuck.py", line 9 in listener', ["in listener", "in hog"]),
+    ],
+)
+def test_a_main_thread_that_is_in_no_body_is_not_the_only_suspect(stack_file, frame, order):
+    """Another thread may keep the interpreter's lock: all that have work are shown, and first
+    those others if the main thread waits."""
     dump = (
         'Thread 0x1 (most recent call first):\n  File "/jobs/stuck.py", line 7 in hog\n\n'
-        'Current thread 0x2 (most recent call first):\n  File "selectors.py", line 4 in select\n'
+        'Thread 0x3 (most recent call first):\n  File "trio/_thread_cache.py", line 7 in rest\n\n'
+        f"Current thread 0x2 (most recent call first):\n  {frame}\n"
     )
     os.write(stack_file, f"12.5\n{dump}".encode())
-    assert "in hog" in read_stack(stack_file)[1]
+    stack = read_stack(stack_file)[1]
+    assert "in rest" not in stack
+    assert stack.index(order[0]) < stack.index(order[1])
 
 
 NOTE = Note(run="01abc", job="stuck", at=1000.5, how="SIGKILL", blocked=35.24, stack="in stuck")
@@ -295,7 +306,8 @@ def pulse(stack_file):
 
 def block(fd, since, stack="  in body"):
     os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{since}\nCurrent thread 0x1:\n{stack}\n".encode(), 0)
+    driver = '  File "/lib/muxd/coroutine_driver.py", line 1 in _step'
+    os.pwrite(fd, f"{since}\nCurrent thread 0x1:\n{stack}\n{driver}\n".encode(), 0)
 
 
 def test_a_block_is_known_when_its_run_ends(pulse, stack_file):
@@ -464,7 +476,7 @@ def fake(tmp_path):
         below = []
         if fake.process.poll() is None:
             below = psutil.Process(fake.process.pid).children(recursive=True)
-        for process in [*below, fake.process]:
+        for process in [fake.process, *below]:
             try:
                 process.kill()
             except psutil.NoSuchProcess:
@@ -726,6 +738,15 @@ def test_a_killed_guard_takes_the_daemon_along(fake):
     fake.process.kill()
     fake.process.wait(5)
     fake.wait(lambda: gone(pid), 5)
+
+
+def test_a_daemon_whose_guard_is_gone_before_it_began_ends(fake):
+    """It does not make itself a guard of its own."""
+    fake.start("os._exit(5)", env={**os.environ, VARIABLE: Link(1, 3, 4).as_text()})
+    output, _ = fake.process.communicate(timeout=20)
+    assert fake.process.returncode == 1
+    assert "guard that started this process is gone" in output
+    assert fake.lives() == []
 
 
 def test_a_daemon_that_said_goodbye_and_stays_is_ended(fake):

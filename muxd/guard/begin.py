@@ -33,8 +33,11 @@ def under_guard(state_dir: Path, *, blocked_limit: float, log_format: str, colou
     Raises:
       OSError: there can be no further process.
     """
-    link = Link.from_text(os.environ.pop(VARIABLE, ""))
-    if link is not None:
+    found = os.environ.pop(VARIABLE, None)
+    if found is not None:
+        link = Link.from_text(found)
+        if link is None:
+            sys.exit("muxd: the guard that started this process is gone, and so it ends")
         for fd in (link.socket, link.stack):
             os.set_inheritable(fd, False)
         processes.die_with_parent(link.guard)

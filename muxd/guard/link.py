@@ -34,6 +34,9 @@ DUMP: int = signal.SIGRTMIN + 3 if hasattr(signal, "SIGRTMIN") else signal.Signa
 """The signal at which the daemon writes its stack, whatever its main thread is in. Not one that a
 job would use."""
 STACK_LIMIT = 64_000
+_DRIVER = os.path.join("muxd", "coroutine_driver.py")
+_WAITING = (" in select", " in poll", " in get_events")
+# what functions wait for events
 
 
 @dataclass(frozen=True)
@@ -90,23 +93,31 @@ def is_a_runs(stack: str) -> bool:
 
 
 def _main_part(dump: str) -> str:
-    """The main thread's stack; those of all threads if the main thread is not where it is stuck.
+    """The main thread's stack if it is in a body, a sink or a service; else those of all threads.
 
-    It is not, if it waits for the next event: then another thread keeps the interpreter's lock.
+    For then it may be another thread that keeps the interpreter's lock. That one comes first if the
+    main thread only waits; threads without work are left out.
     """
-    threads = dump.strip().split("\n\n")
-    for thread in threads:
-        lines = thread.splitlines()
-        if lines and lines[0].startswith("Current thread"):
-            waits = len(lines) > 1 and lines[1].rstrip().endswith((" in select", " in poll"))
-            return dump.strip() if waits else "\n".join(_own_part(lines[1:]))
-    return dump.strip()
+    threads = [text.splitlines() for text in dump.strip().split("\n\n") if text]
+    main = next((lines for lines in threads if lines[0].startswith("Current thread")), None)
+    if main is None:
+        return dump.strip()
+    stack = "\n".join(main)
+    if _DRIVER in stack or not is_a_runs(stack):
+        return "\n".join(_own_part(main[1:]))
+    others = [lines for lines in threads if lines is not main and not _is_idle(lines)]
+    waits = len(main) > 1 and main[1].endswith(_WAITING)
+    ordered = [*others, main] if waits else [main, *others]
+    return "\n".join(line for lines in ordered for line in lines)
+
+
+def _is_idle(lines: list[str]) -> bool:
+    return len(lines) < 2 or "_thread_cache.py" in lines[1] or "<no Python frame>" in lines[1]
 
 
 def _own_part(frames: list[str]) -> list[str]:
     """A body's own frames; all, if the stack is not a body's."""
-    driver = os.path.join("muxd", "coroutine_driver.py")
-    own = next((place for place, frame in enumerate(frames) if driver in frame), 0)
+    own = next((place for place, frame in enumerate(frames) if _DRIVER in frame), 0)
     return frames[:own] or frames
 
 
