@@ -29,6 +29,7 @@ __all__ = [
     "Config",
     "DaemonConfig",
     "EvidenceConfig",
+    "LedgerConfig",
     "LogFormat",
     "PluginsConfig",
     "ResourcesConfig",
@@ -104,6 +105,15 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
         raise ValueError("give a whole number from 0 to 1000000")
     return value
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
+        return value
+
+    return read
 
 
 def _at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[object], int]:
@@ -213,6 +223,10 @@ class DaemonConfig:
     seconds, 5 to 3600."""
     log_format: LogFormat = _setting("auto", _log_format, env="MUXD_LOG_FORMAT")
     """``console`` for people, ``json`` for machines; ``auto``: console on a terminal."""
+    log_files: int = _setting(5, _whole(0, 1000))
+    """How many files the log is kept in, in the state directory; 0: none."""
+    log_size: int = _setting(10_000_000, _at_least(100_000, _size, "100 kB or more"))
+    """How large each may be, bytes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -258,6 +272,16 @@ class EvidenceConfig:
     """Names of environment variables whose values are never kept."""
 
 
+@attrs.frozen(kw_only=True)
+class LedgerConfig:
+    """``[ledger]``: how much of the past is kept."""
+
+    keep: float = _setting(90 * 86_400.0, _seconds(0, 36_600 * 86_400, "from 0s to 36600d"))
+    """How long ended runs are kept, real seconds; 0: for ever."""
+    max_runs: int = _setting(1_000_000, _whole(0, 1_000_000_000))
+    """How many of them at most; 0: any number."""
+
+
 SECTIONS: Mapping[str, type] = {
     "browser": BrowserConfig,
     "plugins": PluginsConfig,
@@ -265,6 +289,7 @@ SECTIONS: Mapping[str, type] = {
     "slotting": SlottingConfig,
     "resources": ResourcesConfig,
     "evidence": EvidenceConfig,
+    "ledger": LedgerConfig,
 }
 """The sections with fixed keys; ``[jobs.NAME]`` has those of a job."""
 
@@ -279,6 +304,7 @@ class Config:
     slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
     resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
     evidence: EvidenceConfig = attrs.field(factory=EvidenceConfig)
+    ledger: LedgerConfig = attrs.field(factory=LedgerConfig)
     jobs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """``[jobs.NAME]``: fields of jobs that take the place of what the plugin says, and
     ``enabled``. The keys are known to be right; the values are checked when they meet the job."""

@@ -21,6 +21,7 @@ from muxd.config import (
     Config,
     DaemonConfig,
     EvidenceConfig,
+    LedgerConfig,
     PluginsConfig,
     ResourcesConfig,
     SlottingConfig,
@@ -155,6 +156,7 @@ class _Settings:
     slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
     resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
     evidence: EvidenceConfig = attrs.field(factory=EvidenceConfig)
+    ledger: LedgerConfig = attrs.field(factory=LedgerConfig)
 
 
 @attrs.frozen(kw_only=True)

@@ -35,6 +35,7 @@ from muxd.keeping import artifacts_of, evidence_of, make_room
 from muxd.leaks import Leaks
 from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
+from muxd.retention import keep_in_shape
 from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.status import status_of
@@ -133,6 +134,13 @@ class Daemon:
         room = partial(make_room, artifacts_of(self.config, self.state), shortage)
         with trio.move_on_after(PATIENCE):
             await trio.to_thread.run_sync(room, abandon_on_cancel=True)
+
+    async def _keep_in_shape(self) -> None:
+        """Check and prune the ledger now and then."""
+        wanted = self.config.ledger
+        await keep_in_shape(
+            self.book.store, keep=wanted.keep, max_runs=wanted.max_runs, real_now=time.time
+        )
 
     @property
     def grace(self) -> float:
@@ -241,6 +249,7 @@ class Daemon:
                 async with trio.open_nursery() as bodies:
                     self.core.assemble(bodies)
                     await beside.start(serve_control, self, self.state.socket)
+                    beside.start_soon(self._keep_in_shape)
                     await self.core.work()
                     self._drained.set()
                     bodies.cancel_scope.cancel()

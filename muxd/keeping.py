@@ -9,6 +9,7 @@ import structlog
 
 from muxd.artifacts import Artifacts
 from muxd.evidence import Evidence
+from muxd.logfile import LogFile
 from muxd.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from muxd.floors import Shortage
     from muxd.state import StateDir
 
-__all__ = ["artifacts_of", "evidence_of", "make_room", "secrets_of"]
+__all__ = ["artifacts_of", "evidence_of", "log_file_of", "make_room", "secrets_of"]
 
 
 def artifacts_of(config: Config, state: StateDir) -> Artifacts:
@@ -37,6 +38,13 @@ def make_room(artifacts: Artifacts, shortage: Shortage) -> None:
         structlog.get_logger().warning(
             "the disk is short: the evidence of old runs is removed", runs=len(removed)
         )
+
+
+def log_file_of(config: Config, state: StateDir) -> LogFile | None:
+    """The log in files; None if there is to be none."""
+    if not config.daemon.log_files:
+        return None
+    return LogFile(state.logs, files=config.daemon.log_files, size=config.daemon.log_size)
 
 
 def secrets_of(config: Config) -> Secrets:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["chosen_format", "configure", "has_colours"]
 
+LONGEST = 100_000
+"""A line that is longer than so many characters is cut where it is kept for long."""
 _DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -37,6 +39,7 @@ def configure(
     level: int = logging.INFO,
     *,
     stream: TextIO | None = None,
+    also: Callable[[str], object] | None = None,
 ) -> None:
     """Set up structlog, and what other libraries log through `logging`, for this process.
 
@@ -46,6 +49,7 @@ def configure(
       level: what is less important than this `logging` level is dropped. Of other libraries
         only warnings are shown, and INFO where `level` is DEBUG.
       stream: where to write; by default whatever ``sys.stderr`` is at the time.
+      also: is given each line as JSON, too, of INFO and above.
     """
     out: Any = stream if stream is not None else _Stderr()
     colours = log_format == "console" and has_colours(out)
@@ -55,6 +59,8 @@ def configure(
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
     ]
+    if also is not None:
+        shared.append(_Copied(also))
     render: Processor = _Console(colours=colours) if log_format == "console" else _json
     structlog.configure(
         processors=[*shared, render],
@@ -72,6 +78,25 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO if level <= logging.DEBUG else max(level, logging.WARNING))
+
+
+class _Copied:
+    """Gives what is logged to somebody else as well, as a line of JSON that is not too long."""
+
+    def __init__(self, also: Callable[[str], object]) -> None:
+        self._also = also
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        level = str(event.get("level", method))
+        if level == "debug":
+            return event
+        told = {key: value for key, value in event.items() if not key.startswith("_")}
+        line = _json(logger, method, dict(told))
+        if len(line) > LONGEST:
+            short = {"level": level, "event": str(told["event"])[: LONGEST // 10]}
+            line = _json(logger, method, short | {"cut_from": len(line)})
+        self._also(line)
+        return event
 
 
 class _Stderr:

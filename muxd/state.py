@@ -56,6 +56,11 @@ class StateDir:
         return self.root / "artifacts"
 
     @property
+    def logs(self) -> Path:
+        """The log in files."""
+        return self.root / "logs"
+
+    @property
     def socket(self) -> Path:
         """The control socket of a running daemon."""
         return self.root / "control.sock"

@@ -66,6 +66,10 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
             "now": book.now,
             "most_at_once": book.most_at_once,
         },
+        "ledger": {
+            "warnings": list(book.store.warnings),
+            "unwritten": len(book.unwritten),
+        },
         "timetable": {
             "jobs": len(timetable.slots),
             "feasible": timetable.feasible,

@@ -72,6 +72,8 @@ def test_every_value_says_where_it_came_from(tmp_path):
         "daemon.restart": "default",
         "daemon.blocked_limit": "default",
         "daemon.log_format": file,
+        "daemon.log_files": "default",
+        "daemon.log_size": "default",
     }
 
 

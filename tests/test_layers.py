@@ -27,7 +27,7 @@ LAYERS = {
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
-        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.book muxd.pauses muxd.arrears muxd.scheduler
+        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.book muxd.pauses muxd.arrears muxd.scheduler muxd.retention
         muxd.resources
     """,
     "the border": """
@@ -44,7 +44,7 @@ LAYERS = {
     "for plugin authors": "muxd.testing",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.signals muxd.state muxd.keeping muxd.core muxd.guard muxd.pulse muxd.control muxd.status muxd.alone
+        muxd.planning muxd.replan muxd.planner muxd.companions muxd.logs muxd.logfile muxd.signals muxd.state muxd.keeping muxd.core muxd.guard muxd.pulse muxd.control muxd.status muxd.alone
         muxd.daemon muxd.simulation
     """,
     "surface": "muxd.cli muxd.__main__",

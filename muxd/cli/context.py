@@ -18,6 +18,8 @@ from muxd.cli.stdout import own_stdout
 from muxd.plugins import load_plugins
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from muxd.config import Config
     from muxd.errors import PluginError
     from muxd.plugins import Plugins
@@ -25,10 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["load", "log_to_stderr", "this_program"]
 
 
-def log_to_stderr(log_format: Literal["console", "json"], level: int) -> None:
-    """Set up the logs of this command, from `level` on, or from DEBUG on with ``--debug``."""
+def log_to_stderr(
+    log_format: Literal["console", "json"],
+    level: int,
+    *,
+    also: Callable[[str], object] | None = None,
+) -> None:
+    """Set up the logs of this command, from `level` on, or from DEBUG on with ``--debug``.
+
+    What is told to `also` is said in `muxd.logs.configure`.
+    """
     debug = click.get_current_context().find_root().params.get("debug")
-    logs.configure(log_format, logging.DEBUG if debug else level)
+    logs.configure(log_format, logging.DEBUG if debug else level, also=also)
 
 
 def this_program() -> str:

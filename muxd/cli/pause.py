@@ -108,16 +108,19 @@ def _in_store(config: Config, names: Sequence[str | None], error: DaemonNotRunni
     """As the daemon would do it; that none runs is an error if nothing is paused."""
     from muxd import run
     from muxd.cli.context import load
+    from muxd.state import StateDir
 
     store = load(config).store(config.daemon.state_dir)
 
     async def edit() -> list[str]:
-        async with store.open() as opened:
-            pauses = dict(await opened.pauses())
-            gone = [name for name in pauses if None in names or name in names]
-            if not gone:
-                raise error
-            await opened.set_pauses({k: v for k, v in pauses.items() if k not in gone})
-            return gone
+        # Who writes holds the directory: no daemon comes in between.
+        with StateDir(config.daemon.state_dir).hold("run"):
+            async with store.open() as opened:
+                pauses = dict(await opened.pauses())
+                gone = [name for name in pauses if None in names or name in names]
+                if not gone:
+                    raise error
+                await opened.set_pauses({k: v for k, v in pauses.items() if k not in gone})
+                return gone
 
     return run(edit)

@@ -90,6 +90,7 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     from muxd.cli.context import load, log_to_stderr
     from muxd.daemon import Daemon
     from muxd.errors import AlreadyRunning, UserError
+    from muxd.keeping import log_file_of
     from muxd.state import StateDir
 
     log_to_stderr("console" if people else "json", logging.INFO)
@@ -104,6 +105,10 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     owner = state.owner()
     if owner is not None:  # before anything is launched; the lock itself is taken by the daemon
         raise AlreadyRunning(str(state.root), owner.pid, alone=owner.role == "run")
+    state.prepare()
+    file = log_file_of(config, state)
+    if file is not None:
+        log_to_stderr("console" if people else "json", logging.INFO, also=file.write)
     launch = launch_plan(config)
     if people and not again:
         _say_where(config, plugins, launch.found.source)

@@ -76,7 +76,10 @@ def _show(told: dict[str, Any], now: float) -> None:
     if resources and resources["short"]:
         held = ", ".join(resources["holding"]) or "nothing"
         click.echo(f"warning   {resources['short']}; held: {held}")
-    for warning in plan["warnings"]:
+    if told["ledger"]["unwritten"]:
+        count = told["ledger"]["unwritten"]
+        click.echo(f"warning   the ledger can't be written: {count} records are in memory only")
+    for warning in (*told["ledger"]["warnings"], *plan["warnings"]):
         click.echo(f"warning   {warning}")
     for problem in told["plugins_left_out"].values():
         click.echo(f"warning   {problem}")

@@ -269,6 +269,7 @@ def test_status_of_a_daemon_that_starts_has_no_empty_table(capsys):
         "waiting": [],
         "upcoming": [],
         "runs": {"by_outcome": {}, "most_at_once": 0},
+        "ledger": {"warnings": [], "unwritten": 0},
         "timetable": {
             "jobs": 1,
             "feasible": True,

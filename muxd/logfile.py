@@ -1,0 +1,118 @@
+"""The log in files, for what happened when nobody watched: bounded, and never in anybody's way."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING, Any, final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FILE_NAME", "LogFile"]
+
+FILE_NAME = "muxd.log"
+
+
+@final
+class LogFile:
+    """Lines in ``muxd.log`` in a folder; when it is full it becomes ``muxd.log.1``, and so on.
+
+    A line that can't be written is lost, and nothing else: no disk is so full that it costs a run.
+    To be used by one process, by any thread.
+    """
+
+    def __init__(self, folder: Path, *, files: int, size: int) -> None:
+        """Nothing is made before the first line.
+
+        Args:
+          folder: where the files are; made if it isn't there.
+          files: how many there are at most, 1 or more.
+          size: of each, bytes. A line more that doesn't fit begins the next.
+        """
+        self._folder, self._files = folder, files
+        self._handler = _Handler(folder / FILE_NAME, files=files, size=size)
+        self._is_ready = False
+
+    @property
+    def lost(self) -> int:
+        """How many lines could not be written."""
+        return self._handler.lost
+
+    def write(self, line: str) -> None:
+        """Write a line, which has no end of line. Never raises."""
+        if not self._is_ready:
+            with contextlib.suppress(OSError):
+                self._begin()
+        record = logging.LogRecord("muxd", logging.INFO, "", 0, line, None, None)
+        self._handler.handle(record)
+
+    def close(self) -> None:
+        """Close the file. Never raises."""
+        with contextlib.suppress(OSError):
+            self._handler.close()
+
+    def _begin(self) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._is_ready = True
+        for path in self._folder.glob(f"{FILE_NAME}.*"):  # there may have been more files allowed
+            number = path.suffix[1:]
+            if number.isdecimal() and int(number) >= self._files:
+                path.unlink(missing_ok=True)
+
+
+class _Handler(RotatingFileHandler):
+    """The library's, private to its owner, and with errors that cost a line each."""
+
+    def __init__(self, path: Path, *, files: int, size: int) -> None:
+        # One file that is never renamed would never be emptied either: it has no backup.
+        super().__init__(
+            path,
+            maxBytes=size,
+            backupCount=files - 1,
+            encoding="utf-8",
+            errors="backslashreplace",
+            delay=True,
+        )
+        self.lost = 0
+        self._is_torn = False
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def _open(self) -> Any:
+        return open(
+            self.baseFilename,
+            self.mode,
+            encoding=self.encoding,
+            errors=self.errors,
+            opener=lambda path, flags: os.open(path, flags, 0o600),
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, on a new one if the last was cut off."""
+        line = super().format(record)
+        return f"\n{line}" if self._is_torn else line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; `handleError` is told if that fails."""
+        before = self.lost
+        super().emit(record)
+        if self.lost == before:
+            self._is_torn = False
+
+    def doRollover(self) -> None:
+        """Begin the next file; where one file is all there may be, it is begun anew."""
+        super().doRollover()
+        if self.backupCount == 0:
+            with contextlib.suppress(OSError):
+                os.truncate(self.baseFilename, 0)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Count it, and begin again with the next line."""
+        self.lost += 1
+        self._is_torn = True
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
