@@ -18,7 +18,7 @@ from muxd.browser.evidence import observe
 from muxd.browser.launch import launch_error
 from muxd.browser.leftovers import Leftovers
 from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
-from muxd.browser.profile import claim_profile, release_profile
+from muxd.browser.profile import claim_profile, kill_browsers_of, nothing_left_of, release_profile
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
 from muxd.browser.tracer import Tracer, dropped
@@ -382,20 +382,20 @@ async def open_generation(
         await trio.to_thread.run_sync(claim_profile, plan.profile)
     except OSError as error:
         raise BrowserUnusable(f"the browser profile can't be used: {error}") from error
-    async with open_driver(plan.scratch) as (playwright, driver):
+    async with nothing_left_of(plan.profile), open_driver(plan.scratch) as (playwright, driver):
         options = plan.options()
         try:
             main = await _within(
                 plan.timeout + 5, playwright.chromium.launch_persistent_context, **options
             )
         except trio.TooSlowError:
-            _kill_all_on(plan)
+            kill_browsers_of(plan.profile)
             raise BrowserLost(f"the browser did not launch in {plan.timeout:g} s") from None
         except Error as error:
-            _kill_all_on(plan)
+            kill_browsers_of(plan.profile)
             raise launch_error(error, plan) from error
         except BaseException as error:
-            _kill_all_on(plan)
+            kill_browsers_of(plan.profile)
             if type(error) is Exception:  # Playwright's, where its driver dies
                 raise BrowserLost(f"the browser did not launch: {error}") from error
             raise
@@ -422,7 +422,7 @@ async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers:
     try:
         return await _within(ANSWER_BOUND, Leftovers.watch, main.browser, plan.scratch)
     except BaseException as error:
-        _kill_all_on(plan)
+        kill_browsers_of(plan.profile)
         if isinstance(error, trio.TooSlowError):
             raise BrowserLost(f"the browser did not answer in {ANSWER_BOUND:g} s") from None
         if isinstance(error, Error):
@@ -440,9 +440,3 @@ def _leader(plan: LaunchPlan) -> WatchedProcess | None:
         with contextlib.suppress(psutil.NoSuchProcess):
             return WatchedProcess.of(process)
     return None
-
-
-def _kill_all_on(plan: LaunchPlan) -> None:
-    for process in browsers_of_profile(plan.profile):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            kill_group(WatchedProcess.of(process))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import structlog
+import trio
 
 from muxd.browser.processes import (
     WatchedProcess,
@@ -20,9 +21,10 @@ from muxd.browser.processes import (
 from muxd.errors import ProfileInUse
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-__all__ = ["claim_profile", "release_profile"]
+__all__ = ["claim_profile", "kill_browsers_of", "nothing_left_of", "release_profile"]
 
 _LOCKS = ("SingletonLock", "SingletonSocket", "SingletonCookie")
 
@@ -95,6 +97,28 @@ def release_profile(profile: Path) -> None:
     for name in _LOCKS:
         with contextlib.suppress(FileNotFoundError):
             (profile / name).unlink()
+
+
+def kill_browsers_of(profile: Path) -> None:
+    """SIGKILL every browser on the profile, which must be ours. Never raises."""
+    for process in browsers_of_profile(profile):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kill_group(WatchedProcess.of(process))
+
+
+@contextlib.asynccontextmanager
+async def nothing_left_of(profile: Path) -> AsyncIterator[None]:
+    """If it raises inside, no browser is left on the profile, nor the locks of one.
+
+    For what is outside of the driver's life: a launch that is cut off may start a browser still.
+    """
+    try:
+        yield
+    except BaseException:
+        kill_browsers_of(profile)
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(release_profile, profile)
+        raise
 
 
 def _may_hold(pid: int, profile: Path) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.e2e.conftest import hangups, muxd_home  # noqa: F401 - fixtures
+
 from .house import open_house
 from .site import open_site
 
