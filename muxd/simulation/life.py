@@ -11,7 +11,7 @@ import trio
 
 from muxd.bus import Bus
 from muxd.core import Core
-from muxd.errors import LedgerError, UserError, WorldError
+from muxd.errors import UserError
 from muxd.events import PlanMade, RunEnded, RunStarted
 from muxd.simulation.pages import SimulatedPages, open_browser
 from muxd.simulation.store import MortalStore
@@ -41,7 +41,7 @@ class End(StrEnum):
     stopped = "stopped"
     killed = "killed"
     gave_up = "gave up"
-    """The ledger could not be opened, or no browser came up."""
+    """It ended by itself: the ledger could not be opened, no browser came up, or worse."""
 
 
 @attrs.frozen(kw_only=True)
@@ -126,12 +126,18 @@ class Life:
         )
 
     async def live(self) -> End:
-        """Start, work, stop: in the order of the daemon. When cancelled, it stops at once."""
+        """Start, work, stop: in the order of the daemon. When cancelled, it stops at once.
+
+        Raises:
+          UserError: the jobs can't be planned.
+        """
         try:
             with self._scope:
                 await self._live()
-        except* (LedgerError, WorldError) as error:
-            self.cause = error
+        except* Exception as error:
+            self.cause = _leaf(error)
+        if isinstance(self.cause, UserError):
+            raise self.cause
         if self.cause is not None and not self.dead:
             return End.gave_up
         return End.killed if self.dead else End.stopped
@@ -191,6 +197,13 @@ class Life:
     async def _measure(self, _pid: int) -> int:
         await trio.lowlevel.checkpoint()
         return round(300e6 + self.core.worker.runs * self._circumstances.growth)
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """The first of the errors in a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def at_once(work: Callable[[], Any]) -> Any:

@@ -16,6 +16,7 @@ from muxd.builtin.slotter import SolvingSlotter
 from muxd.civil import Calendar
 from muxd.config import SlottingConfig
 from muxd.core import Core
+from muxd.errors import WorldError
 from muxd.events import Event, PlanMade, Started
 from muxd.recycling import Limits
 from muxd.simulation.bodies import Bodies
@@ -25,7 +26,7 @@ from muxd.simulation.life import Circumstances, End, Life, at_once
 from muxd.simulation.plan_rules import PlanRules
 from muxd.simulation.record_rules import RecordRules
 from muxd.simulation.report import Report
-from muxd.simulation.rules import Notes
+from muxd.simulation.rules import MOST, Notes
 from muxd.simulation.run_rules import RunRules
 from muxd.simulation.tally import Tally
 from muxd.simulation.world import World
@@ -194,8 +195,10 @@ class _Simulation:
         world.mortal, world.running = None, None
         notes.note(f"the daemon has ended: {how}")
         if how is End.gave_up:
-            began = life.core.started_at is not None
-            notes.holds("alive", not began, f"it gave up: {life.cause!r}")
+            # Where there is no ledger or no browser at its start, a daemon can't but end.
+            excused = life.core.started_at is None and isinstance(life.cause, WorldError)
+            notes.holds("alive", excused, f"it gave up: {life.cause!r}")
+            self._over = notes.count > MOST
         if how is End.stopped:
             self._runs.stopped()
         if not self._over:
