@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup start test lint types unit browser-tests docs clean
+.PHONY: help setup start test nightly lint types unit browser-tests docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 
 test: setup lint types ## Lint, types, all tests
 	$(BIN)/python -m pytest
+
+nightly: $(STAMP) ## Simulate 100,000 days with faults, on all cores
+	$(BIN)/python -m tests.simulation --days $${MUXD_SIMULATED_DAYS:-100000}
 
 lint:
 	$(BIN)/ruff check
