@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -69,7 +68,9 @@ class SessionFiles:
           OSError: the disk is full or the like; what was there before is still there.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(dir=self.folder, prefix=f".{session}.")
+        # Always the same name: what a muxd that was killed left of it is overwritten.
+        name = self.folder / f".{session}.new"
+        fd = os.open(name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(fd, "w", encoding="utf-8") as file:
                 json.dump(state, file)

@@ -73,11 +73,11 @@ class LedgerFile:
             self._connection = self._connect_reading()
             return
         self._connected()
-        self.warnings[:0] = [
-            f"a damaged ledger is kept as {kept.name}: look into it, or delete it"
-            for kept in self._aside.kept
-            if not any(kept.name in told for told in self.warnings)
-        ]
+        for kept in self._aside.kept:
+            if not any(kept.name in told for told in self.warnings):
+                told = f"a damaged ledger is kept as {kept.name}: look into it, or delete it"
+                structlog.get_logger().warning(told)
+                self.warnings.append(told)
 
     def close(self) -> None:
         """Disconnect. Doesn't wait for locks."""
@@ -145,9 +145,11 @@ class LedgerFile:
             salvage.put(connection, batch)
         if batch:
             return True
-        told = f"{salvage.runs} more runs were taken over from {target.name}{_unreadable(salvage)}"
-        self.warnings.append(told)
-        structlog.get_logger().warning(told)
+        if salvage.runs:
+            told = f"{salvage.runs} more runs were taken over from {target.name}"
+            told += _unreadable(salvage)
+            self.warnings.append(told)
+            structlog.get_logger().warning(told)
         self._settled()
         return False
 
