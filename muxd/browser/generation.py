@@ -46,6 +46,8 @@ REVOKE_BOUND = 2.0
 """How long closing a run's pages may take at its deadline, seconds."""
 CLEAN_BOUND = 2.5
 """How long taking away what a run left may take before the browser is killed, seconds."""
+LAST_BOUND = 1.0
+"""The same for pages that did not close at the deadline: they are being closed all the while."""
 TRACE_BOUND = 5.0
 """How long beginning a trace may take, seconds."""
 SAVE_BOUND = 10.0
@@ -122,6 +124,7 @@ class Generation(PageSource):
         self._page_crashed = trio.Event()
         self._account = _Account()  # of the lease that is out
         self._leased = False
+        self._bound = CLEAN_BOUND  # of taking away what it leaves
         self._closing = False
         self._tracer: Tracer | None = None
 
@@ -139,6 +142,7 @@ class Generation(PageSource):
         assert not self._leased, "a lease is out already"
         self._leased = True
         self._page_crashed, self._tracer = trio.Event(), None
+        self._bound = CLEAN_BOUND
         context, account = self._main, _Account()
         try:
             if late := self._take_error():
@@ -187,8 +191,9 @@ class Generation(PageSource):
 
     async def revoke(self, lease: Lease) -> None:
         """Close the lease's pages, so that calls in flight end; bounded by `REVOKE_BOUND`."""
-        with trio.move_on_after(REVOKE_BOUND):
+        with trio.move_on_after(REVOKE_BOUND) as scope:
             await self._close_pages(lease.context, self._account)
+        self._bound = LAST_BOUND if scope.cancelled_caught else CLEAN_BOUND
 
     def kill(self, reason: str) -> None:
         """Kill the browser at once; who waits for `wait_lost` is told."""
@@ -253,7 +258,7 @@ class Generation(PageSource):
     async def _clean(self, context: BrowserContext, account: _Account) -> None:
         """Leave nothing of a run behind, or kill the browser."""
         stain = None
-        with trio.move_on_after(CLEAN_BOUND) as scope:
+        with trio.move_on_after(self._bound) as scope:
             if not self._lost.is_set():
                 try:
                     await self._close_pages(context, account)
@@ -268,7 +273,7 @@ class Generation(PageSource):
                 if raised := self._take_error():
                     account.errors.append(raised)
         if scope.cancelled_caught:
-            self._give_up(f"the run's pages would not close in {CLEAN_BOUND:g} s")
+            self._give_up(f"the run's pages would not close in {self._bound:g} s")
             account.harms.append("its pages would not close: the browser was killed")
         elif stain is not None:
             self._give_up(f"{stain}, which can't be undone")

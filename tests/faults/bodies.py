@@ -204,8 +204,9 @@ async def deep_recursion(run, url):
 async def tries_again_for_ever(run, url):
     """Without Playwright's driver every call fails at once."""
     for child in psutil.Process().children():
-        if "run-driver" in child.cmdline():
-            child.kill()
+        with contextlib.suppress(psutil.Error):
+            if "run-driver" in child.cmdline():
+                child.kill()
     while True:
         with contextlib.suppress(Exception):
             await run.page.goto(url)
