@@ -31,7 +31,8 @@ start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 test: setup lint types ## Lint, types, all tests
 	$(BIN)/python -m pytest
 
-nightly: $(STAMP) ## Simulate 100,000 days with faults, on all cores
+nightly: $(STAMP) ## Simulate 100,000 days with faults on all cores, and kill muxd 5,000 times
+	MUXD_CRASHES=$${MUXD_CRASHES:-5000} $(BIN)/python -m pytest -q tests/crash/test_crash_consistency.py
 	$(BIN)/python -m tests.simulation --days $${MUXD_SIMULATED_DAYS:-100000}
 
 lint:
