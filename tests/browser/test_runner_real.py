@@ -1,8 +1,7 @@
-"""Runs on a real Chromium: whatever a body does in its page, the browser is free for the next."""
+"""Runs on a real Chromium. What becomes of those that misbehave is tested in `tests/faults/`."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 import pytest
@@ -17,61 +16,6 @@ from muxd.runner import Runner
 from muxd.testing import MemoryStore
 
 TIMEOUT = 1.5
-
-
-async def loop(run, site):
-    await run.page.evaluate("while (true) {}")
-
-
-async def loop_in_the_page(run, site):
-    await run.page.goto(site.url + "/loop")
-    await run.page.wait_for_selector("nothing")
-
-
-async def never_answers(run, site):
-    await run.page.goto(site.url + "/never", timeout=0)
-
-
-async def drips(run, site):
-    await run.page.goto(site.url + "/drip", timeout=0)
-
-
-async def dialog_left_open(run, site):
-    run.page.on("dialog", lambda dialog: None)
-    await run.page.goto(site.url + "/alert")
-    await run.page.evaluate("1")
-
-
-async def download_left_running(run, site):
-    await run.page.goto(site.url)
-    async with run.page.expect_download() as download:
-        await run.page.evaluate("location.href = '/download'")
-    await (await download.value).path()
-
-
-async def popup_storm(run, site):
-    await run.page.goto(site.url)
-    await run.page.evaluate("for (let i = 0; i < 50; i++) window.open('/second')")
-    await trio.sleep_forever()
-
-
-async def beforeunload(run, site):
-    await run.page.goto(site.url + "/unload")
-    await run.page.fill("input", "touched")
-    await run.page.close(run_before_unload=True)
-    await trio.sleep_forever()
-
-
-async def swallows_everything(run, site):
-    while True:
-        with contextlib.suppress(BaseException):
-            await trio.sleep(1)
-
-
-async def hangs_in_children(run, site):
-    async with open_nursery() as nursery:
-        for _ in range(3):
-            nursery.start_soon(run.page.wait_for_selector, "nothing")
 
 
 async def plain(run, site):
@@ -108,41 +52,6 @@ def perform(browse):
         return records, lives
 
     return perform
-
-
-@pytest.mark.parametrize("session", ["main", "fresh"])
-@pytest.mark.parametrize(
-    "body",
-    [
-        loop,
-        loop_in_the_page,
-        never_answers,
-        drips,
-        dialog_left_open,
-        download_left_running,
-        popup_storm,
-        beforeunload,
-        hangs_in_children,
-    ],
-)
-def test_a_deadline_frees_the_browser(perform, body, session):
-    """The run is `timed_out` within ten seconds of its deadline, and the same browser goes on."""
-    records, lives = perform(body, plain, session=session, timeout="3s")
-    first, second = records
-    assert first.outcome is Outcome.timed_out, first
-    assert first.duration < 3 + 10
-    assert (second.outcome, second.result) == (Outcome.ok, "hello")
-    assert lives == [None, None]
-
-
-# Python tells of such a coroutine when it is collected. So be it: that's what it does.
-@pytest.mark.filterwarnings("ignore:.*swallows_everything:pytest.PytestUnraisableExceptionWarning")
-def test_a_body_that_swallows_its_end_is_left_behind(perform):
-    """Such a body costs the browser its life, within the same bound, and never the daemon's."""
-    records, lives = perform(swallows_everything, plain)
-    assert records[0].outcome is Outcome.timed_out
-    assert records[0].duration < TIMEOUT + 10
-    assert lives[1] is not None
 
 
 def test_trio_and_playwright_side_by_side(perform):
