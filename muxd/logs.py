@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -100,13 +101,20 @@ class _Copied:
 
 
 class _Stderr:
-    """Whatever ``sys.stderr`` is when something is written."""
+    """Whatever ``sys.stderr`` is when something is written.
+
+    What can't be written is lost: a log on a full disk, or at a terminal that is gone, must not end
+    what it is a log of.
+    """
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with contextlib.suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
     def isatty(self) -> bool:
         return sys.stderr.isatty()

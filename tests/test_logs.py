@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import sys
 
 import pytest
 import structlog
@@ -132,3 +133,22 @@ def test_by_default_lines_go_to_stderr(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert len(captured.err.splitlines()) == 2
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch):
+    """A full disk, or a terminal that is gone, costs the line and nobody else."""
+
+    class Full:
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+        def isatty(self):
+            return False
+
+    logs.configure("json")
+    monkeypatch.setattr(sys, "stderr", Full())
+    structlog.get_logger().error("lost")
+    logging.getLogger("library").warning("lost as well")

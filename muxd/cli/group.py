@@ -46,11 +46,16 @@ class LazyGroup(click.Group):
         try:
             return super().main(args, *further, **options)
         except SystemExit as end:
-            if "muxd.plugins" in sys.modules and (isinstance(end.code, int) or end.code is None):
-                from muxd.cli.leaving import leave
+            if not isinstance(end.code, int | None):
+                raise
+            code = end.code or 0
+        except OSError:
+            code = 1  # what was to be said can't be written: the disk is full
+        if "muxd.plugins" in sys.modules:
+            from muxd.cli.leaving import leave
 
-                leave(end.code or 0)
-            raise
+            leave(code)
+        sys.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order of the table."""
