@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -148,3 +150,27 @@ def test_two_daemons_begun_at_once(muxd_home):
     home.daemon = winner
     assert loser.returncode == 2
     lives_on(home)
+
+
+def test_start_beside_hostile_plugins(muxd_home):
+    """All of them at once cost the others nothing but the time that they were given."""
+    home = muxd_home
+    hostile = tomllib.loads(Path(__file__).parents[1].joinpath("hostile_plugins.toml").read_text())
+    for name, fields in hostile.items():
+        source = fields["source"].lstrip("\n")
+        if "hook" not in fields:
+            source += "\n" + HONEST.replace("honest", name)
+        (home.jobs / f"{name}.py").write_text(source)
+    home.write("honest", HONEST)
+    text = home.config.read_text()
+    home.config.write_text(text.replace("[plugins]", '[plugins]\npatience = "0.5s"'))
+    home.start(until="")
+    home.wait(lambda: home.running_state() == "running", 90, "the daemon to be up")
+    lives_on(home)
+    told = home.output.read_text()
+    for name, fields in hostile.items():
+        if "hook" in fields and fields.get("command") != "plan":
+            assert f"plugin {name!r} is left out: {fields['hook']}: " in told, name
+    home.daemon.terminate()
+    assert home.daemon.wait(60) == 0
+    home.nothing_is_left()
