@@ -49,6 +49,8 @@ LEAST_RELAUNCH = 5.0
 """How long a relaunch is taken to need at the least, seconds."""
 AHEAD = 86_400.0
 """How far ahead a gap is looked for, timetable seconds; the longest within that must do else."""
+ROUNDING = 0.001
+"""The shortest sleep, seconds: what is left of a wait by rounding may be too short to pass at all."""
 LATE = 1.0
 """How late a gap may be come to until it is looked for anew, real seconds."""
 
@@ -251,7 +253,8 @@ class Recycler:
         if self._supervisor.current is None:
             return math.inf
         age = self._limits.next_change(trio.current_time() - self._born)
-        return min(age, self._next_reading or math.inf) if self._unread else age
+        wait = min(age, self._next_reading or math.inf) if self._unread else age
+        return max(wait, ROUNDING)
 
     def _look(self) -> float:
         """Recycle if it is time; else say when it may be, in timetable time."""
