@@ -76,10 +76,11 @@ def _show(told: dict[str, Any], now: float) -> None:
     if resources and resources["short"]:
         held = ", ".join(resources["holding"]) or "nothing"
         click.echo(f"warning   {resources['short']}; held: {held}")
-    if told["ledger"]["unwritten"]:
-        count = told["ledger"]["unwritten"]
+    ledger = told.get("ledger") or {"unwritten": 0, "warnings": []}  # an older daemon tells of none
+    if ledger["unwritten"]:
+        count = ledger["unwritten"]
         click.echo(f"warning   the ledger can't be written: {count} records are in memory only")
-    for warning in (*told["ledger"]["warnings"], *plan["warnings"]):
+    for warning in (*ledger["warnings"], *plan["warnings"]):
         click.echo(f"warning   {warning}")
     for problem in told["plugins_left_out"].values():
         click.echo(f"warning   {problem}")
