@@ -37,8 +37,8 @@ sys.path.insert(0, str(ROOT))
 from tests.faults.site import open_site  # noqa: E402 - only where the tests are
 
 HONEST = {  # name: (interval, phase), seconds; the phases leave 12 s of every 20 to the others
-    "honest-0": (20, 0),
-    "honest-1": (20, 1),
+    "honest-0": (40, 0),
+    "honest-1": (40, 1),
     "honest-2": (40, 2),
     "honest-3": (40, 3),
     "honest-4": (60, 4),
@@ -60,7 +60,7 @@ BROWSER_GROWTH = 0.15
 """The same for the browser: its caches fill as chance has it."""
 
 JOBS = '''
-import itertools, os, sys, time
+import itertools, os, random, sys, time
 
 sys.path.insert(0, {root!r})
 
@@ -89,8 +89,10 @@ def honest(number, interval, phase):
 
 
 def hostile(name, interval, faults, session, timeout="2s", duration="4s"):
-    """Does one of them after the other, begun anywhere."""
-    order = itertools.cycle(faults)
+    """Does one of them after the other: first those that cost memory, the rest in any order."""
+    rest = [fault for fault in faults if fault not in BIG]
+    random.Random(f"{seed} {{name}}").shuffle(rest)
+    order = itertools.cycle([fault for fault in faults if fault in BIG] + rest)
 
     async def body(run):
         return await next(order)(run, URL)
@@ -99,6 +101,12 @@ def hostile(name, interval, faults, session, timeout="2s", duration="4s"):
         f"hostile-{{name}}", body, interval=interval, duration=duration, timeout=timeout,
         session=session, priority="low",
     )
+
+
+BIG = [
+    pages.popup_storm, pages.console_flood, pages.million_nodes, network.flood, network.bomb,
+    bodies.huge_text, bodies.huge_error,
+]
 
 
 async def blocks(run, url):
@@ -135,11 +143,11 @@ LEAKS = [
 def muxd_jobs():
     jobs = [honest(n, *place) for n, place in enumerate({places!r})]
     jobs += [
-        hostile("pages", "40s", PAGES[{seed} % len(PAGES):] + PAGES[:{seed} % len(PAGES)], "main"),
+        hostile("pages", "40s", PAGES, "main"),
         hostile("network", "40s", NETWORK, "main"),
-        hostile("fresh", "80s", PAGES[::-1], "fresh"),
+        hostile("fresh", "160s", PAGES, "fresh"),
         hostile("bodies", "80s", BODIES, "main"),
-        hostile("leaks", "80s", LEAKS, "main", timeout="6s"),
+        hostile("leaks", "160s", LEAKS, "main", timeout="6s"),
         hostile("blocks", "160s", [blocks], "fresh", timeout="8s", duration="8s"),
     ]
     return jobs
