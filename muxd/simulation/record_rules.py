@@ -123,6 +123,8 @@ class RecordRules:
         records.sort(key=lambda r: (stamps[r.id].life, stamps[r.id].era, r.released_at))
         for record in records:
             instant, stamp = record.released_at, stamps[record.id]
+            if instant > stamp.wall + SECOND:  # the clock was set back while it was being recorded
+                stamp = attrs.evolve(stamp, era=stamp.era - 1)
             row = self._rows.get(job.name)
             phase = self._plans[stamp.plan].get(job.name)
             if phase is None:
@@ -136,7 +138,9 @@ class RecordRules:
                         f"{clock_text(row.newest)} run {record.id} is of {clock_text(instant)}: "
                         f"{problem}",
                     )
-            self._check_wall_clock(job, phase, instant)
+            self._check_wall_clock(
+                job, phase, instant, stepped=row is not None and row.stamp.era != stamp.era
+            )
             last = instant
             for _ in range(_shared(record) - 1):
                 last = self._calendar.next_release(job.interval, phase, last, last)
@@ -163,7 +167,7 @@ class RecordRules:
             return None
         return f"that is {min(gaps):.0f} s by the time that passed"
 
-    def _check_wall_clock(self, job: Job, phase: int, instant: float) -> None:
+    def _check_wall_clock(self, job: Job, phase: int, instant: float, *, stepped: bool) -> None:
         if job.interval % DAY:
             return
         local = self._calendar.local(instant)
@@ -173,7 +177,7 @@ class RecordRules:
             self._notes.holds(
                 "wall clock", shown == phase % DAY, f"{job.name} is released at {local}"
             )
-        else:  # the wall clock jumped over its time, or showed it twice
+        elif not stepped:  # the wall clock jumped over its time, or showed it twice
             late = shown - phase % DAY
             self._notes.holds(
                 "wall clock", late in (0, 1800, 3600), f"{job.name} is released at {local}"

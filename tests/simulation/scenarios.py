@@ -20,7 +20,7 @@ START_DAYS = {
 }
 """Most are a day or two before the clocks change."""
 INTERVALS = (1200, 1800, 2700, 3600, 3600, 5400, 7200, 10800, 14400, 21600, 43200, 86400, 86400)
-FEWEST, MOST = 35, 80
+FEWEST, MOST = 30, 70
 """Releases a day, by all slots."""
 
 
