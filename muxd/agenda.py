@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, final
 
 import attrs
 
+from muxd.release import Cause
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from muxd.job import Job
     from muxd.misfire import Overdue
-    from muxd.release import Cause
 
 __all__ = ["Agenda", "Due"]
 
@@ -45,6 +46,8 @@ class Agenda:
         """Make an empty one."""
         # {(job name, cause): what is in force}
         self._entries: dict[tuple[str, Cause], Due] = {}
+        # Of these, those that are not of a slot
+        self._placed: dict[tuple[str, Cause], Due] = {}
         # (instant, -priority, number, what). What is no longer in force is passed over.
         self._heap: list[tuple[float, int, int, Due]] = []
         self._count = 0
@@ -52,6 +55,11 @@ class Agenda:
     def __iter__(self) -> Iterator[Due]:
         """Go through all, in no order."""
         return iter(self._entries.values())
+
+    @property
+    def placed(self) -> tuple[Due, ...]:
+        """What has a place in a gap and no slot, in no order."""
+        return tuple(self._placed.values())
 
     @property
     def next_instant(self) -> float:
@@ -62,6 +70,8 @@ class Agenda:
     def put(self, due: Due) -> None:
         """Put in, in place of what is there for the same job and cause."""
         self._entries[due.job.name, due.cause] = due
+        if due.cause is not Cause.slot:
+            self._placed[due.job.name, due.cause] = due
         self._count += 1
         heapq.heappush(self._heap, (due.instant, -due.job.priority, self._count, due))
         if len(self._heap) > 2 * len(self._entries) + 16:
@@ -70,6 +80,7 @@ class Agenda:
 
     def drop(self, job: str, cause: Cause) -> Due | None:
         """Take out what is there for this job and cause, and return it."""
+        self._placed.pop((job, cause), None)
         return self._entries.pop((job, cause), None)
 
     def pop(self, now: float) -> Due | None:
@@ -77,7 +88,7 @@ class Agenda:
         if self.next_instant > now:
             return None
         due = heapq.heappop(self._heap)[-1]
-        del self._entries[due.job.name, due.cause]
+        self.drop(due.job.name, due.cause)
         return due
 
     def in_order(self) -> list[Due]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+import trio
+
 from muxd.job import Misfire
 from muxd.misfire import MOST_CATCH_UPS, Backlog, Overdue
 from muxd.record import Outcome
@@ -75,8 +77,9 @@ class Arrears:
                 continue
             release, instant = self._book.adopt(record, job), record.released_at
             self._backlog.add(Overdue(release=release, instant=instant, since=instant))
-        for job in jobs.values():
-            await self._keep_bound(job)
+            await trio.lowlevel.checkpoint()  # there may be thousands
+        for name in {record.job for record in self._book.inherited} & jobs.keys():
+            await self._keep_bound(jobs[name])
 
     async def make_way(self, job: Job) -> None:
         """A job's own slot has come: it stands for what was still to be caught up with.
@@ -89,14 +92,17 @@ class Arrears:
                 reason="its next release came before there was a free gap",
             )
 
+    async def bury(self) -> None:
+        """Record what was owed to jobs that are gone."""
+        orphans, self._orphans = self._orphans, []
+        await self._forgive(orphans, reason="its job is gone")
+
     async def next(self, now: float) -> Overdue | None:
         """What is to be placed in a gap next; None if nothing is, or something has a place.
 
         Args:
           now: timetable time.
         """
-        orphans, self._orphans = self._orphans, []
-        await self._forgive(orphans, reason="its job is gone")
         while self._current is None:
             item = self._backlog.take(now, later=self.must_wait)
             if item is None:
@@ -140,7 +146,7 @@ class Arrears:
         return bool(self._backlog)
 
     def drop(self, job: str, due: Due | None) -> None:
-        """A job is gone: `due` is what had a place for it. Recorded by the next `next`."""
+        """A job is gone: `due` is what had a place for it. Recorded by `bury`."""
         self._orphans += self._backlog.withdraw(job)
         if due is not None and due.overdue is not None:
             self._orphans.append(due.overdue)

@@ -167,11 +167,14 @@ class Core:
         recovered = await self.book.recover(fate)
         jobs = {job.name: job for job in self._plugins.jobs}
         for record in recovered:
-            if record.harm is not None and record.error_type == qualified_name(LoopBlocked):
-                job = jobs.get(record.job)
+            if record.harm is None:
+                continue
+            job, blocked = jobs.get(record.job), record.error_type == qualified_name(LoopBlocked)
+            if blocked and record.job not in self.pauses.all:
                 self.pauses.pause(record.job, record.harm, interval=job.interval if job else 0.0)
-            elif record.harm is not None:
-                self.pauses.ended(record, jobs.get(record.job))
+            else:
+                self.pauses.ended(record, job)
+        await self.pauses.save()
         if self._evidence is not None:
             await self._evidence.begin(await self.book.store.history(limit=RECALLED))
 
@@ -345,6 +348,7 @@ class Core:
         self._settled.set()
         for record in self.book.unsettled:
             self.scheduler.ended(record)  # what a dead daemon left may be tried again
+            await trio.lowlevel.checkpoint()  # there may be thousands
         self.started_at, self.phase = self._real_now(), "running"
         self._watch.running()
         self.bus.publish(

@@ -22,16 +22,19 @@ def first_gap(
     earliest: float,
     until: float = math.inf,
     taken: Collection[tuple[float, float]] = (),
+    own: bool = False,
 ) -> float | None:
     """The first instant from which a run of this slot's length meets no other slot.
 
     Args:
-      timetable: all slots. The job's own doesn't count: it is the one that needs the time.
+      timetable: all slots. The job's own counts only if `own` says so: it is the one that needs
+        the time.
       calendar: where the timetable is in time.
       slot: the job's own.
       earliest: Unix seconds.
       until: Unix seconds; the run must be over by then.
       taken: stretches of time that are promised to others, each from when to when, Unix seconds.
+      own: whether the job's own slots are to be left free as well.
 
     Returns:
       Unix seconds; None if there is none, or none within a week.
@@ -43,7 +46,7 @@ def first_gap(
         earliest=earliest,
         until=until,
         taken=taken,
-        ignore=slot.name,
+        ignore=None if own else slot.name,
     )
 
 

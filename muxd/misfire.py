@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -89,18 +90,23 @@ class Backlog:
 
     def __init__(self) -> None:
         """Make an empty one."""
-        self._items: list[Overdue] = []
+        # {job name: its items}, each list oldest first and never empty
+        self._items: dict[str, list[Overdue]] = {}
 
     def __len__(self) -> int:
-        return len(self._items)
+        return sum(map(len, self._items.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
 
     def __iter__(self) -> Iterator[Overdue]:
         """Go through all, in no order."""
-        return iter(self._items)
+        return chain.from_iterable(self._items.values())
 
     def add(self, *items: Overdue) -> None:
         """Put in."""
-        self._items += items
+        for item in items:
+            insort(self._items.setdefault(item.job.name, []), item, key=lambda one: one.instant)
 
     def take(
         self, now: float, *, later: Callable[[Overdue], bool] = lambda _: False
@@ -110,7 +116,7 @@ class Backlog:
         Most intervals overdue first, then the higher priority, then the name; of one job's the
         oldest.
         """
-        candidates = [item for item in self._items if not later(item)]
+        candidates = [items[0] for items in self._items.values() if not later(items[0])]
         if not candidates:
             return None
         chosen = min(
@@ -119,15 +125,20 @@ class Backlog:
                 (item.since - now) / item.job.interval,
                 -item.job.priority,
                 item.job.name,
-                item.instant,
             ),
         )
-        self._items.remove(chosen)
+        self._put(chosen.job.name, self._items[chosen.job.name][1:])
         return chosen
 
     def withdraw(self, job: str, *, but: int = 0) -> tuple[Overdue, ...]:
         """Take out all of one job, but for so many of the newest; oldest first."""
-        own = sorted((i for i in self._items if i.job.name == job), key=lambda i: i.instant)
-        gone = tuple(own[: max(len(own) - but, 0)])
-        self._items = [item for item in self._items if not any(item is one for one in gone)]
-        return gone
+        own = self._items.get(job, [])
+        split = max(len(own) - but, 0)
+        self._put(job, own[split:])
+        return tuple(own[:split])
+
+    def _put(self, job: str, items: list[Overdue]) -> None:
+        if items:
+            self._items[job] = items
+        else:
+            self._items.pop(job, None)

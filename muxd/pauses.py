@@ -17,6 +17,7 @@ import trio
 from muxd.errors import LedgerError
 from muxd.events import JobPaused, JobResumed
 from muxd.pause import Pause
+from muxd.record import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +35,6 @@ STRIKES = 3
 FIRST_WAIT, LONGEST_WAIT = 600.0, 86_400.0
 """How long after the beginning of a pause the first probe may come, and how long at most after a
 probe the next, real seconds; an interval if that is longer."""
-LOOKED_AT = 1000
-"""How many of the newest records are looked at for harm done before this start."""
 AGAIN = 10.0
 """How long after an attempt to write the pauses that failed the next is made, seconds."""
 NOTE_LENGTH = 1000
@@ -67,15 +66,21 @@ class Pauses:
 
     async def load(self) -> None:
         """Take up what is in the store. Raises `LedgerError`."""
-        self._pauses = dict(await self._store.pauses())
-        clean: set[str] = set()
-        for record in await self._store.history(limit=LOOKED_AT):
-            if record.outcome is None or not record.outcome.ran or record.job in clean:
-                continue
-            if record.harm is None:
-                clean.add(record.job)
+        for name, pause in (await self._store.pauses()).items():
+            if pause.note:
+                self._pauses[name] = pause
             else:
-                self._strikes[record.job] = self._strikes.get(record.job, 0) + 1
+                self._strikes[name] = pause.probes
+
+    async def save(self) -> None:
+        """Write what has changed, now. Never raises; what can't be written is tried again by `run`.
+
+        Shielded, and bounded by the store.
+        """
+        if self._changed.is_set():
+            with trio.CancelScope(shield=True):
+                if await self._write():
+                    self._changed = trio.Event()
 
     async def run(self) -> None:
         """Keep the store up to date, until cancelled. A pause is in force before it is written."""
@@ -90,10 +95,15 @@ class Pauses:
 
     def in_the_way(self, job: str) -> Pause | None:
         """The pause because of which a slot of this job is to be passed over now, or None."""
-        pause = self._pauses.get(job)
-        if pause is None or (pause.probe_at is not None and self._real_now() >= pause.probe_at):
-            return None
-        return pause
+        pause, now = self._pauses.get(job), self._real_now()
+        if pause is None or pause.probe_at is None:
+            return pause
+        if now < pause.since:  # the clock was wrong then, or is now: as long again from here on
+            length = pause.probe_at - pause.since
+            pause = attrs.evolve(pause, since=now, probe_at=now + length)
+            self._set(pause)
+        assert pause.probe_at is not None
+        return None if now >= pause.probe_at else pause
 
     def ended(self, record: Record, job: Job | None) -> None:
         """A run is over: was there harm? To be told of every one. Never blocks.
@@ -106,11 +116,15 @@ class Pauses:
             return
         pause = self._pauses.get(record.job)
         if record.harm is None:
-            self._strikes.pop(record.job, None)
+            if record.outcome in (Outcome.interrupted, Outcome.cancelled):
+                return  # it was cut off before it could show
+            if self._strikes.pop(record.job, None):
+                self._changed.set()
             if pause is not None and _is_probe(record, pause):
                 self.resume(record.job, by=f"its run {record.id}, which did no harm")
             return
         strikes = self._strikes[record.job] = self._strikes.get(record.job, 0) + 1
+        self._changed.set()
         interval = job.interval if job else 0.0
         if pause is not None and pause.probe_at is not None:
             self._put_off(pause, record.harm, interval)
@@ -143,7 +157,8 @@ class Pauses:
 
     def resume(self, job: str, *, by: str) -> bool:
         """End a job's pause, and forget the harm that it did; False if it had none. Never blocks."""
-        self._strikes.pop(job, None)
+        if self._strikes.pop(job, None):
+            self._changed.set()
         if self._pauses.pop(job, None) is None:
             return False
         self._changed.set()
@@ -166,7 +181,12 @@ class Pauses:
 
     async def _write(self) -> bool:
         try:
-            await self._store.set_pauses(self._pauses)
+            now = self._real_now()
+            counted = {
+                job: Pause(job=job, note="", since=now, probes=strikes)
+                for job, strikes in self._strikes.items()
+            }
+            await self._store.set_pauses(counted | self._pauses)
         except LedgerError as error:
             structlog.get_logger().error(
                 "the pauses can't be written: tried again", error=str(error), again_in=AGAIN

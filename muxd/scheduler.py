@@ -47,6 +47,8 @@ __all__ = ["Scheduler"]
 ON_TIME = 5.0
 """A release that is later than this, in real seconds, when its turn comes is overdue: the machine
 slept, muxd was stopped, or the clock was set forwards."""
+KEPT = 30.0
+"""How much later it may be where the scheduler itself was kept from releasing it, real seconds."""
 
 
 @final
@@ -99,6 +101,12 @@ class Scheduler:
         self._channel, self._book, self._bus, self._pauses = channel, book, bus, pauses
         self._agenda = Agenda()
         self._arrears = Arrears(book, pauses)
+        # {job name: its further try}: their gaps came while the browser was busy.
+        self._parked: dict[str, Due] = {}
+        # ids of runs that wait for something else than the browser
+        self._aside: set[str] = set()
+        # trio's time: since when what has come due can be released
+        self._ready_since = trio.current_time()
         self._nap: trio.CancelScope | None = None
         self.reserved: tuple[float, float] | None = None
         """A stretch of timetable time in which nothing is placed that has no slot: from, to."""
@@ -132,14 +140,17 @@ class Scheduler:
             await self._arrears.inherit(heirs)
         while True:
             await self._release_due()
+            await self._arrears.bury()
             await self._place_catch_up()
             instant = self._agenda.next_instant
-            if instant <= self._clock.now():
+            wait = (instant - self._clock.now()) / self._clock.speed
+            if wait <= 0:
                 continue
-            jump = None
+            ready_at, jump = trio.current_time() + wait, None
             with trio.CancelScope() as self._nap:
                 jump = await self._clock.sleep_until(instant)
             self._nap = None
+            self._ready_since = min(ready_at, trio.current_time())
             if jump is not None:
                 self._jumped(jump)
 
@@ -165,7 +176,11 @@ class Scheduler:
 
     def ended(self, record: Record) -> None:
         """A run is over: to be told of every one. Never blocks."""
-        if self._arrears.ended(record.id):
+        self._aside.discard(record.id)
+        parked, self._parked = self._parked, {}
+        for due in parked.values():
+            self._replan(due, self._clock.now())
+        if self._arrears.ended(record.id) or parked:
             self._wake()
         job = self._jobs.get(record.job)
         if job is None or record.speed != self._clock.speed:  # left over from another time
@@ -198,7 +213,7 @@ class Scheduler:
         """What has a place in a gap: from when to when, timetable time."""
         return [
             (due.instant, due.instant + self._courses[due.job.name].slot.duration)
-            for due in self._placed()
+            for due in self._agenda.placed
             if due.job.name in self._courses
         ]
 
@@ -206,6 +221,7 @@ class Scheduler:
         """A release waits for something else than the browser: others are caught up with. Never
         blocks.
         """
+        self._aside.add(release.id)
         if self._arrears.ended(release.id):
             self._wake()
 
@@ -236,9 +252,10 @@ class Scheduler:
                 )
         for name in before.keys() - self._courses.keys():
             self._arrears.drop(name, self._agenda.drop(name, Cause.catch_up))
+            self._parked.pop(name, None)
             for cause in (Cause.slot, Cause.retry):
                 self._agenda.drop(name, cause)
-        for due in self._placed():
+        for due in self._agenda.placed:
             self._replan(due, due.instant)  # its gap may be none any more
         self._wake()
 
@@ -253,19 +270,43 @@ class Scheduler:
             if due.cause is Cause.slot:
                 await self._release_slot(self._courses[due.job.name])
                 continue
-            if due.instant < self._clock.now() - ON_TIME * self._clock.speed:
-                self._replan(due, self._clock.now())  # its gap is over
+            paused = self._pauses.in_the_way(due.job.name) is not None
+            if paused and due.overdue is None:
                 continue
-            if due.overdue is not None and self._arrears.must_wait(due.overdue):
+            if self._is_busy():  # or it would run later than here, in somebody's slot
+                self._put_off(due)
+            elif paused or due.instant < self._on_time_from():  # its gap is over
+                self._replan(due, self._clock.now())
+            elif due.overdue is not None and self._arrears.must_wait(due.overdue):
                 self._replan(due, due.instant)
-                continue
-            if due.cause is Cause.retry and self._pauses.in_the_way(due.job.name) is not None:
-                continue
-            self._arrears.released(due, await self._release(due))
+            else:
+                self._arrears.released(due, await self._release(due))
+
+    def _is_busy(self) -> bool:
+        """True while a run is in progress, or waits for the browser."""
+        waiting = (release.id for release in self._book.waiting)
+        return self._book.running is not None or any(id_ not in self._aside for id_ in waiting)
+
+    def _put_off(self, due: Due) -> None:
+        """It had a gap, but the browser is busy beyond its slots: another gap, once it isn't."""
+        if due.overdue is not None:
+            self._replan(due, due.instant)
+        else:
+            self._parked[due.job.name] = due
+
+    def _on_time_from(self) -> float:
+        """What is released now and was due before this is overdue, timetable time.
+
+        How long this scheduler itself was kept from its work, by a slow disk or a body that blocked
+        muxd, doesn't count, up to `KEPT`: that costs nobody a run. It does where the machine slept,
+        and in part where muxd was stopped.
+        """
+        kept = min(trio.current_time() - self._ready_since, KEPT)
+        return self._clock.now() - (ON_TIME + kept) * self._clock.speed
 
     async def _release_slot(self, course: Course) -> None:
         job, slot, instant, now = course.job, course.slot, course.next, self._clock.now()
-        on_time_from = now - ON_TIME * self._clock.speed
+        on_time_from = self._on_time_from()
         if instant >= on_time_from:
             self._advance(course, instant)
             await self._arrears.make_way(job)
@@ -333,10 +374,18 @@ class Scheduler:
 
     async def _place_catch_up(self) -> None:
         """Give what is owed, and most overdue, a gap."""
-        while (item := await self._arrears.next(self._clock.now())) is not None:
+        while not self._is_busy():
+            item = await self._arrears.next(self._clock.now())
+            if item is None:
+                return
             course = self._courses[item.job.name]
-            last = math.inf if item.job.misfire is Misfire.all else course.next
-            instant = self._gap(course, self._clock.now(), until=last)
+            every = item.job.misfire is Misfire.all
+            instant = self._gap(
+                course,
+                self._clock.now(),
+                until=math.inf if every else course.next,
+                own=every,
+            )
             if instant is None:
                 await self._arrears.forgive(item)
             else:
@@ -360,7 +409,9 @@ class Scheduler:
         course = self._courses.get(job.name)
         return earliest if course is None else self._gap(course, earliest, until=course.next)
 
-    def _gap(self, course: Course, earliest: float, *, until: float) -> float | None:
+    def _gap(
+        self, course: Course, earliest: float, *, until: float, own: bool = False
+    ) -> float | None:
         return first_gap(
             self._timetable,
             self._calendar,
@@ -368,11 +419,8 @@ class Scheduler:
             earliest=earliest,
             until=until,
             taken=[*self.promised(), *([self.reserved] if self.reserved else [])],
+            own=own,
         )
-
-    def _placed(self) -> list[Due]:
-        """What has a place in a gap, in no order."""
-        return [due for due in self._agenda if due.cause is not Cause.slot]
 
     # Common to all
 
@@ -415,7 +463,7 @@ class Scheduler:
         for course in self._courses.values():
             course.step_back(seconds, now)
             self._enter(course)
-        for due in self._placed():
+        for due in self._agenda.placed:
             self._replan(due, due.instant - seconds)
 
     def _wake(self) -> None:

@@ -102,14 +102,45 @@ async def test_a_store_that_fails_delays_the_writing_not_the_pause(autojump_cloc
 
 
 async def test_harm_is_counted_across_restarts(autojump_clock, desk):
-    """A job that kills muxd each time is paused although no muxd sees it three times."""
-    await desk.store.write(*(record(number) for number in range(STRIKES - 1)))
-    await desk.store.write(record(50, job="b"), record(51, job="b", harm=None))
-    await desk.pauses.load()
-    desk.pauses.ended(record(60, job="b"), HOURLY)
-    assert desk.pauses.in_the_way("b") is None
-    desk.pauses.ended(record(61), HOURLY)
-    assert desk.pauses.in_the_way("a") is not None
+    """A job that kills muxd each time is paused although no muxd sees it three times; what was
+    forgiven stays so."""
+    desk.strike(STRIKES - 1)
+    desk.pauses.ended(record(50, job="b"), HOURLY)
+    desk.pauses.resume("b", by="a person")
+    await desk.pauses.save()
+    for number in (60, 61):
+        later = Pauses(desk.store, desk.bus, real_now=trio.current_time)
+        await later.load()
+        assert not later.all
+        later.ended(record(number, job="b"), HOURLY)
+        await later.save()
+    later.ended(record(62), HOURLY)
+    assert set(later.all) == {"a"}
+
+
+async def test_a_run_that_was_cut_off_shows_nothing(autojump_clock, desk):
+    """It neither ends a pause nor the count, unless it did harm."""
+    desk.strike(STRIKES - 1)
+    for outcome in (Outcome.interrupted, Outcome.cancelled):
+        desk.pauses.ended(record(7, harm=None, outcome=outcome), HOURLY)
+    desk.pauses.ended(record(8, outcome=Outcome.interrupted), HOURLY)
+    probe_at = desk.pauses.all["a"].probe_at
+    cut_off = record(9, harm=None, outcome=Outcome.interrupted, started_at=probe_at + 1)
+    desk.pauses.ended(cut_off, HOURLY)
+    assert set(desk.pauses.all) == {"a"}
+
+
+async def test_a_pause_taken_while_the_clock_was_wrong_lasts_no_longer(autojump_clock):
+    """Set back by years, it lasts as long again as it was to."""
+    now = 1e9
+    store = MemoryStore()
+    async with store.open():
+        pauses = Pauses(store, Bus(), real_now=lambda: now)
+        pauses.pause("a", "3x running", interval=3600.0)
+        now -= 1e8
+        assert pauses.in_the_way("a") is not None
+        now += 3601
+        assert pauses.in_the_way("a") is None
 
 
 async def test_a_probe_comes_after_an_interval_at_the_earliest(autojump_clock, desk):

@@ -1218,3 +1218,69 @@ async def _live_through(story: list[tuple[str, int]], chance: Random) -> None:
     assert end > clock.now() - 10 * MINUTE
     assert len(world.records(cause=Cause.manual)) == asked
     assert disjoint(world.records())
+
+
+@bounded
+async def test_what_is_placed_waits_while_it_is_paused(autojump_clock) -> None:
+    """A pause that comes between the placing and the gap holds all the same."""
+    clock = VirtualClock()
+    jobs = [a_job("a", "30m"), a_job("b", "1d", duration="600s")]
+    timetable = slots(("a", 1800, 0, 1000), ("b", DAY, 600, 90))
+    async with open_world(*jobs, clock=clock, timetable=timetable) as world, world.alive():
+        await trio.sleep(HOUR)
+        clock.suspend(DAY - HOUR + 700)
+        await trio.sleep(1)
+        world.pauses.pause("b", "a holiday")
+        await trio.sleep(3000)
+        (owed,) = world.records("b", cause=Cause.catch_up)
+        assert (owed.outcome, owed.error) == (Outcome.missed, "its job is paused: a holiday")
+
+
+@bounded
+async def test_a_gap_in_which_the_browser_is_busy_is_none(autojump_clock) -> None:
+    """A further try whose gap comes while another run overruns starts in no slot of a third."""
+    jobs = [a_job("a"), a_job("b", retries=1, duration="60s"), a_job("c")]
+    timetable = slots(("b", HOUR, 0, 60), ("a", HOUR, 70, 20), ("c", HOUR, 600, 20))
+
+    def takes(release: Release) -> float:
+        return {"a": 529.0, "b": 5.0 if release.attempt == 1 else 60.0, "c": 20.0}[release.job.name]
+
+    def ends(release: Release) -> Outcome:
+        first = release.job.name == "b" and release.attempt == 1
+        return Outcome.failed if first else Outcome.ok
+
+    async with open_world(*jobs, timetable=timetable, takes=takes, ends=ends) as world:
+        await world.live(1500)
+    (on_time,) = world.records("c")
+    assert on_time.started_at == on_time.released_at
+    (again,) = world.records("b", cause=Cause.retry)
+    assert again.started_at >= on_time.ended_at
+
+
+@bounded
+async def test_all_are_run_beside_the_job_s_own_slots(autojump_clock) -> None:
+    """Where there is room, none of them stands for a release on time."""
+    clock, job = VirtualClock(), a_job(interval="1m", misfire="all", duration="20s")
+    async with open_world(job, clock=clock, takes=lambda _: 15.0) as world, world.alive():
+        await trio.sleep(10 * MINUTE + 30)
+        clock.suspend(10 * MINUTE)
+        await trio.sleep(HOUR)
+    outcomes = {r.outcome for r in world.records() if r.released_at < MONDAY + HOUR}
+    assert outcomes == {Outcome.ok}
+
+
+@bounded
+async def test_a_ledger_that_is_slow_costs_nobody_a_run(autojump_clock) -> None:
+    """What came due while the scheduler itself was kept from its work is on time."""
+
+    class Slow(MemoryStore):
+        async def write(self, *records: Record) -> None:
+            if any(r.job == "a" and r.outcome is None and not r.started_at for r in records):
+                await trio.sleep(9)
+            await super().write(*records)
+
+    jobs = [a_job("a", misfire="skip"), a_job("b", misfire="skip")]
+    timetable = slots(("a", HOUR, 600, 20), ("b", HOUR, 601, 20))
+    async with open_world(*jobs, timetable=timetable, store=Slow()) as world:
+        await world.live(HOUR)
+    assert {r.outcome for r in world.records()} == {Outcome.ok}

@@ -118,9 +118,10 @@ def _in_store(config: Config, names: Sequence[str | None], error: DaemonNotRunni
             async with store.open() as opened:
                 pauses = dict(await opened.pauses())
                 gone = [name for name in pauses if None in names or name in names]
-                if not gone:
+                paused = [name for name in gone if pauses[name].note]
+                if not paused:
                     raise error
                 await opened.set_pauses({k: v for k, v in pauses.items() if k not in gone})
-                return gone
+                return paused
 
     return run(edit)
