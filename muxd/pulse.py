@@ -44,6 +44,7 @@ class Pulse(Watch):
         self._run: tuple[str, str] | None = None
         self._worst: Block | None = None
         self._signals: list[int] = []
+        self._waiting = trio.CancelScope()
         self._is_up = self._is_stopping = False
         # Written without the interpreter's lock, by whichever thread gets the signal: the main one.
         faulthandler.register(DUMP, file=link.stack, all_threads=True)
@@ -59,13 +60,18 @@ class Pulse(Watch):
         self._lines.send("stopping")
 
     def bye(self) -> None:
-        """The process is about to end: by its own decision, unless it is up and nobody wanted that."""
+        """The process is about to end: by its own decision, unless it is up and nobody wanted that.
+
+        In either case in order, which is never a body's doing: a run still in progress is not charged.
+        """
+        self._lines.send("rest")
         if self._is_stopping or not self._is_up:
             self._lines.send("bye")
 
     def begin(self, run_id: str, job: str) -> None:
         """A run is in progress: the guard looks often."""
-        self._worst, self._run = None, (run_id, job)
+        self._read()  # a question from before the run is not about it
+        self._run = (run_id, job)
         self._lines.send("run", run_id, job)
 
     def end(self) -> Block | None:
@@ -73,7 +79,9 @@ class Pulse(Watch):
         self._read()  # a question that came while muxd was blocked
         self._run = None
         self._lines.send("rest")
-        return self._worst
+        # Not every run has a `begin`: what is kept would be charged to one that had none.
+        worst, self._worst = self._worst, None
+        return worst
 
     async def listen(self, told: Callable[[int], object], lost: Callable[[], object]) -> None:
         """Answer, until cancelled or the guard is gone.
@@ -87,7 +95,8 @@ class Pulse(Watch):
             self._read()
             while self._signals:
                 told(self._signals.pop(0))
-            await trio.lowlevel.wait_readable(self._lines.socket)
+            with trio.CancelScope() as self._waiting:
+                await trio.lowlevel.wait_readable(self._lines.socket)
         lost()
 
     def _read(self) -> None:
@@ -97,10 +106,11 @@ class Pulse(Watch):
                 self._lines.send("pong", value)
             elif word == "signal":
                 self._signals.append(value)
+                self._waiting.cancel()  # whoever reads it, `listen` is to tell of it now
 
     def _note_block(self) -> None:
         """Take down the block that just ended, if the guard has found one."""
-        found = read_stack(self.link.stack)
+        found = read_stack(self.link.stack) if self._run is not None else None
         if found is None or not is_a_runs(found[1]):
             return
         block = Block(max(0.0, self._now() - found[0]), found[1])

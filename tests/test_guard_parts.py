@@ -15,6 +15,7 @@ import attrs
 import pytest
 import structlog
 import trio
+import trio.testing
 
 import muxd.guard
 from muxd import Job, Record, logs
@@ -316,9 +317,9 @@ def block(fd, since, stack="  in body"):
 def test_a_block_is_known_when_its_run_ends(pulse, stack_file):
     """Though the question was not answered yet: the longest since the run began, and no other's."""
     pulse, guard = pulse
+    pulse.begin("01a", "job")
     block(stack_file, 50.0)
     guard.send("ping", 1.0)
-    pulse.begin("01a", "job")
     assert pulse.end().seconds == 50  # its question came after the run began
     pulse.begin("01b", "job")
     os.ftruncate(stack_file, 0)
@@ -342,6 +343,22 @@ def test_a_block_is_known_when_its_run_ends(pulse, stack_file):
         ["rest"],
     ]
     assert ["pong", 2.0] in said
+
+
+def test_a_block_is_charged_once(pulse, stack_file):
+    """Not to a run that ended before it had begun (its session can't be opened), and one between
+    two runs to nobody."""
+    pulse, guard = pulse
+    pulse.begin("01a", "job")
+    block(stack_file, 50.0)
+    guard.send("ping", 1.0)
+    assert pulse.end().seconds == 50
+    assert pulse.end() is None
+    guard.send("ping", 2.0)
+    pulse._read()
+    guard.send("ping", 3.0)
+    pulse.begin("01b", "job")
+    assert pulse.end() is None
 
 
 def test_what_a_sink_blocks_is_not_charged_to_the_run(pulse, stack_file):
@@ -372,6 +389,29 @@ async def test_it_answers_tells_of_signals_and_notices_that_the_guard_is_gone(pu
     assert told == [15]
 
 
+async def test_a_signal_that_the_end_of_a_run_finds_is_told_at_once(pulse):
+    """Though the socket has nothing more to read then."""
+    pulse, guard = pulse
+    send, told = trio.open_memory_channel(1)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pulse.listen, send.send_nowait, nothing)
+            await trio.testing.wait_all_tasks_blocked()
+            guard.send("signal", 15)
+            pulse.end()
+            assert await told.receive() == 15
+            nursery.cancel_scope.cancel()
+
+
+def test_an_orderly_end_is_charged_to_nobody(pulse):
+    """An error of muxd's own that ends it while a run is in progress: the run is at rest first."""
+    pulse, guard = pulse
+    pulse.running()
+    pulse.begin("01a", "job")
+    pulse.bye()
+    assert guard.receive()[-1] == ["rest"]
+
+
 def test_only_an_end_that_was_wanted_is_a_goodbye(pulse):
     """Before it is up, or told to stop: bye. An error that ends a daemon that is up is none."""
     pulse, guard = pulse
@@ -380,7 +420,8 @@ def test_only_an_end_that_was_wanted_is_a_goodbye(pulse):
     pulse.bye()
     pulse.stopping()
     pulse.bye()
-    assert guard.receive() == [["bye"], ["running"], ["stopping"], ["bye"]]
+    said = [line for line in guard.receive() if line != ["rest"]]
+    assert said == [["bye"], ["running"], ["stopping"], ["bye"]]
 
 
 def test_the_guard_imports_nothing_but_the_standard_library_and_itself():
