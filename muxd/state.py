@@ -117,8 +117,10 @@ class StateDir:
         self.prepare()
         fd = self._lock()
         try:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()} {role}\n".encode(), 0)
+            # On a full disk nobody can read whose the lock is; it holds all the same.
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, f"{os.getpid()} {role}\n".encode(), 0)
             yield
         finally:
             if self._is_ours(fd):  # else somebody has removed the directory, and made it anew

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -51,11 +52,11 @@ class Fake:
         self.folder = folder
         self.process = None
 
-    def start(self, body, *, limit=5, **options):
+    def start(self, body, *, limit=5, python=sys.executable, **options):
         script = self.folder / "daemon.py"
         script.write_text(DAEMON.format(body=textwrap.dedent(body)))
         self.process = subprocess.Popen(
-            [sys.executable, str(script), str(self.folder), str(limit)],
+            [python, str(script), str(self.folder), str(limit)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -191,6 +192,34 @@ def test_what_was_up_once_is_never_given_up(fake):
     """)
     assert fake.ends(60)[0] == 0
     assert len(fake.lives()) == 6
+
+
+def test_a_start_that_fails_is_tried_again(fake):
+    """The interpreter is away for a moment, as it is in an upgrade: it goes on when it is back."""
+    away = fake.folder / "python"
+    away.symlink_to(Path(sys.executable).parent.parent)
+    fake.start(
+        """
+        lines.send("listening")
+        lines.send("running")
+        if life == 0:
+            (here / "python").unlink()
+            os._exit(3)
+        lines.send("stopping")
+        lines.send("bye")
+        """,
+        python=str(away / "bin" / Path(sys.executable).name),
+    )
+    fake.wait(lambda: fake.lives() and not away.exists())
+    time.sleep(0.5)
+    away.symlink_to(Path(sys.executable).parent.parent)
+    code, log = fake.ends()
+    assert code == 0
+    assert len(fake.lives()) == 2
+    died, failed = log[:2]
+    assert (died["event"], died["again_in"]) == ("muxd died", 0)
+    assert (failed["event"], failed["again_in"]) == ("muxd can't be started", 1)
+    assert "No such file" in failed["error"]
 
 
 def test_a_stop_ends_the_waiting_for_the_next_start(fake):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import pytest
 
 from muxd.errors import AlreadyRunning, ConfigError
+from muxd.guard.place import in_place_of_the_daemon
 from muxd.state import Owner, StateDir
 
 HOLD = """
@@ -55,6 +57,23 @@ def test_a_dead_owner_blocks_nobody(tmp_path, holder):
     assert state.owner() is None
     with state.hold():
         assert state.owner() == Owner(os.getpid(), "daemon")
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [lambda root: StateDir(root).hold(), lambda root: in_place_of_the_daemon(str(root))],
+    ids=["daemon", "guard"],
+)
+def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path, hold):
+    """Who holds it can't be written then; that it is held is the system's to know."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with hold(tmp_path):
+            assert StateDir(tmp_path).owner() == Owner(None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert StateDir(tmp_path).owner() is None
 
 
 def test_nothing_is_left_of_an_owner(tmp_path):

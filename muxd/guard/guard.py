@@ -93,10 +93,18 @@ class Guard:
             code = self._judge(ended, status)
             if code is not None:
                 return code
-            wait = 0.0 if self.deaths <= 1 else min(2.0 ** (self.deaths - 2), LONGEST_WAIT)
-            if not self._pause(wait):
-                return 0
-            self._spawn()
+            while True:
+                if not self._pause(self._wait):
+                    return 0
+                error = self._spawn()
+                if error is None:
+                    break
+                self.deaths += 1
+                if self._is_hopeless(str(error)):
+                    return 1
+                self.log.say(
+                    "error", "muxd can't be started", error=str(error), again_in=self._wait
+                )
 
     # --- One life -----------------------------------------------------------------------------
 
@@ -181,18 +189,28 @@ class Guard:
             return max(code, 0) if code >= 0 else 1
         elif self.told:
             return code if code >= 0 else 128 - code
-        if not self.ever_ran and self.deaths >= FALSE_STARTS:
-            self.log.say(
-                "critical",
-                f"muxd died {self.deaths} times before it was up, last by {how}: it is not "
-                "started again; `muxd --debug start` may show why",
-            )
+        if self._is_hopeless(how):
             return 1
         what = "muxd is started again" if life.blocked is not None else "muxd died"
-        again = 0.0 if self.deaths <= 1 else min(2.0 ** (self.deaths - 2), LONGEST_WAIT)
         run = {"job": life.run[1], "run": life.run[0]} if life.run else {}
-        self.log.say("error", what, how=how, lived=round(lived, 1), again_in=again, **run)
+        self.log.say("error", what, how=how, lived=round(lived, 1), again_in=self._wait, **run)
         return None
+
+    def _is_hopeless(self, how: str) -> bool:
+        """Whether there is no point in another start; then it says so."""
+        if self.ever_ran or self.deaths < FALSE_STARTS:
+            return False
+        self.log.say(
+            "critical",
+            f"muxd died {self.deaths} times before it was up, last by {how}: it is not "
+            "started again; `muxd --debug start` may show why",
+        )
+        return True
+
+    @property
+    def _wait(self) -> float:
+        """How long to wait before the next start, seconds."""
+        return 0.0 if self.deaths <= 1 else min(2.0 ** (self.deaths - 2), LONGEST_WAIT)
 
     def _note(self, life: Life, how: str) -> None:
         """Write down what became of the run in progress."""
@@ -226,25 +244,32 @@ class Guard:
         self._heed()
         return not self.told
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> OSError | None:
+        """Start the next daemon; gives why that can't be: no memory, an upgrade under way."""
         self._life.close()
         self._pending.clear()
-        ours, theirs = socket.socketpair()
-        for fd in (theirs.fileno(), self.plan.stack):
-            os.set_inheritable(fd, True)
+        try:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                for fd in (theirs.fileno(), self.plan.stack):
+                    os.set_inheritable(fd, True)
+                link = Link(os.getpid(), theirs.fileno(), self.plan.stack, self.restarts + 1)
+                pid = os.posix_spawn(
+                    self.plan.command[0],
+                    self.plan.command,
+                    {**os.environ, VARIABLE: link.as_text()},
+                    setsigmask=(),
+                    setsigdef=[
+                        number
+                        for number in FORWARDED
+                        if signal.getsignal(number) is not signal.SIG_IGN
+                    ],
+                )
+                self._life = self._make_life(pid, ours.detach())
+        except OSError as error:
+            return error
         self.restarts += 1
-        link = Link(os.getpid(), theirs.fileno(), self.plan.stack, self.restarts)
-        pid = os.posix_spawn(
-            self.plan.command[0],
-            self.plan.command,
-            {**os.environ, VARIABLE: link.as_text()},
-            setsigmask=(),
-            setsigdef=[
-                number for number in FORWARDED if signal.getsignal(number) is not signal.SIG_IGN
-            ],
-        )
-        theirs.close()
-        self._life = self._make_life(pid, ours.detach())
+        return None
 
     def _make_life(self, pid: int, fd: int) -> Life:
         return Life(

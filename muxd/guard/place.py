@@ -35,8 +35,9 @@ def in_place_of_the_daemon(state_dir: str) -> Iterator[None]:
         except OSError:
             yield
             return
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()} daemon\n".encode(), 0)
+        with contextlib.suppress(OSError):  # the disk is full: the lock holds all the same
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()} daemon\n".encode(), 0)
         try:
             yield
         finally:
