@@ -52,6 +52,8 @@ KILL_EVERY = (35.0, 75.0)
 """Seconds between two kills, at random."""
 RESUME_EVERY = 60.0
 """Seconds between two pardons of paused jobs."""
+WARM_UP = 0.3
+"""The share of the time in which memory finds its level."""
 GROWTH = 0.05
 """How much more memory the daemon and driver may take at the end than after the warm-up."""
 SLACK = 4 * 2**20
@@ -145,7 +147,7 @@ def muxd_jobs():
     jobs += [
         hostile("pages", "40s", PAGES, "main"),
         hostile("network", "40s", NETWORK, "main"),
-        hostile("fresh", "160s", PAGES, "fresh"),
+        hostile("fresh", "160s", [p for p in PAGES if p not in BIG], "fresh"),
         hostile("bodies", "80s", BODIES, "main"),
         hostile("leaks", "160s", LEAKS, "main", timeout="6s"),
         hostile("blocks", "160s", [blocks], "fresh", timeout="8s", duration="8s"),
@@ -396,8 +398,7 @@ def judge_memory(looks: list[Look]) -> list[str]:
     for name, allowed in (("daemon", GROWTH), ("driver", GROWTH), ("browser", BROWSER_GROWTH)):
         pairs = []
         if name == "daemon":
-            pairs = [(statistics.median(e.daemon for e in early),
-                      statistics.median(e.daemon for e in late))]  # fmt: skip
+            pairs = [(min(e.daemon for e in early), min(e.daemon for e in late))]
         else:
             for low in range(0, 3600, 30):
                 sides = [
@@ -467,7 +468,7 @@ def main() -> int:
             left = soak.stop()
         records = soak.history()
         show(soak, records)
-        warm = [look for look in soak.looks if look.at - begin > options.minutes * 60 * 0.2]
+        warm = [look for look in soak.looks if look.at - begin > options.minutes * 60 * WARM_UP]
         wrong = judge_releases(records, begin, end) + judge_memory(warm)
         if soak.most != (1, 1):
             wrong.append(f"most browsers and runs at once: {soak.most}")

@@ -140,12 +140,12 @@ class Worker:
         """Run it; False if the browser was lost before the run had its page."""
         try:
             record = await self._runner.run(release, pages)
+            self.runs += 1
         except BrowserLost as error:
             self._tries += 1
             if self._tries < TRIES:
                 return False
             record = await self._runner.give_up(release, pages, error)
         self._taken = None
-        self.runs += 1
         self._ended(record)
         return True

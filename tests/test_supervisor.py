@@ -184,6 +184,40 @@ async def test_browsers_lost_by_runs_are_replaced_at_once_however_many(autojump_
         assert trio.current_time() - begun < 40
 
 
+async def test_browsers_that_die_at_each_page_are_launched_ever_more_slowly(autojump_clock):
+    """Runs that are given up have had no page: the back-off grows all the same."""
+
+    class Dying(Browsers):
+        @contextlib.asynccontextmanager
+        async def open(self, number):
+            async with super().open(number) as life:
+
+                @contextlib.asynccontextmanager
+                async def lease(session):
+                    life.kill("died at its page")
+                    raise life.lost
+                    yield
+
+                life.lease = lease
+                yield life
+
+    async def body(run):
+        raise AssertionError("it has no page")
+
+    browsers = Dying()
+    async with supervised(browsers) as (supervisor, book, send, events, nursery):
+        nursery.start_soon(supervisor.run)
+        for number in range(20):
+            release = await book.release(Job(f"a{number}", body, interval="1h"), released_at=0.0)
+            send.send_nowait(release)
+        waits = []
+        with trio.fail_after(300):
+            while len(waits) < 9:
+                event = await events.receive()
+                waits += [event.retry_in] if isinstance(event, BrowserDown) else []
+        assert waits[:8] == [0, 0.5, 1, 2, 4, 8, 16, 32]
+
+
 async def test_what_waits_survives_the_browser(autojump_clock):
     """Releases in the channel when a browser dies run on the next one, each once."""
     browsers = Browsers()
