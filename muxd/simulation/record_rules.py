@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, final
 
 import attrs
 
-from muxd.job import Misfire
-from muxd.misfire import MOST_CATCH_UPS
 from muxd.release import Cause
 from muxd.simulation.rules import clock_text
 
@@ -83,7 +81,9 @@ class RecordRules:
             self.records[record.id] = record
         for name, rows in new.items():
             self._check_row(self._jobs[name], rows)
-            self._check_misfire(self._jobs[name], rows, runs)
+            for record in rows:
+                if record.cause is Cause.catch_up and record.outcome is None:
+                    runs.owes(record)
 
     def finish(self, kept: Sequence[Record], until: float) -> None:
         """All is over.
@@ -184,18 +184,6 @@ class RecordRules:
             )
 
     # Policies
-
-    def _check_misfire(self, job: Job, records: list[Record], runs: RunRules) -> None:
-        for record in records:
-            if record.cause is Cause.catch_up and record.outcome is None:
-                runs.owes(record)
-        most = {Misfire.skip: 0, Misfire.run_once: 1, Misfire.all: MOST_CATCH_UPS}[job.misfire]
-        count = runs.owed_of(job.name)
-        self._notes.holds(
-            "misfire",
-            count <= most,
-            f"{count} releases of {job.name} ({job.misfire}) are to be caught up with",
-        )
 
     def _check_retry(self, record: Record) -> None:
         job, first = self._jobs[record.job], self.records.get(record.first_id or "")

@@ -10,9 +10,10 @@ import trio
 from muxd.channel import DEFAULT_OVERTAKES
 from muxd.events import BrowserUp, Event, RunEnded, RunReleased, RunStarted
 from muxd.job import Misfire, Overlap
+from muxd.misfire import MOST_CATCH_UPS
 from muxd.record import Outcome
 from muxd.release import Cause
-from muxd.scheduler import ON_TIME
+from muxd.scheduler import KEPT, ON_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,8 @@ LEDGER_BOUND = 10.0
 ROUNDING = 0.01
 """Seconds that don't matter."""
 BAD = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.empty})
+AT_MOST = {Misfire.skip: 0, Misfire.run_once: 1, Misfire.all: MOST_CATCH_UPS}
+"""How many releases of one job may be owed when one is caught up with."""
 INTO_GAPS = (Cause.catch_up, Cause.retry)
 
 
@@ -80,6 +83,8 @@ class RunRules:
         self._catching: set[str] = set()
         # when the last of them ended, or any began to be owed; seconds since the beginning
         self._idle_since = 0.0
+        # {job name: when a release of it was found to be missed, seconds since the beginning}
+        self._sorted_out: dict[str, float] = {}
         # {job name: when its last run ended, seconds since the beginning}
         self._ended: dict[str, float] = {}
         # {job name: its newest release by its slot, Unix seconds}
@@ -119,10 +124,6 @@ class RunRules:
         alone = job.misfire is Misfire.all or found.life != self._world.life
         self._owed[record.id] = _Owed(record, job, max(found.at, self._began), alone)
 
-    def owed_of(self, job: str) -> int:
-        """How many releases of a job are to be caught up with, and not released yet."""
-        return sum(owed.job.name == job for owed in self._owed.values())
-
     def freed(self) -> None:
         """The browser's page was closed."""
         if self._running is None:
@@ -150,18 +151,24 @@ class RunRules:
         )
         if record.cause is Cause.slot:
             late = stamp.wall - record.released_at
-            # It is judged when it comes due; then a slow ledger may hold up the scheduler.
-            slow = self._world.at < self._world.ledger_slow_until + LEDGER_BOUND
+            # It is judged when it comes due. Then a slow ledger may hold up the scheduler, and time
+            # may jump while the releases before it are recorded.
+            world = self._world
+            slow = world.at < world.ledger_slow_until + LEDGER_BOUND
+            held_up = KEPT + 2 * LEDGER_BOUND if slow else 0.0
             notes.holds(
                 "on time",
-                late <= ON_TIME + (2 * LEDGER_BOUND if slow else 0) + ROUNDING,
+                late <= ON_TIME + held_up + ROUNDING
+                or min(world.jumped_at, self._sorted_out.get(record.job, -1.0))
+                >= stamp.at - held_up - ROUNDING,
                 f"run {record.id} of {record.job} is released as usual, {late:.3f} s late",
             )
             self._slots[record.job] = record.released_at
         if record.cause is not Cause.manual:
             self._check_overlap(record, job)
         if record.cause in INTO_GAPS:
-            self._check_gap(record, job, now)
+            # A further try gets its id, and its record is written, when its gap has come.
+            self._check_gap(record, job, stamp.wall if record.cause is Cause.retry else now)
         if record.cause is Cause.catch_up:
             self._check_turn(record, job, now)
         self._released += 1
@@ -214,6 +221,12 @@ class RunRules:
             "no burst",
             not self._catching,
             f"run {record.id} of {record.job} is released while {self._catching} are caught up with",
+        )
+        count = sum(owed.job.name == job.name for owed in self._owed.values())
+        notes.holds(
+            "misfire",
+            max(count, 1) <= AT_MOST[job.misfire],
+            f"{count} releases of {job.name} ({job.misfire}) are to be caught up with",
         )
         owed = self._owed.pop(record.id, None)
         placed_from = self._idle_since
@@ -305,11 +318,14 @@ class RunRules:
             self._running = None
         if self._waiting.pop(record.id, None) is not None:
             self._waiting_of[record.job].discard(record.id)
-        self._ended[record.job] = self._world.at
+        if known:
+            self._ended[record.job] = self._world.at
         self._owed.pop(record.id, None)
         if record.id in self._catching:
             self._catching.discard(record.id)
             self._idle_since = self._world.at
+        if record.outcome is Outcome.missed:
+            self._sorted_out[record.job] = self._world.at
         if record.outcome is Outcome.missed and record.cause is Cause.slot:
             stamp = self._world.stamps[record.id]
             key = record.job, stamp.at, stamp.wall
@@ -329,7 +345,8 @@ class RunRules:
         elif record.outcome is Outcome.coalesced:
             job = self._jobs[record.job]
             wanted = record.cause is Cause.manual or job.overlap is not Overlap.skip
-            busy = record.job in self.busy
+            # It is decided when its id is made; the run may have ended while it was written.
+            busy = self._busy_since(record.job, self._world.stamps[record.id].at)
             notes.holds("overlap", wanted and busy and not known, f"{what}; busy: {self.busy}")
         elif record.outcome is Outcome.missed and (record.error or "").startswith("its job is pau"):
             self._check_probe(record, what)

@@ -104,6 +104,8 @@ class World:
         """True while a lease is out, or being opened."""
         self.slept = 0.0
         """How long the machine has slept, seconds."""
+        self.jumped_at = -1.0
+        """When the wall clock last jumped forwards, by a step or in sleep."""
         self.steps_back: list[tuple[float, float]] = []
         """When the wall clock was set back, and by how many seconds."""
         self.ledger_fails_until = self.ledger_slow_until = -1.0
@@ -201,6 +203,7 @@ class World:
         match fault:
             case Fault.step_forwards:
                 self.clock.step(HOUR)
+                self.jumped_at = self.at
             case Fault.step_back:
                 self.steps_back.append((self.at, HOUR))
                 self.clock.step(-HOUR)
@@ -225,6 +228,7 @@ class World:
         """Let the machine sleep."""
         self.slept += seconds
         self.clock.suspend(seconds)
+        self.jumped_at = self.at
 
     def downtime(self) -> float:
         """How long nobody starts the daemon again, seconds."""

@@ -57,6 +57,13 @@ def jobs(**fields):
     )
 
 
+def many():
+    """Jobs that are all overdue after a night, some more than others."""
+    return tuple(
+        Job(f"job{n}", never, interval=f"{20 * (n + 1)}m", duration="40s") for n in range(6)
+    )
+
+
 def test_nothing_is_broken_unmutated():
     """What the mutants are held against."""
     assert broken() == set()
@@ -160,7 +167,7 @@ def test_late_releases_taken_for_punctual_ones(monkeypatch):
 
 def test_gaps_that_are_none(monkeypatch):
     """Breaks: gap."""
-    monkeypatch.setattr(Scheduler, "_gap", lambda self, course, earliest, *, until: earliest)
+    monkeypatch.setattr(Scheduler, "_gap", lambda self, course, earliest, **_: earliest)
     full = tuple(
         Job(f"job{n}", never, interval="30m", duration="200s", retries=2) for n in range(6)
     )
@@ -170,23 +177,18 @@ def test_gaps_that_are_none(monkeypatch):
 def test_all_that_is_overdue_at_once(monkeypatch):
     """Breaks: no burst."""
     monkeypatch.setattr(Arrears, "placed", lambda self, due: None)
-    monkeypatch.setattr(Scheduler, "_gap", lambda self, course, earliest, *, until: earliest)
-    assert "no burst" in broken(range(6), only=(Fault.sleep,), rate=0.01)
+    monkeypatch.setattr(Scheduler, "_is_busy", lambda self: False)
+    monkeypatch.setattr(Scheduler, "_gap", lambda self, course, earliest, **_: earliest)
+    assert "no burst" in broken((1, 2), only=(Fault.sleep,), rate=0.01, jobs=many())
 
 
 def test_the_least_overdue_first(monkeypatch):
     """Breaks: most overdue first."""
 
-    def upside_down(self, now, *, later=lambda _: False):
-        found = [item for item in self if not later(item)]
-        if not found:
-            return None
-        chosen = max(found, key=lambda item: (item.since - now) / item.job.interval)
-        self._items.remove(chosen)
-        return chosen
-
-    monkeypatch.setattr(Backlog, "take", upside_down)
-    assert "most overdue first" in broken(range(6), only=(Fault.sleep,), rate=0.01)
+    original = Backlog.take
+    # With time running backwards the longest intervals are the first.
+    monkeypatch.setattr(Backlog, "take", lambda self, now, **kwargs: original(self, -now, **kwargs))
+    assert "most overdue first" in broken((1, 2), only=(Fault.sleep,), rate=0.01, jobs=many())
 
 
 def test_a_policy_of_overlap_that_is_ignored(monkeypatch):

@@ -95,9 +95,14 @@ def test_daily_jobs_keep_their_time_when_the_clocks_change(start):
 def test_everything_goes_wrong_somewhere():
     """With faults, all kinds of them happen, and all ends that a run can have are seen."""
     mishaps, outcomes = set(), set()
-    for seed in (1, 2, 3):
+    kinds = (("skip", "all"), ("coalesce", "run_once"), ("queue_one", "all"))
+    many = [
+        Job(f"{o}{n}", never, interval="20m", duration="60s", overlap=o, misfire=m, retries=1)
+        for n, (o, m) in enumerate(kinds)
+    ]
+    for seed in range(1, 8):
         rates = FaultRates(everywhere=0.08)
-        report = simulate(scenario_of(seed, days=3.0, rates=rates))
+        report = simulate(scenario_of(seed, days=2.0, rates=rates, jobs=many))
         assert not report.broken_count, report.broken[0]
         mishaps |= report.mishaps.keys()
         outcomes |= report.outcomes.keys()
