@@ -20,7 +20,9 @@ from muxd.companions import start_services
 from muxd.errors import PluginError, RunError, UserError
 from muxd.evidence import RECALLED
 from muxd.keeping import evidence_of
+from muxd.lastrung import end_process
 from muxd.leaks import Leaks
+from muxd.pulse import forget_fate, last_fate
 from muxd.record import Outcome
 from muxd.release import Cause, Release
 from muxd.runner import Runner
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from muxd.record import Record
 
 __all__ = ["run_alone"]
+
+END_BOUND = 30.0
+"""How long the end may take, from the last run's or the first signal on, seconds: the ladder, the
+browser, the services."""
 
 
 async def run_alone(
@@ -86,48 +92,55 @@ async def run_alone(
         bus: Bus[Event] = Bus()
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)
         end = _End(book)
-        async with book.store.open(), trio.open_nursery() as beside:
-            beside.start_soon(end.heed, signals)
-            beside.start_soon(book.run)
-            await book.recover()
-            evidence = evidence_of(config, state)
-            if evidence is not None:
-                await evidence.begin(await book.store.history(job=job.name, limit=RECALLED))
-            with end.cuts_short():
-                mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
-                await start_services(mine, beside, _refuse)
-            send, receive = open_priority_channel[Release](math.inf)
-            async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
-                end.runner = Runner(
-                    book, bodies, real_now=time.time, evidence=evidence, leaks=leaks
-                )
-                supervisor = Supervisor(
-                    partial(open_generation, plan=launch, sessions=SessionFiles(state.sessions)),
-                    Worker(receive, end.runner, lambda _record: None),
-                    bus,
-                    real_now=time.time,
-                    patience=0,
-                )
+        async with book.store.open(), trio.open_nursery() as outer:
+            outer.start_soon(end.last_rung, leaks, state)
+            async with trio.open_nursery() as beside, end.begins_after():
+                beside.start_soon(end.heed, signals)
+                beside.start_soon(book.run)
+                await book.recover(last_fate(state.root))
+                if not book.unwritten:
+                    forget_fate(state.root)
+                evidence = evidence_of(config, state)
+                if evidence is not None:
+                    await evidence.begin(await book.store.history(job=job.name, limit=RECALLED))
                 with end.cuts_short():
-                    inner.start_soon(supervisor.run)
-                    await supervisor.up.wait()
-                for _ in range(repeat):
-                    if end.signal is not None:
-                        break
-                    try:
-                        release = await book.release(
-                            job, released_at=time.time(), cause=Cause.manual
-                        )
-                    except UserError:
-                        if end.signal is None:
-                            raise
-                        break
-                    assert release is not None  # one at a time: nothing to coalesce with
-                    send.send_nowait(release)
-                    ended(await book.wait_ended(release.id))
-                inner.cancel_scope.cancel()
-                bodies.cancel_scope.cancel()
-            beside.cancel_scope.cancel()
+                    mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
+                    await start_services(mine, beside, _refuse)
+                send, receive = open_priority_channel[Release](math.inf)
+                async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
+                    end.runner = Runner(
+                        book, bodies, real_now=time.time, evidence=evidence, leaks=leaks
+                    )
+                    supervisor = Supervisor(
+                        partial(
+                            open_generation, plan=launch, sessions=SessionFiles(state.sessions)
+                        ),
+                        Worker(receive, end.runner, lambda _record: None),
+                        bus,
+                        real_now=time.time,
+                        patience=0,
+                    )
+                    with end.cuts_short():
+                        inner.start_soon(supervisor.run)
+                        await supervisor.up.wait()
+                    for _ in range(repeat):
+                        if end.signal is not None:
+                            break
+                        try:
+                            release = await book.release(
+                                job, released_at=time.time(), cause=Cause.manual
+                            )
+                        except UserError:
+                            if end.signal is None:
+                                raise
+                            break
+                        assert release is not None  # one at a time: nothing to coalesce with
+                        send.send_nowait(release)
+                        ended(await book.wait_ended(release.id))
+                    inner.cancel_scope.cancel()
+                    bodies.cancel_scope.cancel()
+                beside.cancel_scope.cancel()
+            outer.cancel_scope.cancel()
     return end.signal
 
 
@@ -140,6 +153,22 @@ class _End:
         self.runner: Runner | None = None
         self._book = book
         self._scope = trio.CancelScope()
+        self._begun = trio.Event()
+
+    def begin(self) -> None:
+        """From now on the process must end within its bound."""
+        self._begun.set()
+
+    async def last_rung(self, leaks: Leaks, state: StateDir) -> None:
+        """End the process where a service or a body would keep it for ever."""
+        await self._begun.wait()
+        await trio.sleep(END_BOUND)
+
+        def clean_up() -> None:
+            state.lock_file.unlink(missing_ok=True)
+            leaks.close()
+
+        await end_process(self._book.finish, clean_up)
 
     async def heed(self, signals: AsyncIterator[int]) -> None:
         """At the first signal end what there is, in order."""
@@ -147,11 +176,20 @@ class _End:
             if self.signal is not None:
                 continue
             self.signal = number
+            self.begin()
             self._scope.cancel()
             if self.runner is not None:
                 name = signal.Signals(number).name
                 self.runner.end_current(Outcome.interrupted, RunError(f"{name} ended it"))
             await self._book.close()  # a run that has no page yet gets none
+
+    @contextlib.asynccontextmanager
+    async def begins_after(self) -> AsyncIterator[None]:
+        """The end begins when this is left, however it is."""
+        try:
+            yield
+        finally:
+            self.begin()
 
     @contextlib.contextmanager
     def cuts_short(self) -> Iterator[None]:

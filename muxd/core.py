@@ -20,7 +20,7 @@ from muxd.evidence import RECALLED
 from muxd.floors import Floors
 from muxd.holding import Holding
 from muxd.pauses import Pauses
-from muxd.planner import Planner
+from muxd.planner import Planner, solve_in_thread
 from muxd.record import Outcome
 from muxd.recycling import Limits, Recycler
 from muxd.release import Release
@@ -83,7 +83,7 @@ class Core:
         floors: Floors | None = None,
         read_free: ReadFree | None = None,
         prune: Prune | None = None,
-        in_thread: InThread = trio.to_thread.run_sync,
+        in_thread: InThread = solve_in_thread,
         new_id: Callable[[], str] | None = None,
         evidence: Evidence | None = None,
         watch: Watch | None = None,

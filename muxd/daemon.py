@@ -32,6 +32,7 @@ from muxd.control.server import serve_control
 from muxd.core import Core
 from muxd.floors import PATIENCE, Floors, FreeReader
 from muxd.keeping import artifacts_of, evidence_of, make_room
+from muxd.lastrung import end_process
 from muxd.leaks import Leaks
 from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
@@ -42,7 +43,7 @@ from muxd.status import status_of
 from muxd.zone import zone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from muxd.abc import Sink
     from muxd.browser.launch import LaunchPlan
@@ -61,6 +62,8 @@ SINK_BOUND = 5.0
 """How long sinks may take to handle what they have been told when the daemon stops, seconds."""
 
 
+STOP_BOUND = 60.0
+"""How long the rest of an orderly stop may take beside the grace of the run in progress, seconds."""
 LAST_BOUND = 10.0
 """How much longer services and bodies that were left behind may take to end, seconds."""
 
@@ -224,22 +227,22 @@ class Daemon:
 
     async def _last_rung(self) -> None:
         """End the process where something of a plugin's or a body's would keep it for ever."""
-        await self._drained.wait()
+        await self.core.stopping.wait()
+        with trio.move_on_after(self.grace + STOP_BOUND):
+            await self._drained.wait()
         await trio.sleep(SINK_BOUND + LAST_BOUND)
-        await self.book.finish()
-        culprits = sorted({task.name for task in _leaves(trio.lowlevel.current_root_task())})
-        structlog.get_logger().critical(
-            "something ignores that muxd stops: the process is ended", tasks=culprits
-        )
+        await end_process(self.book.finish, self._clean_up)
+
+    def _clean_up(self) -> None:
         self.state.socket.unlink(missing_ok=True)
         self.state.lock_file.unlink(missing_ok=True)
         self._leaks.close()
-        os._exit(1)
 
     async def _serve(self) -> None:
         """Everything between the first sink and the last."""
         await self.core.recover(last_fate(self.state.root))
-        forget_fate(self.state.root)
+        if not self.book.unwritten:  # else the next start has to be told again
+            forget_fate(self.state.root)
         async with trio.open_nursery() as beside:
             with trio.CancelScope() as starting:
                 beside.start_soon(self._cut_short, starting)
@@ -276,13 +279,3 @@ class Daemon:
 async def _measure(pid: int) -> int | None:
     """The memory of the browser with this main process. Cancelled, its thread is left to itself."""
     return await trio.to_thread.run_sync(tree_memory, pid, abandon_on_cancel=True)
-
-
-def _leaves(task: trio.lowlevel.Task | None) -> Iterator[trio.lowlevel.Task]:
-    """The tasks below this one that wait for no others: where a nursery is kept open."""
-    for nursery in task.child_nurseries if task else ():
-        for child in nursery.child_tasks:
-            if child.child_nurseries:
-                yield from _leaves(child)
-            else:
-                yield child

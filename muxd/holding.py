@@ -28,7 +28,9 @@ HELD_PRIORITY = 25
 KEPT = 5.0
 """How long a reading serves, seconds."""
 LOOK_AGAIN = 15.0
-"""How often it is looked again while something is held, seconds."""
+"""How often it is looked again while something is held, and told at most, seconds."""
+NAMED = 5
+"""How many of the jobs that are held are named in the log."""
 
 
 class Answer(Enum):
@@ -86,7 +88,7 @@ class Holding:
         """When that was, Unix seconds."""
         self.shortage: Shortage | None = None
         """What there was too little of then."""
-        self._read_at = -1e9
+        self._read_at = self._told_at = -1e9
         self._recycled = False
         # {run id: its release}, oldest first
         self._held: dict[str, Release] = {}
@@ -123,7 +125,8 @@ class Holding:
         if release.priority > HELD_PRIORITY:
             return Answer.run
         self._held[release.id] = release
-        self._tell()
+        if trio.current_time() - self._told_at >= LOOK_AGAIN:
+            self._tell()
         self._set_aside(release)
         self._holds.set()
         return Answer.held
@@ -161,8 +164,10 @@ class Holding:
     def _tell(self) -> None:
         shortage = self.shortage
         assert shortage is not None
+        self._told_at = trio.current_time()
         holding = tuple(sorted({release.job.name for release in self.held}))
-        structlog.get_logger().warning(str(shortage), holding=", ".join(holding) or "nothing")
+        names = ", ".join(holding[:NAMED]) + (", ..." if len(holding) > NAMED else "")
+        structlog.get_logger().warning(str(shortage), holding=names or "nothing", jobs=len(holding))
         self._bus.publish(
             ResourcesLow(
                 at=self._real_now(),

@@ -54,6 +54,11 @@ class JobSource(Protocol):
         """Leave out a plugin because of what its hook gave; return what to tell people."""
 
 
+async def solve_in_thread(solve: Callable[[], Timetable]) -> Timetable:
+    """Solve in a thread. When cancelled, the thread is left to itself: what it finds is for nobody."""
+    return await trio.to_thread.run_sync(solve, abandon_on_cancel=True)
+
+
 class Planner:
     """Owns the timetable in force."""
 
@@ -66,7 +71,7 @@ class Planner:
         *,
         anew: bool = False,
         rehearsal: bool = False,
-        in_thread: InThread = trio.to_thread.run_sync,
+        in_thread: InThread = solve_in_thread,
         real_now: Callable[[], float] = time.time,
     ) -> None:
         """Make one; there is no timetable before `begin`.

@@ -111,7 +111,7 @@ class Pulse(Watch):
     def _note_block(self) -> None:
         """Take down the block that just ended, if the guard has found one."""
         found = read_stack(self.link.stack) if self._run is not None else None
-        if found is None or not is_a_runs(found[1]):
+        if found is None or not found[1] or not is_a_runs(found[1]):
             return
         block = Block(max(0.0, self._now() - found[0]), found[1])
         if self._worst is None or block.seconds > self._worst.seconds:

@@ -138,7 +138,7 @@ class Life:
     def _over(self, now: float) -> None:
         self.stack = self._dump(now)
         self.blocked = self._watch.length(now)
-        self.guilty = is_a_runs(self.stack)
+        self.guilty = bool(self.stack) and is_a_runs(self.stack)
         run = {"job": self.run[1], "run": self.run[0]} if self.run and self.guilty else {}
         self._log.say(
             "error",

@@ -377,3 +377,43 @@ def test_pausing_and_resuming(muxd_home):
     home.start()
     assert home.json("status")["paused"] == []
     assert "No job is paused." in home.call("resume", "--all")
+
+
+SHIELDED = """
+import trio
+import muxd
+from muxd.abc import Service
+
+
+class Stays(Service):
+    name = "stays"
+
+    async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+        task_status.started()
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()
+
+
+@muxd.hookimpl
+def muxd_services():
+    yield Stays()
+
+
+@muxd.job(interval="1m", duration="2s")
+async def quick(run):
+    await run.page.set_content("<h1>quick</h1>")
+    return "done"
+"""
+
+
+def test_a_lone_run_ends_whatever_its_plugin_does(muxd_home):
+    """A service that ignores its end keeps nobody: the run has its record, and no lock is left."""
+    home = muxd_home
+    home.write("shielded", SHIELDED)
+    output = home.call("run", "quick", code=1, timeout=100)
+    assert "ok" in output
+    assert "something ignores that muxd stops" in home.errors
+    assert "service stays" in home.errors
+    (record,) = home.history()
+    assert record["outcome"] == "ok"
+    home.nothing_is_left()

@@ -255,5 +255,5 @@ def test_a_service_that_ignores_its_end_keeps_nobody(muxd_home):
     home.daemon.send_signal(signal.SIGTERM)
     assert home.daemon.wait(40) == 1
     assert "service stubborn" in home.output.read_text()
-    assert [r["outcome"] for r in home.history()] == ["ok"]
+    assert {r["outcome"] for r in home.history()} == {"ok"}  # its slot may come, too
     home.nothing_is_left()
