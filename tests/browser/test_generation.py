@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from functools import partial
@@ -17,8 +18,15 @@ from muxd.browser.processes import browsers_of_profile, children_of
 from muxd.errors import BrowserLost, PageCrashed, ProfileInUse
 
 
+def line_of(process):
+    """Its command line; nothing of one that has just ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
+
+
 def our_driver():
-    (driver,) = [p for p in children_of(os.getpid()) if "run-driver" in p.cmdline()]
+    (driver,) = [p for p in children_of(os.getpid()) if "run-driver" in line_of(p)]
     return driver
 
 
@@ -164,7 +172,7 @@ def test_a_frozen_browser_is_killed(browse, frozen, plan):
 
     browse(test)
     assert browsers_of_profile(plan.profile) == []
-    assert [p for p in children_of(os.getpid()) if "run-driver" in p.cmdline()] == []
+    assert [p for p in children_of(os.getpid()) if "run-driver" in line_of(p)] == []
 
 
 def test_a_dead_renderer_is_told_from_a_dead_browser(browse):

@@ -19,6 +19,7 @@ def place(tmp_path, monkeypatch):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     for name in ("CONFIG", "STATE_DIR", "BROWSER", "TIMEZONE", "LOG_FORMAT", "JOBS_DIRS", "DEBUG"):
         monkeypatch.delenv(f"MUXD_{name}", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # which a test runner's workers may have
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
