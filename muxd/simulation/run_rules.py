@@ -83,7 +83,7 @@ class RunRules:
         self._catching: set[str] = set()
         # when the last of them ended, or any began to be owed; seconds since the beginning
         self._idle_since = 0.0
-        # {job name: when a release of it was found to be missed, seconds since the beginning}
+        # {job name: when a release of it was found to be overdue, seconds since the beginning}
         self._sorted_out: dict[str, float] = {}
         # {job name: when its last run ended, seconds since the beginning}
         self._ended: dict[str, float] = {}
@@ -122,6 +122,7 @@ class RunRules:
         """A release is to be caught up with."""
         job, found = self._jobs[record.job], self._world.stamps[record.id]
         alone = job.misfire is Misfire.all or found.life != self._world.life
+        self._sorted_out[record.job] = self._world.at
         self._owed[record.id] = _Owed(record, job, max(found.at, self._began), alone)
 
     def freed(self) -> None:
@@ -144,23 +145,25 @@ class RunRules:
     def _on_release(self, record: Record) -> None:
         notes, job, now = self._notes, self._jobs[record.job], self._world.real_now()
         stamp = self._world.stamps[record.id]
+        slow = self._world.at < self._world.ledger_slow_until + LEDGER_BOUND
+        held_up = KEPT + 2 * LEDGER_BOUND if slow else 0.0
+        # A release is judged when it comes due. Then a slow ledger may hold up the scheduler, and
+        # the clock may jump while the releases before it are recorded.
+        judged_from = stamp.at - held_up - ROUNDING
+        sorted_out = self._sorted_out.get(record.job, -1.0) >= judged_from
+        back_at = self._world.steps_back[-1][0] if self._world.steps_back else -1.0
         notes.holds(
             "not early",
-            record.released_at <= max(now, stamp.wall) + ROUNDING,
+            record.released_at <= max(now, stamp.wall) + ROUNDING
+            or (sorted_out and back_at >= judged_from),
             f"run {record.id} of {record.job} is released {record.released_at - now:.3f} s early",
         )
         if record.cause is Cause.slot:
             late = stamp.wall - record.released_at
-            # It is judged when it comes due. Then a slow ledger may hold up the scheduler, and time
-            # may jump while the releases before it are recorded.
-            world = self._world
-            slow = world.at < world.ledger_slow_until + LEDGER_BOUND
-            held_up = KEPT + 2 * LEDGER_BOUND if slow else 0.0
             notes.holds(
                 "on time",
                 late <= ON_TIME + held_up + ROUNDING
-                or min(world.jumped_at, self._sorted_out.get(record.job, -1.0))
-                >= stamp.at - held_up - ROUNDING,
+                or (sorted_out and self._world.jumped_at >= judged_from),
                 f"run {record.id} of {record.job} is released as usual, {late:.3f} s late",
             )
             self._slots[record.job] = record.released_at
@@ -301,7 +304,7 @@ class RunRules:
         if stamp.era == len(self._world.steps_back):
             notes.holds(
                 "not early",
-                record.started_at >= record.released_at - ROUNDING,
+                record.started_at >= min(record.released_at, stamp.wall) - ROUNDING,
                 f"run {record.id} of {record.job} starts "
                 f"{record.released_at - record.started_at:.3f} s before its release",
             )
