@@ -95,7 +95,8 @@ def test_million_nodes(house):
 def test_memory_of_the_page(house):
     """A page that takes all memory it can get loses its own process, and the run is `crashed`."""
     record = house.survives(pages.memory, Outcome.crashed, timeout=30.0)
-    assert record.error_type == "muxd.errors.PageCrashed"
+    # Whoever is told first: who watches the page, or the body's call.
+    assert record.error_type in ("muxd.errors.PageCrashed", "playwright._impl._errors.Error")
 
 
 def test_console_flood(house):
