@@ -56,7 +56,8 @@ class Worker:
         self._idle: trio.CancelScope | None = None
         self._works = False
         self.runs = 0
-        """How many runs were made on the browser that is up, or was last."""
+        """How many runs were made on the browser that is up, or was last. A run that was given up is
+        none: it had no page."""
         self.retired: str | None = None
         """Why this browser is to be replaced, or was; None if it isn't."""
 

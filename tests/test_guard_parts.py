@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import json
 import os
@@ -19,11 +20,15 @@ import trio.testing
 
 import muxd.guard
 from muxd import Job, Record, logs
+from muxd.abc import Service
+from muxd.alone import run_alone
 from muxd.builtin.slotter import SolvingSlotter
 from muxd.bus import Bus
 from muxd.civil import Calendar
-from muxd.config import SlottingConfig
+from muxd.config import Config, DaemonConfig, SlottingConfig
 from muxd.core import Core
+from muxd.daemon import Daemon
+from muxd.errors import LedgerError, PluginError
 from muxd.guard.lines import Log
 from muxd.guard.link import Lines, Link, new_stack_file, read_stack
 from muxd.guard.note import FILE_NAME, Note
@@ -487,6 +492,48 @@ async def test_a_block_pauses_its_job_at_once_and_three_deaths_do(
         assert pauses == [{}, {}, paused]
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["daemon", "run"])
+@pytest.mark.parametrize("disk", ["works", "full"])
+async def test_a_note_is_kept_until_its_run_has_its_record(tmp_path, alone, disk):
+    """A daemon takes it, or a `muxd run`; with a ledger that can't be written the next will."""
+    store, job = Failing(), Job("stuck", nothing, interval="2h")
+    async with store.open():
+        await store.write(Record(id="01abc", job="stuck", released_at=1.0, started_at=2.0))
+    NOTE.write(str(tmp_path))
+    store.refuses = disk == "full"
+    config = Config(daemon=DaemonConfig(state_dir=tmp_path))
+    with trio.fail_after(20), contextlib.suppress(PluginError, BaseExceptionGroup):
+        if alone:
+            await run_alone(config, Plugins((job,), store), None, job, ended=nothing)
+        else:
+            daemon = Daemon(config, Plugins((job,), store), None)
+            daemon.stop(at_once=True)
+            await daemon.run()
+    assert (last_fate(tmp_path) is None) == (disk == "works")
+    record = store.records["01abc"]
+    assert record.harm == (NOTE.harm if disk == "works" else None)
+
+
+class Failing(MemoryStore):
+    """Can be read, but not written while it `refuses`."""
+
+    refuses = False
+
+    async def write(self, *records):
+        if self.refuses:
+            raise LedgerError("disk full")
+        await super().write(*records)
+
+
+class Refused(Service):
+    """Does not start."""
+
+    name = "refused"
+
+    async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+        raise ValueError("no port")
+
+
 async def nothing(*args):
     """Do nothing."""
 
@@ -496,6 +543,23 @@ class Plugins:
     """Some jobs."""
 
     jobs: tuple
+    kept: MemoryStore | None = None
+
+    def store(self, root):
+        """Give one."""
+        return self.kept
+
+    def sinks(self):
+        """Give none."""
+        return []
+
+    def services(self):
+        """Give one that ends a `muxd run` before it has a browser."""
+        return [(None, Refused())]
+
+    def leave_out(self, *args):
+        """Take note."""
+        return args
 
     def slotters(self):
         """Give muxd's own."""
