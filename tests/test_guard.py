@@ -294,12 +294,12 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
     )
     code, log = fake.ends(60)
     assert code == 0
-    found, killed, again = log
-    assert found["event"] == "job 'a job' blocks muxd"
+    events = [line["event"].partition(" for ")[0] for line in log]
+    assert events == ["job 'a job' blocks muxd", "muxd has been blocked", "muxd is started again"]
+    found, killed, _ = log
     assert 4 <= found["blocked"] < 5
     assert "in stuck" in found["stack"]
     assert "it is killed" in killed["event"]
-    assert again["event"] == "muxd is started again"
     note = Note.read(str(fake.folder))
     assert 5 <= note.blocked < 9
     assert "in stuck" in note.stack
@@ -307,7 +307,8 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
 
 
 def test_a_second_signal_does_not_wait_for_the_limit_of_a_block(fake):
-    """The first is for the daemon, which can't hear it; at the second it is killed."""
+    """The first is for the daemon, which can't hear it; at the second it is killed. It gave no
+    stack, so that nothing shows that the run is to blame: it is not charged."""
     fake.start(
         """
         lines.send("listening")
@@ -328,7 +329,9 @@ def test_a_second_signal_does_not_wait_for_the_limit_of_a_block(fake):
     assert code == 1
     assert "it is killed" in log[-1]["event"]
     assert len(fake.lives()) == 1
-    assert Note.read(str(fake.folder)).blocked < 60
+    assert float(log[-1]["event"].partition(" for ")[2].partition(" s:")[0]) < 60
+    assert "run" not in log[-1]
+    assert Note.read(str(fake.folder)) is None
 
 
 def test_stopped_together_they_blame_nobody(fake):
