@@ -55,8 +55,8 @@ class RecordWriter:
         Returns:
           True: they are in the store. False: they are in memory and will be tried again.
 
-        It raises nothing, and takes at most 10 s for each call that is under way. Cancelling
-        changes nothing: it is shielded, so that no record is half done.
+        It raises nothing, and takes at most 20 s: one attempt that is under way, and its own.
+        Cancelling changes nothing: it is shielded, so that no record is half done.
         """
         for record in records:
             self._pending[record.id] = record
@@ -83,13 +83,15 @@ class RecordWriter:
 
         Shielded and bounded, as `write`.
         """
-        await self._flush()
+        await self._flush(last=True)
         for record in self.pending:
             self._give_up(record)
 
-    async def _flush(self) -> None:
+    async def _flush(self, *, last: bool = False) -> None:
         with trio.CancelScope(shield=True):
             async with self._turn:
+                if not last and trio.current_time() < self._not_before:
+                    return  # the attempt that this one waited for has failed
                 if self._pending:
                     await self._attempt(self.pending)
                 else:  # another's turn has written it

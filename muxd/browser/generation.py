@@ -212,18 +212,25 @@ class Generation(PageSource):
         if error := self._take_error():
             lease.errors.append(error)
         try:
-            state = await _within(SAVE_BOUND, lease.context.storage_state, indexed_db=True)
-            await trio.to_thread.run_sync(self._sessions.save, session, state)
-        except trio.TooSlowError:
-            raise BrowserLost(
-                f"the state of session {session!r} could not be read in {SAVE_BOUND:g} s"
-            ) from None
+            try:
+                state = await _within(SAVE_BOUND, lease.context.storage_state, indexed_db=True)
+            except trio.TooSlowError:
+                raise BrowserLost(
+                    f"the state of session {session!r} could not be read in {SAVE_BOUND:g} s"
+                ) from None
+            with trio.fail_after(SAVE_BOUND):
+                await trio.to_thread.run_sync(
+                    self._sessions.save, session, state, abandon_on_cancel=True
+                )
+        except BrowserLost:
+            raise
         except Exception as error:
             with trio.move_on_after(NOTICE):
                 await self._lost.wait()
             if self.lost is not None:
                 raise self.lost from error
-            raise SessionError(f"session {session!r} was not saved: {error}") from error
+            why = "the disk does not answer" if isinstance(error, trio.TooSlowError) else error
+            raise SessionError(f"session {session!r} was not saved: {why}") from error
 
     async def trace(self, lease: Lease, *, pictures: bool = True) -> None:
         """Begin a trace of Playwright's, within `TRACE_BOUND`. Never raises."""

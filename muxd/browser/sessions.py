@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -30,6 +31,7 @@ class SessionFiles:
 
     folder: Path
     """Made with mode 0700 when the first session is saved."""
+    _turn: threading.Lock = attrs.field(factory=threading.Lock, init=False, eq=False, repr=False)
 
     def path(self, session: str) -> Path:
         """Where this session is kept. Its name was checked when the job was declared."""
@@ -64,9 +66,16 @@ class SessionFiles:
     def save(self, session: str, state: Any) -> None:
         """Replace the saved state, whole or not at all, also if the power goes.
 
+        One call comes after the other, also from several threads: whoever gave up waiting for a
+        disk that hangs has an older state written first.
+
         Raises:
           OSError: the disk is full or the like; what was there before is still there.
         """
+        with self._turn:
+            self._save(session, state)
+
+    def _save(self, session: str, state: Any) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Always the same name: what a muxd that was killed left of it is overwritten.
         name = self.folder / f".{session}.new"

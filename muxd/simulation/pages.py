@@ -22,7 +22,7 @@ __all__ = ["SimulatedPages", "open_browser"]
 
 LAUNCH, OPEN, CLEAN, SAVE, CLOSE = 1.0, 0.05, 0.02, 0.1, 0.2
 """How long the browser takes for each, seconds, as measured on a machine with nothing else to do."""
-LAUNCH_BOUND, OPEN_BOUND, REVOKE_BOUND, CLEAN_BOUND = 60.0, 15.0, 2.0, 3.0
+LAUNCH_BOUND, OPEN_BOUND, REVOKE_BOUND, CLEAN_BOUND = 60.0, 8.0, 2.0, 3.0
 SAVE_BOUND, CLOSE_BOUND = 10.0, 10.0
 """After how long the real one gives up, seconds."""
 SLOWER = 10
