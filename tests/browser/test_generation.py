@@ -13,9 +13,10 @@ import trio
 
 import muxd
 from muxd.bridge import bridged
+from muxd.browser import generation
 from muxd.browser.generation import CLEAN_BOUND, REVOKE_BOUND, open_generation
 from muxd.browser.processes import browsers_of_profile, children_of
-from muxd.errors import BrowserLost, PageCrashed, ProfileInUse
+from muxd.errors import BrowserLost, PageCrashed, ProfileInUse, SessionError
 
 
 def line_of(process):
@@ -92,6 +93,35 @@ def test_a_named_session_is_kept_only_when_it_is_saved(browse, sessions):
     browse(first)
     browse(second)
     assert sessions.path("shop").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_hangs_keeps_nobody_from_the_browser(browse, sessions, monkeypatch):
+    """A session that can't be written within its bound is an error of its run; what was saved
+    before is there, and the next save is the next state."""
+    monkeypatch.setattr(generation, "SAVE_BOUND", 1.0)
+
+    async def test(life, site):
+        async with life.lease("shop") as lease:
+            await bridged(lease.page.goto)(site.url + "/cookie")
+            await life.keep_session(lease, "shop")
+        before = sessions.load("shop")
+        stuck = sessions.folder / ".shop.new"
+        os.mkfifo(stuck)  # opening it to write waits for somebody who reads
+        async with life.lease("shop") as lease:
+            await bridged(lease.context.clear_cookies)()
+            with pytest.raises(
+                SessionError, match="'shop' was not saved: the disk does not answer"
+            ):
+                await life.keep_session(lease, "shop")
+        assert sessions.load("shop") == before
+        with open(stuck, "rb"):
+            async with life.lease("shop") as lease:
+                await bridged(lease.context.clear_cookies)()
+                with contextlib.suppress(SessionError):  # the pipe can't be made durable
+                    await life.keep_session(lease, "shop")
+        assert life.lost is None
+
+    browse(test)
 
 
 def test_the_profile_is_private_and_survives(browse, plan):
