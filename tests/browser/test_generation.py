@@ -114,7 +114,7 @@ def test_a_disk_that_hangs_keeps_nobody_from_the_browser(browse, sessions, monke
             ):
                 await life.keep_session(lease, "shop")
         assert sessions.load("shop") == before
-        with open(stuck, "rb"):
+        with open(stuck, "rb"):  # noqa: ASYNC230 - who writes is there already
             async with life.lease("shop") as lease:
                 await bridged(lease.context.clear_cookies)()
                 with contextlib.suppress(SessionError):  # the pipe can't be made durable
