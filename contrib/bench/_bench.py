@@ -249,14 +249,21 @@ from muxd.events import RunEnded
 URL, ITEMS, HEARD = {url!r}, {items}, {heard!r}
 
 
-@muxd.job(interval="24h", preferred_phase={phase}, duration="2s", session={session!r},
-          expects_result=True)
-async def bench(run):
+async def body(run):
     await run.page.goto(URL)
     await run.page.wait_for_selector("li")
     texts = await run.page.locator("li").all_inner_texts()
     assert len(texts) == ITEMS, texts
     return texts
+
+
+@muxd.hookimpl
+def muxd_jobs():
+    return [
+        muxd.Job(name, body, interval="24h", preferred_phase={phase}, duration="2s",
+                 session={session!r}, expects_result=True)
+        for name in {names!r}
+    ]
 
 
 class Heard(Sink):
@@ -278,7 +285,7 @@ def muxd_sinks():
 
 
 class MuxdDaemon:
-    """A daemon with one job, whose release is asked for as `muxd run` does.
+    """A daemon with jobs whose releases are asked for as `muxd run` does.
 
     How long it took is from the release, as the record has it, to the sink's hearing of the end: the
     record is in the ledger then.
@@ -291,10 +298,18 @@ class MuxdDaemon:
 
     def job(self) -> float:
         """Have it done once."""
-        self._control.run("bench", wait=False)
+        self.ask("bench")
+        return float(self.heard()["took"])
+
+    def ask(self, name: str) -> None:
+        """Have a job released. It is put into the queue."""
+        self._control.run(name, wait=False)
+
+    def heard(self) -> dict[str, Any]:
+        """The record of the next run that ends, and as ``took`` the seconds since its release."""
         self.last = json.loads(_line(self._heard))
         assert self.last["outcome"] == "ok", self.last
-        return float(self.last["took"])
+        return self.last
 
     def status(self) -> dict[str, Any]:
         """What `muxd status` shows."""
@@ -302,12 +317,15 @@ class MuxdDaemon:
 
 
 @contextlib.contextmanager
-def muxd_daemon(url: str, *, session: str = "main", config: str = "") -> Iterator[MuxdDaemon]:
+def muxd_daemon(
+    url: str, *, session: str = "main", names: Sequence[str] = ("bench",), config: str = ""
+) -> Iterator[MuxdDaemon]:
     """Start `muxd start` on a state directory of its own; stop it on leaving.
 
     Args:
       url: the site.
-      session: of its one job.
+      session: of its jobs.
+      names: of its jobs, which all do the same. `MuxdDaemon.job` releases ``bench``.
       config: more lines for its muxd.toml; the tables ``plugins`` and ``daemon`` are taken.
     """
     with contextlib.ExitStack() as stack:
@@ -319,7 +337,14 @@ def muxd_daemon(url: str, *, session: str = "main", config: str = "") -> Iterato
         heard = stack.enter_context(open(os.open(fifo, os.O_RDWR), encoding="utf-8"))
         noon = (int(time.time()) + 12 * 3600) % 86400  # its slot must not come meanwhile
         (jobs / "bench.py").write_text(
-            _PLUGIN.format(url=url, items=ITEMS, heard=str(fifo), phase=noon, session=session)
+            _PLUGIN.format(
+                url=url,
+                items=ITEMS,
+                heard=str(fifo),
+                phase=noon,
+                session=session,
+                names=list(names),
+            )
         )
         (folder / "muxd.toml").write_text(
             f'[plugins]\ndisable = ["demo"]\njobs_dirs = ["{jobs}"]\n[daemon]\ntimezone = "UTC"\n'
