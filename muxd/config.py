@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import platformdirs
 
+from muxd.blocklist import parse_blocklist
+from muxd.engine import Engine
 from muxd.secrets import MASK
 from muxd.sizes import SIZE_HELP, parse_size
 from muxd.units import DURATION_HELP, parse_duration
@@ -126,6 +128,12 @@ def _at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[
     return check
 
 
+def _engine(value: object) -> Engine:
+    if not isinstance(value, str) or value not in list(Engine):
+        raise ValueError("give one of " + ", ".join(Engine))
+    return Engine(value)
+
+
 def _trace(value: object) -> str:
     if value not in ("retries", "always", "never"):
         raise ValueError("give one of retries, always, never")
@@ -165,13 +173,17 @@ def _setting(
 class BrowserConfig:
     """``[browser]``: which browser, and how it is launched."""
 
+    engine: Engine = _setting(Engine.chromium, _engine)
+    """The kind of browser."""
     path: Path | None = _setting(None, _path, env="MUXD_BROWSER", kind="program")
-    """The browser's executable. None: Playwright's own, else a Chrome or Chromium that is
+    """The browser's executable. None: Playwright's own of that engine, else one that is
     installed. A name without a slash is looked up on the PATH."""
     headed: bool = _setting(False, _flag)
     """True: its window is shown."""
     args: tuple[str, ...] = _setting((), _texts)
     """Further command line arguments for the browser."""
+    block: tuple[str, ...] = _setting((), parse_blocklist)
+    """What pages need not load, for the jobs that don't say so themselves: see `Job.block`."""
     launch_timeout: float = _setting(60.0, _seconds(1, 3600, "from 1s to 1h"))
     """How long a launch may take, real seconds, 1 to 3600."""
     recycle_runs: int = _setting(0, _count)

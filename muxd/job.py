@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
+from muxd.blocklist import parse_blocklist
 from muxd.errors import JobError, qualified_name
 from muxd.units import DURATION_HELP, format_duration, parse_duration
 
@@ -130,6 +131,9 @@ class Job:
     """True: a run that returns nothing (None, or an empty collection) is ``empty``, not ``ok``."""
     idempotent: bool
     """True: doing it twice does no harm."""
+    block: tuple[str, ...] | None
+    """What its pages need not load: ``image``, ``font``, ``media``, ``stylesheet``, hosts, ``*.host``
+    for all below a host. None: what ``[browser] block`` says."""
     description: str
     """One line for people."""
     plugin: str
@@ -154,6 +158,7 @@ class Job:
         misfire: Misfire | str = Misfire.run_once,
         expects_result: bool = False,
         idempotent: bool = False,
+        block: Sequence[str] | None = None,
         description: str = "",
         plugin: str = "",
     ) -> None:
@@ -224,6 +229,7 @@ class Job:
             misfire=check.one_of("misfire", Misfire, misfire),
             expects_result=expects_result,
             idempotent=idempotent,
+            block=None if block is None else check.block(block),
             description=description,
             plugin=plugin,
         )
@@ -310,6 +316,12 @@ class _Check:
             self.that("retry_on", value, known, f"give {_RETRY_ON_HELP}")
             names.append(str(item))
         return tuple(names)
+
+    def block(self, value: object) -> tuple[str, ...]:
+        try:
+            return parse_blocklist(value)
+        except ValueError as error:
+            raise JobError(job=self.job, field="block", value=value, allowed=str(error)) from None
 
     def priority(self, value: object) -> int:
         if isinstance(value, str) and value in Priority.__members__:

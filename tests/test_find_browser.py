@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from muxd.browser.find import find_browser
+from muxd.browser.find import find_browser, install_browser
 from muxd.browser.launch import LaunchPlan
+from muxd.engine import Engine
 from muxd.errors import BrowserNotFound, ConfigError
 
 
@@ -26,14 +27,14 @@ def nowhere(tmp_path):
     return {"PATH": str(tmp_path / "bin"), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path / "own")}
 
 
-def own(tmp_path):
+def own(tmp_path, name="chromium"):
     listing = Path(str(files("playwright"))) / "driver" / "package" / "browsers.json"
     (revision,) = [
         browser["revision"]
         for browser in json.loads(listing.read_text())["browsers"]
-        if browser["name"] == "chromium"
+        if browser["name"].replace("-", "_") == name
     ]
-    folder = tmp_path / "own" / f"chromium-{revision}"
+    folder = tmp_path / "own" / f"{name}-{revision}"
     folder.mkdir(parents=True)
     (folder / "INSTALLATION_COMPLETE").touch()
 
@@ -101,3 +102,101 @@ def test_the_profile_is_not_the_users_to_choose(tmp_path):
     """--user-data-dir among the arguments would take the profile away from under muxd."""
     with pytest.raises(ConfigError, match="--state-dir"):
         plan(tmp_path, "--user-data-dir=/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("engine", "folder", "program_name"),
+    [
+        ("chromium", "chromium", "chromium"),
+        ("headless-shell", "chromium_headless_shell", "chromium-headless-shell"),
+        ("chrome", None, "google-chrome"),
+        ("firefox", "firefox", None),
+        ("webkit", "webkit", None),
+    ],
+)
+def test_each_engine_is_found_where_it_can_be(tmp_path, nowhere, engine, folder, program_name):
+    """Playwright's own and the system's are those of the engine; none stands in for another."""
+    for name in ("chromium", "chromium-headless-shell", "google-chrome", "firefox"):
+        if name != program_name and engine != "chromium":
+            program(tmp_path / "bin" / name)
+    with pytest.raises(BrowserNotFound, match="muxd browser install"):
+        find_browser(engine=engine, environ=nowhere)
+    if program_name:
+        found = find_browser(
+            engine=engine,
+            environ=nowhere | {"PATH": str(program(tmp_path / "more" / program_name).parent)},
+        )
+        assert (found.engine, found.path) == (engine, tmp_path / "more" / program_name)
+    for each in ("chromium", "chromium_headless_shell", "firefox", "webkit"):
+        if each != folder:
+            own(tmp_path, each)
+    with pytest.raises(BrowserNotFound, match="muxd browser install"):
+        find_browser(engine=engine, environ=nowhere)
+    if folder:
+        own(tmp_path, folder)
+        found = find_browser(engine=engine, environ=nowhere)
+        assert (found.engine, found.path) == (engine, None)
+        assert folder in found.source
+
+
+def test_an_engine_that_is_not_there_says_which(nowhere):
+    """The message names the engine that was asked for, and its own remedies."""
+    with pytest.raises(BrowserNotFound, match="no browser for engine = 'firefox'") as missing:
+        find_browser(engine="firefox", environ=nowhere)
+    assert "packages" not in str(missing.value)  # the system's Firefox can't be driven
+
+
+def test_playwrights_own_chromium_is_no_headless_shell(tmp_path, nowhere):
+    """Without its channel Playwright would take the headless shell for it."""
+
+    def options(engine):
+        found = find_browser(engine=engine, environ=nowhere)
+        return LaunchPlan(found=found, profile=tmp_path / "profile").options()
+
+    own(tmp_path)
+    own(tmp_path, "chromium_headless_shell")
+    assert options("chromium")["channel"] == "chromium"
+    assert "channel" not in options("headless-shell")
+
+
+@pytest.mark.parametrize("engine", ["firefox", "webkit"])
+def test_other_engines_get_no_flags_of_chromiums(tmp_path, engine):
+    """Firefox and WebKit are given what the user says, and nothing that only Chromium knows."""
+    found = find_browser(program(tmp_path / engine), engine=engine)
+    options = LaunchPlan(found=found, profile=tmp_path / "profile", args=("-safe-mode",)).options()
+    assert options["args"] == ["-safe-mode"]
+    assert "chromium_sandbox" not in options
+    assert "channel" not in options
+
+
+def test_a_headless_shell_has_no_window(tmp_path):
+    """To ask for one is a mistake, and the message says which key to change."""
+    found = find_browser(program(tmp_path / "shell"), engine="headless-shell")
+    with pytest.raises(ConfigError, match=r"browser\.headed: .*engine = \"chromium\""):
+        LaunchPlan(found=found, profile=tmp_path / "profile", headed=True)
+
+
+def test_the_right_browser_is_installed(tmp_path, nowhere, monkeypatch):
+    """Playwright is asked for the configured engine, Debian for its package."""
+    asked = tmp_path / "asked"
+    for name in ("python", "apt-get"):
+        program(tmp_path / "bin" / name).write_text(
+            f'#!/bin/sh\necho "$@" >> {asked}\n[ {name} = apt-get ]\n'
+        )
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    for engine in Engine:
+        with pytest.raises(BrowserNotFound, match="could be downloaded"):
+            install_browser(lambda line: None, engine=engine, environ=nowhere)
+    assert asked.read_text().splitlines() == [
+        "-m playwright install chromium",
+        "update -q",
+        "install -qy chromium",
+        "-m playwright install chromium-headless-shell",
+        "update -q",
+        "install -qy chromium-headless-shell",
+        "-m playwright install chrome",
+        "-m playwright install firefox",
+        "-m playwright install webkit",
+    ]

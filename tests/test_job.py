@@ -47,6 +47,12 @@ RIGHT = {
     "misfire": ["run_once", Misfire.skip, "all"],
     "expects_result": [True, False],
     "idempotent": [True, False],
+    "block": [
+        None,
+        [],
+        ("image", "font", "media", "stylesheet"),
+        ["a-1.example", "*.Net", "localhost"],
+    ],
     "description": ["", "One line."],
     "plugin": ["", "demo"],
 }
@@ -86,6 +92,15 @@ WRONG = {
     "misfire": ["run", None, 3],
     "expects_result": [1, None, "yes"],
     "idempotent": [1, None, "yes"],
+    "block": [
+        "image",
+        [3],
+        ["images"],
+        ["*"],
+        ["a/b.example"],
+        ["https://a.example"],
+        ["a.example:80"],
+    ],
     "description": [None, 3],
     "plugin": [None, 3],
 }

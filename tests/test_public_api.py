@@ -12,13 +12,13 @@ import muxd
 
 SIGNATURES = {
     "Job": "name body *interval *preferred_phase *pinned *duration *priority *timeout *session "
-    "*retries *retry_on *on_interrupt *overlap *misfire *expects_result *idempotent *description *plugin",
+    "*retries *retry_on *on_interrupt *overlap *misfire *expects_result *idempotent *block *description *plugin",
     "JobError": "*job *field *value *allowed *plugin",
     "Record": "*id *job *plugin *cause *attempt *first_id *released_at *started_at *ended_at "
     "*outcome *error_type *error *result *left *harm *session *browser_generation *speed",
     "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log",
     "bridged": "async_fn",
-    "find_browser": "configured *configured_by *environ",
+    "find_browser": "configured *engine *configured_by *environ",
     "job": "*interval *name **fields",
     "open_nursery": "strict_exception_groups",
     "open_priority_channel": "capacity key *overtakes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from muxd.engine import Engine
 from muxd.errors import BrowserNotFound, ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
@@ -20,22 +22,43 @@ if TYPE_CHECKING:
 
 __all__ = ["FoundBrowser", "find_browser", "install_browser"]
 
-_ON_PATH = (
-    "google-chrome-stable",
-    "google-chrome",
-    "chrome",
-    "chromium",
-    "chromium-browser",
-    "microsoft-edge-stable",
-)
-_ON_MAC = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-)
-_REMEDY = (
-    "get one with `muxd browser install`, install Chrome or Chromium with your system's packages, "
-    "or name one by MUXD_BROWSER=/path/to/chrome or in muxd.toml: [browser] path"
-)
+_ON_PATH = {
+    Engine.chromium: (
+        "google-chrome-stable",
+        "google-chrome",
+        "chrome",
+        "chromium",
+        "chromium-browser",
+        "microsoft-edge-stable",
+    ),
+    Engine.headless_shell: ("chromium-headless-shell", "chrome-headless-shell"),
+    Engine.chrome: ("google-chrome-stable", "google-chrome", "chrome"),
+}
+"""The names of the system's. Of Firefox and WebKit only Playwright's own can be driven."""
+_CHROME_ON_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+_ON_MAC = {
+    Engine.chromium: (_CHROME_ON_MAC, "/Applications/Chromium.app/Contents/MacOS/Chromium"),
+    Engine.chrome: (_CHROME_ON_MAC,),
+}
+_OWN = {
+    Engine.chromium: "chromium",
+    Engine.headless_shell: "chromium-headless-shell",
+    Engine.firefox: "firefox",
+    Engine.webkit: "webkit",
+}
+"""Playwright's names of its own; of Chrome it has none, and installs the system's."""
+_DEBIANS = {
+    Engine.chromium: "chromium",
+    Engine.headless_shell: "chromium-headless-shell",
+}
+"""Debian's packages, each with a program of the same name."""
+_SAID = {
+    Engine.chromium: "Chrome or Chromium",
+    Engine.headless_shell: "a headless shell of Chromium",
+    Engine.chrome: "Google Chrome",
+    Engine.firefox: "Playwright's own Firefox",
+    Engine.webkit: "Playwright's own WebKit",
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -46,11 +69,14 @@ class FoundBrowser:
     """The executable; None: Playwright's own, which Playwright finds by itself."""
     source: str
     """Where it was found, for people."""
+    engine: Engine = Engine.chromium
+    """The kind of browser that it is, or is said to be."""
 
 
 def find_browser(
     configured: Path | None = None,
     *,
+    engine: Engine | str = Engine.chromium,
     configured_by: str = "[browser] path",
     environ: Mapping[str, str] = os.environ,
 ) -> FoundBrowser:
@@ -60,6 +86,8 @@ def find_browser(
 
     Args:
       configured: an executable that must be used, if not None.
+      engine: the kind of browser: ``chromium``, ``headless-shell``, ``chrome``, ``firefox`` or
+        ``webkit``. What is configured, and MUXD_BROWSER, is taken to be of that kind.
       configured_by: what named it, for the message.
       environ: where MUXD_BROWSER, PLAYWRIGHT_BROWSERS_PATH and PATH are looked up.
 
@@ -67,46 +95,63 @@ def find_browser(
       ConfigError: the configured one is not an executable file.
       BrowserNotFound: there is none; the message says what to do.
     """
+    engine = Engine(engine)
     if configured is not None:
-        return _given(configured, configured_by)
+        return _given(configured, configured_by, engine)
     if named := environ.get("MUXD_BROWSER"):
-        return _given(Path(named), "MUXD_BROWSER")
-    if own := _playwrights_own(environ):
-        return FoundBrowser(path=None, source=f"Playwright's own ({own})")
-    for name in _ON_PATH:
+        return _given(Path(named), "MUXD_BROWSER", engine)
+    if own := _playwrights_own(engine, environ):
+        return FoundBrowser(path=None, source=f"Playwright's own ({own})", engine=engine)
+    for name in _ON_PATH.get(engine, ()):
         if found := shutil.which(name, path=environ.get("PATH")):
-            return FoundBrowser(path=Path(found), source=f"the system's {name}")
-    for place in _ON_MAC:
+            return FoundBrowser(path=Path(found), source=f"the system's {name}", engine=engine)
+    for place in _ON_MAC.get(engine, ()):
         if os.access(place, os.X_OK):
-            return FoundBrowser(path=Path(place), source="the system's")
-    raise BrowserNotFound(f"there is no browser on this machine: {_REMEDY}")
+            return FoundBrowser(path=Path(place), source="the system's", engine=engine)
+    raise BrowserNotFound(f"there is no {_wanted(engine)} on this machine: {_remedy(engine)}")
 
 
-def _given(path: Path, source: str) -> FoundBrowser:
+def _wanted(engine: Engine) -> str:
+    return "browser" if engine is Engine.chromium else f"browser for engine = {engine.value!r}"
+
+
+def _remedy(engine: Engine) -> str:
+    packages = (
+        f"install {_SAID[engine]} with your system's packages, " if engine in _ON_PATH else ""
+    )
+    return (
+        f"get one with `muxd browser install`, {packages}"
+        f"or name one by MUXD_BROWSER=/path/to/{engine.value} or in muxd.toml: [browser] path"
+    )
+
+
+def _given(path: Path, source: str, engine: Engine) -> FoundBrowser:
     if not path.is_file() or not os.access(path, os.X_OK):
         raise ConfigError(
             ConfigProblem(
                 source,
                 "",
-                f"{str(path)!r} is not an executable file: give the path of Chrome or Chromium",
+                f"{str(path)!r} is not an executable file: give the path of {_SAID[engine]}",
             )
         )
-    return FoundBrowser(path=path, source=source)
+    return FoundBrowser(path=path, source=source, engine=engine)
 
 
-def _playwrights_own(environ: Mapping[str, str]) -> Path | None:
-    """Where `playwright install chromium` puts what a headless launch needs, if it is there."""
+def _playwrights_own(engine: Engine, environ: Mapping[str, str]) -> Path | None:
+    """Where `playwright install` puts this browser, if it is there."""
+    if engine not in _OWN:
+        return None
+    name = _OWN[engine]
     listing = Path(str(files("playwright"))) / "driver" / "package" / "browsers.json"
     try:
         browsers = json.loads(listing.read_text())["browsers"]
     except (OSError, ValueError, KeyError):
         return None
-    revisions = {browser["name"]: browser["revision"] for browser in browsers}
     home = _registry(environ, listing.parent)
-    for name in ("chromium-headless-shell", "chromium"):
-        folder = home / f"{name.replace('-', '_')}-{revisions.get(name)}"
-        if (folder / "INSTALLATION_COMPLETE").exists():
-            return folder
+    for browser in browsers:
+        if browser["name"] == name:
+            folder: Path = home / f"{name.replace('-', '_')}-{browser['revision']}"
+            return folder if (folder / "INSTALLATION_COMPLETE").exists() else None
     return None
 
 
@@ -123,40 +168,50 @@ def _registry(environ: Mapping[str, str], package: Path) -> Path:
 
 
 def install_browser(
-    say: Callable[[str], None], *, environ: Mapping[str, str] = os.environ
+    say: Callable[[str], None],
+    *,
+    engine: Engine = Engine.chromium,
+    environ: Mapping[str, str] = os.environ,
 ) -> FoundBrowser:
-    """Get a browser: Playwright's own, else on Debian as root the package ``chromium``.
+    """Get a browser: by `playwright install`, else on Debian as root the system's package.
 
     Blocks for as long as the download takes; its progress goes to this process's output.
 
     Args:
       say: is told each step in one line.
+      engine: the kind of browser.
 
     Raises:
       BrowserNotFound: neither way gave a browser; the message says what to do by hand.
     """
-    say("Getting Playwright's own Chromium: playwright install chromium")
+    name = _OWN.get(engine, engine.value)
+    say(f"Getting it from Playwright: playwright install {name}")
     done = subprocess.run(
-        [sys.executable, "-m", "playwright", "install", "chromium"],
+        [sys.executable, "-m", "playwright", "install", name],
         env=dict(environ),
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    if done.returncode == 0 and _playwrights_own(environ):
-        return find_browser(environ={k: v for k, v in environ.items() if k != "MUXD_BROWSER"})
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        say("That failed. Getting the system's: apt-get install chromium")
+    unnamed = {k: v for k, v in environ.items() if k != "MUXD_BROWSER"}
+    with contextlib.suppress(BrowserNotFound):
+        if done.returncode == 0:
+            return find_browser(engine=engine, environ=unnamed)
+    package = _DEBIANS.get(engine)
+    debian = package is not None and shutil.which("apt-get")
+    if package is not None and debian and os.geteuid() == 0:
+        say(f"That failed. Getting the system's: apt-get install {package}")
         quiet = dict(environ) | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-qy", "chromium"]):
+        for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-qy", package]):
             subprocess.run(command, env=quiet, stdin=subprocess.DEVNULL, check=False)
-        if found := shutil.which("chromium", path=environ.get("PATH")):
-            return FoundBrowser(path=Path(found), source="the system's chromium")
+        if found := shutil.which(package, path=environ.get("PATH")):
+            return FoundBrowser(path=Path(found), source=f"the system's {package}", engine=engine)
+    by_hand = ""
+    if debian:
+        other = " (or Google Chrome)" if engine is Engine.chromium else ""
+        by_hand = f"ask an administrator for `apt-get install {package}`{other}, "
+    elif engine in _ON_PATH:
+        by_hand = f"install {_SAID[engine]} with your system's packages, "
     raise BrowserNotFound(
-        "no browser could be downloaded: "
-        + (
-            "ask an administrator for `apt-get install chromium` (or Google Chrome), "
-            if shutil.which("apt-get")
-            else "install Chrome or Chromium with your system's packages, "
-        )
-        + "or name one by MUXD_BROWSER=/path/to/chrome or in muxd.toml: [browser] path"
+        f"no {_wanted(engine)} could be downloaded: {by_hand}"
+        f"or name one by MUXD_BROWSER=/path/to/{engine.value} or in muxd.toml: [browser] path"
     )

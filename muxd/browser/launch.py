@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from muxd.children import BROWSER_MARK
+from muxd.engine import Engine
 from muxd.errors import BrowserLost, BrowserUnusable, ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
@@ -46,11 +47,25 @@ class LaunchPlan:
     found: FoundBrowser
     profile: Path
     """The profile directory of the session ``main``; made with mode 0700."""
-    headed: bool = False
+    headed: bool = attrs.field(default=False)
     args: tuple[str, ...] = attrs.field(default=())
     """The user's own flags; ``--disable-features`` among them is merged with ours."""
     timeout: float = 60.0
     """How long a launch may take, seconds."""
+    block: tuple[str, ...] = attrs.field(default=())
+    """What pages of jobs that don't say so themselves need not load, as in `muxd.blocklist`."""
+
+    @headed.validator
+    def _(self, _field: object, value: bool) -> None:
+        if value and self.found.engine is Engine.headless_shell:
+            raise ConfigError(
+                ConfigProblem(
+                    "muxd.toml",
+                    "browser.headed",
+                    "a headless shell has no window: leave --headed out, "
+                    'or use [browser] engine = "chromium"',
+                )
+            )
 
     @args.validator
     def _(self, _field: object, value: tuple[str, ...]) -> None:
@@ -93,21 +108,11 @@ class LaunchPlan:
 
     def options(self) -> dict[str, Any]:
         """The keyword arguments of Playwright's ``launch_persistent_context``."""
-        mine = [flag for flag in self.args if not flag.startswith(_SWITCH)]
-        theirs = (flag.removeprefix(_SWITCH).split(",") for flag in self.args)
-        wanted = [
-            name
-            for flag, names in zip(self.args, theirs, strict=True)
-            if flag.startswith(_SWITCH)
-            for name in names
-        ]
-        return {
+        options: dict[str, Any] = {
             "user_data_dir": self.profile,
             "executable_path": self.found.path,
             "headless": not self.headed,
-            "args": [*_ARGS, *_disable_features(wanted), *mine],
-            # Chromium refuses to run as root with its sandbox. For anyone else it stays on.
-            "chromium_sandbox": not _is_root(),
+            "args": self._arguments(),
             # The daemon decides when the browser ends, not the terminal's Ctrl-C.
             "handle_sigint": False,
             "handle_sigterm": False,
@@ -115,6 +120,25 @@ class LaunchPlan:
             "timeout": self.timeout * 1000,
             "env": self._environment(),
         }
+        if self.found.engine.is_chromium:
+            # Chromium refuses to run as root with its sandbox. For anyone else it stays on.
+            options["chromium_sandbox"] = not _is_root()
+        if self.found.engine is Engine.chromium and self.found.path is None:
+            # Without it Playwright takes its headless shell for whatever has no window.
+            options["channel"] = "chromium"
+        return options
+
+    def _arguments(self) -> list[str]:
+        if not self.found.engine.is_chromium:
+            return list(self.args)
+        mine = [flag for flag in self.args if not flag.startswith(_SWITCH)]
+        wanted = [
+            name
+            for flag in self.args
+            if flag.startswith(_SWITCH)
+            for name in flag.removeprefix(_SWITCH).split(",")
+        ]
+        return [*_ARGS, *_disable_features(wanted), *mine]
 
 
 def launch_error(error: Error, plan: LaunchPlan) -> WorldError:
@@ -134,12 +158,17 @@ def launch_error(error: Error, plan: LaunchPlan) -> WorldError:
         return BrowserUnusable(
             "Playwright's own browser is not complete: run `muxd browser install`"
         )
+    if "missing dependencies" in text:
+        return BrowserUnusable(
+            "the browser needs libraries that this system lacks: run "
+            f"`playwright install-deps {plan.found.engine.playwrights}` as root"
+        )
     said = [line.partition("[err]")[2].strip() for line in text.splitlines() if "[err]" in line]
     if said:
         return BrowserLost("the browser did not launch; it said: " + " / ".join(said[-3:]))
     return BrowserLost(
         f"the browser ({plan.found.path or plan.found.source}) ended without a word as it was "
-        "launched: is it Chrome or Chromium?"
+        f"launched: is it what is configured, [browser] engine = {plan.found.engine.value!r}?"
         if "has been closed" in text
         else f"the browser did not launch: {text.strip().splitlines()[0]}"
     )

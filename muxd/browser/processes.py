@@ -22,6 +22,7 @@ __all__ = ["WatchedProcess", "browsers_of_profile", "children_of", "is_browser_o
 
 
 _PROFILE_FLAG = "--user-data-dir="
+_FIREFOX_FLAG = "-profile"
 
 
 @attrs.frozen
@@ -99,9 +100,11 @@ def is_browser_of(profile: Path, process: psutil.Process) -> bool:
       psutil.AccessDenied: it is another user's and its command line can't be seen.
     """
     line = process.cmdline()
-    if any(part.startswith("--type=") for part in line):
+    if any(part.startswith(("--type=", "-contentproc")) for part in line):
         return False
     given = [part.partition("=")[2] for part in line if part.startswith(_PROFILE_FLAG)]
+    if _FIREFOX_FLAG in line[:-1]:
+        given.append(line[line.index(_FIREFOX_FLAG) + 1])
     if not given:
         return False
     place = os.path.join(process.cwd(), given[-1]) if given[-1][:1] != "/" else given[-1]

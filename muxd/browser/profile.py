@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["claim_profile", "kill_browsers_of", "nothing_left_of", "release_profile"]
 
+_DRIVEN = ("--remote-debugging-", "-juggler-pipe", "--inspector-pipe")
+"""How Chromium, Firefox and WebKit are told that a driver has them."""
 _LOCKS = ("SingletonLock", "SingletonSocket", "SingletonCookie")
 
 
@@ -46,7 +48,7 @@ def claim_profile(profile: Path) -> list[int]:
     killed = []
     for process in browsers_of_profile(profile):
         try:
-            driven = any(part.startswith("--remote-debugging-") for part in process.cmdline())
+            driven = any(part.startswith(_DRIVEN) for part in process.cmdline())
             if not driven:
                 raise ProfileInUse(
                     f"the browser profile {profile} is in use by process {process.pid}, "

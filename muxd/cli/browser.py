@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from muxd.cli.options import config_options, epilog, json_option
+from muxd.cli.options import config_options, engine_option, epilog, json_option
 
 if TYPE_CHECKING:
     from muxd.browser.find import FoundBrowser
@@ -26,12 +26,16 @@ def launch_plan(config: Config) -> LaunchPlan:
     from muxd.browser.launch import LaunchPlan
     from muxd.state import StateDir
 
+    found, profile = found_browser(config), StateDir(config.daemon.state_dir).profile
+    if not found.engine.is_chromium:  # none can read what another has written
+        profile = profile.with_name(f"{profile.name}-{found.engine.value}")
     return LaunchPlan(
-        found=found_browser(config),
-        profile=StateDir(config.daemon.state_dir).profile,
+        found=found,
+        profile=profile,
         headed=config.browser.headed,
         args=config.browser.args,
         timeout=config.browser.launch_timeout,
+        block=config.browser.block,
     )
 
 
@@ -44,13 +48,17 @@ def found_browser(config: Config) -> FoundBrowser:
     """
     from muxd.browser.find import find_browser
 
-    path = config.browser.path
-    return find_browser(path, configured_by=config.origins.get("browser.path", "browser.path"))
+    return find_browser(
+        config.browser.path,
+        engine=config.browser.engine,
+        configured_by=config.origins.get("browser.path", "browser.path"),
+    )
 
 
 @click.group(
     epilog=epilog(
         ("muxd browser install", "make sure of a browser"),
+        ("muxd browser install --engine firefox", "of one of this kind"),
         ("muxd browser show", "say which one is used"),
     )
 )
@@ -59,14 +67,15 @@ def browser() -> None:
 
 
 @browser.command(epilog=epilog(("muxd browser install", "make sure of a browser")))
-@config_options()
+@engine_option
+@config_options(engine="browser.engine")
 def install(config: Config) -> None:
     """Make sure that there is a browser; get one if there is none.
 
     Looked for, in this order: the one that is configured ([browser] path or MUXD_BROWSER),
-    Playwright's own, a Chrome or Chromium of the system. If there is none: Playwright's own is
-    downloaded, and where that can't be done, on Debian and Ubuntu as root, the package chromium
-    is installed.
+    Playwright's own, one of the system. If there is none of the configured engine: Playwright's
+    own is downloaded, and where that can't be done, on Debian and Ubuntu as root, the package
+    chromium or chromium-headless-shell is installed.
     """
     from muxd.browser.find import install_browser
     from muxd.errors import BrowserNotFound
@@ -74,12 +83,15 @@ def install(config: Config) -> None:
     try:
         found = found_browser(config)
     except BrowserNotFound:
-        found = install_browser(lambda step: click.echo(step, err=True))
+        found = install_browser(
+            lambda step: click.echo(step, err=True), engine=config.browser.engine
+        )
     click.echo(f"browser: {_words(found)}")
 
 
 @browser.command(epilog=epilog(("muxd browser show --json", "for programs")))
-@config_options()
+@engine_option
+@config_options(engine="browser.engine")
 @json_option
 def show(config: Config, as_json: bool) -> None:
     """Say which browser is used, and where it was found."""
@@ -87,7 +99,13 @@ def show(config: Config, as_json: bool) -> None:
 
     found = found_browser(config)
     if as_json:
-        print_json({"path": str(found.path) if found.path else None, "source": found.source})
+        print_json(
+            {
+                "engine": found.engine,
+                "path": str(found.path) if found.path else None,
+                "source": found.source,
+            }
+        )
     else:
         click.echo(f"browser: {_words(found)}")
 

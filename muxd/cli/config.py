@@ -58,7 +58,11 @@ def _check_browser(config: Config) -> None:
     from muxd.browser.find import find_browser
 
     if config.browser.path is not None:
-        find_browser(config.browser.path, configured_by=config.origin("browser.path"))
+        find_browser(
+            config.browser.path,
+            engine=config.browser.engine,
+            configured_by=config.origin("browser.path"),
+        )
 
 
 def value_text(value: Any) -> str:

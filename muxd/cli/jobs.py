@@ -83,5 +83,6 @@ def as_dict(job: Job, *, enabled: bool) -> dict[str, Any]:
         "misfire": job.misfire.value,
         "expects_result": job.expects_result,
         "idempotent": job.idempotent,
+        "block": job.block,
         "description": job.description,
     }

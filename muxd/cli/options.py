@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from muxd.engine import Engine
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from muxd.errors import ConfigProblem
 
-__all__ = ["config_options", "epilog", "json_option"]
+__all__ = ["config_options", "engine_option", "epilog", "json_option"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 """Adds ``--json``; the command gets it as ``as_json``."""
+
+engine_option = click.option(
+    "--engine",
+    type=click.Choice([engine.value for engine in Engine]),
+    help="The kind of browser. [default: [browser] engine, chromium]",
+)
+"""Adds ``--engine``, which sets ``browser.engine``."""
 
 _SHARED = {
     "state_dir": "daemon.state_dir",

@@ -30,6 +30,7 @@ _LONGEST = 366 * 86_400
 _KEYS = ("name", "interval", "duration", "priority", "preferred_phase", "pinned", "spread")
 _PASSED_OVER = frozenset(
     [
+        "block",
         "description",
         "enabled",
         "expects_result",
