@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup start test nightly lint types unit browser-tests docs clean
+.PHONY: help setup start test nightly bench lint types unit browser-tests docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: setup lint types ## Lint, types, all tests
 nightly: $(STAMP) ## Simulate 100,000 days with faults on all cores, and kill muxd 5,000 times
 	MUXD_CRASHES=$${MUXD_CRASHES:-5000} $(BIN)/python -m pytest -q tests/crash/test_crash_consistency.py
 	$(BIN)/python -m tests.simulation --days $${MUXD_SIMULATED_DAYS:-100000}
+
+bench: setup ## Measure muxd beside other ways to run the same job
+	$(BIN)/python contrib/bench/all.py
 
 lint:
 	$(BIN)/ruff check
