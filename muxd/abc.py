@@ -13,7 +13,7 @@ from muxd.left import Left
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from muxd.record import Outcome, Record
     from muxd.slotting import Demand, Timetable
 
+    Pace = Callable[[], Awaitable[object]]
+
 __all__ = ["Learned", "Lease", "PageSource", "Service", "Sink", "Slotter", "Store"]
+
+FOUND = 10_000
+"""How many of its newest runs a store knows by a part of their ids, at least."""
 
 
 class Store(ABC):
@@ -58,13 +63,53 @@ class Store(ABC):
 
     @abstractmethod
     async def history(
-        self, *, job: str | None = None, outcome: Outcome | None = None, limit: int = 100
+        self,
+        *,
+        job: str | None = None,
+        outcome: Outcome | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        before: Record | None = None,
+        limit: int = 100,
     ) -> Sequence[Record]:
-        """The newest `limit` records that have an outcome, newest end first."""
+        """The newest `limit` records that have an outcome, newest end first.
+
+        Args:
+          job: only this job's.
+          outcome: only those that ended so.
+          since: only those that ended then or later, Unix seconds. One without an end counts by its
+            release, here and in the order.
+          until: only those that ended before that, Unix seconds.
+          before: only those that come after this one in the order: given the last of a page, the
+            next page. It need not be in the store.
+          limit: 0 or more.
+        """
 
     @abstractmethod
     async def get(self, run_id: str) -> Record | None:
         """The record of this id, None if there is none."""
+
+    async def find(self, part: str, *, limit: int = 10) -> Sequence[Record]:
+        """Records whose ids begin or end with `part`, with an outcome or not, newest id first.
+
+        Args:
+          part: 1 character or more.
+          limit: how many at most, 1 or more.
+
+        A store need know only its newest runs so, as here the newest 10,000.
+        """
+        known = [*await self.history(limit=FOUND), *await self.unfinished()]
+        found = [each for each in known if each.id.startswith(part) or each.id.endswith(part)]
+        return sorted(found, key=lambda each: each.id, reverse=True)[:limit]
+
+    async def tries(self, first_id: str) -> Sequence[Record]:
+        """The run with this id and all further tries of it, in their order.
+
+        A store need know only its newest runs so, as here the newest 10,000.
+        """
+        known = [*await self.history(limit=FOUND), *await self.unfinished()]
+        found = [each for each in known if first_id in (each.id, each.first_id)]
+        return sorted(found, key=lambda each: (each.attempt, each.id))
 
     @abstractmethod
     async def last_releases(self) -> Mapping[str, float]:
@@ -108,7 +153,7 @@ class Store(ABC):
         """Replace the pauses, all of them. Those of jobs that are not here now may be among them."""
 
     @abstractmethod
-    async def prune(self, *, older_than: float, keep: int) -> int:
+    async def prune(self, *, older_than: float, keep: int, pace: Pace | None = None) -> int:
         """Delete records that have an outcome and are not needed any more.
 
         Deleted are those that ended before `older_than`, and the oldest of more than `keep`. What is
@@ -118,6 +163,7 @@ class Store(ABC):
         Args:
           older_than: Unix seconds. A record without an end counts by its release.
           keep: how many ended records may stay, 0 or more; those that are needed count too.
+          pace: is awaited before each small part: it returns when the moment is good.
 
         Returns:
           How many were deleted.
@@ -125,6 +171,14 @@ class Store(ABC):
         Other calls get in between: none waits for more than a small part of it. Cancelled, it has
         deleted some.
         """
+
+    async def settle(self) -> None:
+        """Do now, in a moment when nothing runs, what a later write would have to wait for.
+
+        Called often; next to nothing where there is nothing to do, and short where there is. A store
+        whose writes leave nothing to be done does nothing, as here.
+        """
+        await trio.lowlevel.checkpoint()
 
     async def check(self) -> None:
         """Look through all that is kept for damage, beside all other calls, and mend what can be.
@@ -231,10 +285,29 @@ class PageSource(ABC):
     - When the ``async with`` of a lease is left, all that was opened under it is closed, however
       it is left, within a stated bound; where that can't be done, the browser is killed.
     - Every wait is bounded on the trio side.
+    - Nothing of what is made ready is a run's: it is neither counted nor closed with one.
     """
 
     generation: int
     """Which life of the browser it is, from 1."""
+
+    async def prepare(self, session: str, *, trace: bool = False) -> bool:
+        """Have a page ready, so that the next lease in this session needn't wait for one.
+
+        To be called while no lease is out and none is asked for. Bounded; never raises; returns at
+        once if a page is ready. A source that makes none ready does nothing, as here.
+
+        Args:
+          session: whose. A page of ``main`` and one of another session are ready at most.
+          trace: begin what `trace` begins without pictures, too.
+
+        Returns:
+          True if it is ready. Else what is in the way is told by the lease.
+
+        When cancelled, no half of it is left behind.
+        """
+        await trio.lowlevel.checkpoint()
+        return False
 
     @abstractmethod
     def lease(self, session: str) -> AbstractAsyncContextManager[Lease]:

@@ -19,7 +19,7 @@ from muxd.builtin._ledger_aside import Aside
 from muxd.builtin._ledger_errors import explained, is_damage, newer, not_a_ledger
 from muxd.builtin._ledger_present import Present
 from muxd.builtin._ledger_salvage import Salvage, source_of
-from muxd.builtin._ledger_schema import VERSION, create, migrate, version_of
+from muxd.builtin._ledger_schema import VERSION, create, migrate, rewrite, version_of
 from muxd.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -30,8 +30,13 @@ T = TypeVar("T")
 
 __all__ = ["LedgerFile"]
 
-CHECKED = 2.0
-"""How long a ledger is checked when it is opened, seconds. 100 MB take about 0.15 s."""
+CHECKED, CHECKED_SIZE = 2.0, 128 << 20
+"""How long a ledger is checked when it is opened, seconds, and up to which size, bytes: 100 MB take
+half a second at most, but a ledger of gigabytes is not to be read at each start. (The time alone
+is no bound: SQLite before 3.42 does not look at it while it walks a table.) A larger one is looked
+through a minute later, beside everything else."""
+SHRINKABLE = 64 << 20
+"""Up to which size, bytes, a ledger that can't give room back is written anew when it is opened."""
 SALVAGED = 5.0
 """For how long runs are taken over before the new ledger is used, seconds; that is more than 100,000
 of them. The rest is taken over beside everything else."""
@@ -160,7 +165,9 @@ class LedgerFile:
         """
         connection = self._sqlite("ro")
         try:
-            return _wrong(connection, "integrity_check", until=None)
+            # The thorough one compares each index with its table, which takes ten times as long.
+            thorough = _size(connection) <= CHECKED_SIZE
+            return _wrong(connection, "integrity_check" if thorough else "quick_check", until=None)
         except sqlite3.DatabaseError as error:
             if is_damage(error):
                 return str(error)
@@ -243,8 +250,11 @@ class LedgerFile:
         connection = self._sqlite("rw")
         try:
             self._prepare(connection, self._version(connection))
-            damage = _wrong(connection, "quick_check", until=time.monotonic() + CHECKED)
+            damage = None
+            if _size(connection) <= CHECKED_SIZE:
+                damage = _wrong(connection, "quick_check", until=time.monotonic() + CHECKED)
             if damage is None:
+                _make_shrinkable(connection)
                 self.present = Present.of(connection)
         except BaseException as error:
             if not isinstance(error, sqlite3.DatabaseError) or not is_damage(error):
@@ -291,7 +301,10 @@ class LedgerFile:
                 "(a network share?); put --state-dir on a local disk"
             )
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute("PRAGMA journal_size_limit = 8388608")  # after a reader held up the WAL
+        # It is brought into the file in quiet moments (`Ledger.settle`); should there be none for so
+        # many pages, 8 MB, a write does it. What a reader held up is cut to as much.
+        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute("PRAGMA journal_size_limit = 8388608")
         if version < VERSION:
             with transaction(connection):
                 migrate(connection)  # looks again: another process may have been first
@@ -401,6 +414,25 @@ def _wrong(connection: sqlite3.Connection, pragma: str, *, until: float | None) 
         connection.set_progress_handler(None, 0)
     texts = [text for (text,) in found if text != "ok"]
     return "; ".join(texts).replace("\n", ": ") or None
+
+
+def _size(connection: sqlite3.Connection) -> int:
+    """The size of the file, with what is in its WAL, bytes."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (of_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages * of_bytes)
+
+
+def _make_shrinkable(connection: sqlite3.Connection) -> None:
+    """Let a ledger of before muxd could do so give room back, where that is quick.
+
+    It is written anew, in one transaction. A larger one stays as it is.
+    """
+    (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+    if mode == 2 or _size(connection) > SHRINKABLE:
+        return
+    with suppress(sqlite3.OperationalError):  # no room, or locked: another start may do it
+        rewrite(connection)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -40,14 +40,13 @@ class Present:
         """Learn what is in a ledger. Raises `sqlite3.Error`."""
         present = cls()
         present._read(connection, rows.UNFINISHED)
-        for (job,) in connection.execute(rows.RELEASED_JOBS).fetchall():
-            present._read(connection, rows.NEWEST_RELEASE, job)
+        present._read(connection, rows.NEWEST_RELEASES)
         present._places = rows.read_places(connection)
         present._pauses = rows.read_pauses(connection)
         return present
 
-    def _read(self, connection: sqlite3.Connection, query: str, *parameters: object) -> None:
-        for row in connection.execute(query, parameters).fetchall():
+    def _read(self, connection: sqlite3.Connection, query: str) -> None:
+        for row in connection.execute(query):
             with suppress(ValueError):  # somebody else's words: who asks for it is told
                 self.wrote([rows.record_of(row)])
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, final
 
+import attrs
+
 from muxd.builtin import _ledger_rows as rows
 from muxd.builtin._ledger_file import transaction
 from muxd.learned import Learned
@@ -14,11 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "check", "plan", "shrink"]
 
-AT_ONCE = 100
-"""How many runs are deleted in one transaction: others wait for it."""
+AT_ONCE = 50
+"""How many runs are looked at, and deleted, in one transaction: others wait for it."""
 SPARE, STEP = 1000, 50
 """How many free pages may stay for new runs, beside a tenth of all; and how many are given back at
 once."""
+_FIRST = (-(2**63), "")
+"""Before all runs, in the order of their ends."""
 
 
 def check(older_than: float, keep: int) -> None:
@@ -30,48 +34,68 @@ def check(older_than: float, keep: int) -> None:
 
 
 def plan(connection: sqlite3.Connection, older_than: float, keep: int) -> Plan:
-    """What is to be deleted. Only reads."""
+    """What is to be deleted. Only reads.
+
+    As many entries of an index as runs may stay: a tenth of a second for a million.
+    """
     limit = min(max(older_than, -9e12), 9e12)
     # The newest that goes: all up to it go, in the order of the index.
-    newest = (math.ceil(limit * 1e6) - 1, chr(0x10FFFF))
+    newest = (math.ceil(limit * 1e6) - 1, rows.AFTER_ALL_IDS)
     too_many = connection.execute(rows.NTH_NEWEST, (keep,)).fetchone()
     if too_many is not None:
         newest = max(newest, too_many)
-    protected: set[str] = set()
-    for (job,) in connection.execute(rows.RELEASED_JOBS).fetchall():
-        protected.update(run for (run,) in connection.execute(rows.NEWEST_ID, (job,)))
-    for (job,) in connection.execute(rows.LEARNT_JOBS).fetchall():
-        good = connection.execute(rows.GOOD_RUNS, (job, Learned.NEWEST))
-        protected.update(run for (run,) in good)
-    return Plan(newest, protected)
+    return Plan(newest)
+
+
+@attrs.frozen
+class _Needed:
+    """What must stay of a job, however old."""
+
+    release: str | None
+    """The id of its newest release by its slot."""
+    good: tuple[int, str]
+    """The oldest of the good runs that are learned from: when it ended, and its id."""
+
+    @classmethod
+    def of(cls, job: str, connection: sqlite3.Connection) -> _Needed:
+        release = connection.execute(rows.NEWEST_ID, (job,)).fetchone()
+        good = connection.execute(rows.NTH_GOOD, (job, Learned.NEWEST - 1)).fetchone()
+        return cls(release and release[0], good or _FIRST)
 
 
 @final
 class Plan:
     """Runs to be deleted, oldest first."""
 
-    def __init__(self, newest: tuple[int, str], protected: set[str]) -> None:
-        """See `plan`.
-
-        Args:
-          newest: the last that goes: when it ended, microseconds, and its id.
-          protected: the ids of runs that stay.
-        """
-        self._newest, self._protected = newest, protected
+    def __init__(self, newest: tuple[int, str]) -> None:
+        """See `plan`; `newest` is the last that goes: when it ended, microseconds, and its id."""
+        self._newest = newest
+        # {job name: what must stay of it}, of those that were met: looked up once. What is needed
+        # later is newer.
+        self._needed: dict[str, _Needed] = {}
         # The last that was looked at.
-        self._at = (-(2**63), "")
+        self._at = _FIRST
 
     def delete_some(self, connection: sqlite3.Connection) -> int | None:
         """Delete some more, in one transaction; returns how many, None if none are left."""
         found = connection.execute(rows.OLDEST, (*self._at, AT_ONCE)).fetchall()
-        old = [row for row in found if row <= self._newest]
+        old = [row for row in found if row[:2] <= self._newest]
         if not old:
             return None
-        gone = [(run,) for _, run in old if run not in self._protected]
-        with transaction(connection):
-            connection.executemany("DELETE FROM runs WHERE id = ?", gone)
-        self._at = old[-1]
+        gone = [(row[1],) for row in old if not self._is_needed(connection, *row)]
+        if gone:
+            with transaction(connection):
+                connection.executemany(rows.DELETE, gone)
+        self._at = old[-1][:2]
         return len(gone)
+
+    def _is_needed(
+        self, connection: sqlite3.Connection, end: int, run_id: str, job: str, is_good: int | None
+    ) -> bool:
+        needed = self._needed.get(job)
+        if needed is None:
+            needed = self._needed[job] = _Needed.of(job, connection)
+        return run_id == needed.release or (bool(is_good) and (end, run_id) >= needed.good)
 
 
 def shrink(connection: sqlite3.Connection) -> bool:

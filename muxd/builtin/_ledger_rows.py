@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from muxd.pause import Pause
@@ -13,21 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "AFTER_ALL_IDS",
+    "BEGINNING_WITH",
     "COLUMNS",
+    "DELETE",
+    "ENDING_WITH",
     "GET",
-    "GOOD_DURATIONS",
-    "GOOD_RUNS",
     "INSERT_IF_NEW",
     "LAST_RELEASES",
-    "LEARNT_JOBS",
+    "LEARNED_FROM",
     "NEWEST_ID",
     "NEWEST_RELEASE",
+    "NEWEST_RELEASES",
+    "NTH_GOOD",
     "NTH_NEWEST",
     "OLDEST",
     "RELEASED_JOBS",
+    "TRIES",
     "UNFINISHED",
     "UPSERT",
     "Place",
+    "history_bounds",
     "history_query",
     "places_of",
     "read_pauses",
@@ -55,11 +62,31 @@ UPSERT = (
 )
 INSERT_IF_NEW = f"INSERT OR IGNORE INTO runs ({_LIST}) VALUES ({', '.join('?' * len(COLUMNS))})"
 GET = f"SELECT {_LIST} FROM runs WHERE id = ?"
+DELETE = "DELETE FROM runs WHERE id = ?"
+BEGINNING_WITH = f"SELECT {_LIST} FROM runs WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
+# No index is in the order of ends of ids: the newest are looked through, in an index of ids alone.
+ENDING_WITH = (
+    "SELECT id FROM (SELECT id FROM runs WHERE id > '' ORDER BY id DESC LIMIT ?) "
+    "WHERE substr(id, ?) = ? LIMIT ?"
+)
+TRIES = (
+    f"SELECT {_LIST} FROM runs WHERE id = ? UNION ALL SELECT {_LIST} FROM runs WHERE first_id = ?"
+)
 UNFINISHED = f"SELECT {_LIST} FROM runs WHERE outcome IS NULL ORDER BY released_us, id"
 
 
+AFTER_ALL_IDS = chr(0x10FFFF)
+"""Sorts after every id."""
+_EARLIEST, _LATEST = -(2**63), 2**63 - 1
+
+
 def history_query(*, by_job: bool, by_outcome: bool) -> str:
-    """The statement for `history`: parameters are the job, the outcome, then the limit."""
+    """The statement for `history`.
+
+    Its parameters are the job, the outcome, from which instant on, the place in the order (instant
+    and id) before which to begin, and the limit. By place and not by OFFSET: the thousandth page is
+    as quick as the first.
+    """
     conditions = ["outcome IS NOT NULL"]
     if by_job:
         conditions.append("job = ?")
@@ -67,8 +94,26 @@ def history_query(*, by_job: bool, by_outcome: bool) -> str:
         conditions.append("outcome = ?")
     return (
         f"SELECT {_LIST} FROM runs WHERE {' AND '.join(conditions)} "
-        "ORDER BY sort_us DESC, id DESC LIMIT ?"
+        "AND sort_us >= ? AND (sort_us, id) < (?, ?) ORDER BY sort_us DESC, id DESC LIMIT ?"
     )
+
+
+def history_bounds(
+    since: float | None, until: float | None, before: Record | None
+) -> tuple[int, int, str]:
+    """The parameters of `history_query` that say from where to where.
+
+    Raises:
+      ValueError: an instant is not a number.
+    """
+    first = _EARLIEST if since is None else _bound(since)
+    end = (_LATEST, AFTER_ALL_IDS)
+    if until is not None:
+        end = (_bound(until), "")  # no id is before that
+    if before is not None:
+        at = before.released_at if before.ended_at is None else before.ended_at
+        end = min(end, (_bound(at), _text(before.id) or ""))
+    return first, *end
 
 
 def _each_job(runs: str, condition: str) -> str:
@@ -85,36 +130,42 @@ def _each_job(runs: str, condition: str) -> str:
 # With the index by name: SQLite, which keeps no statistics here, prefers another one by itself,
 # and walks all good runs.
 _BY_SLOT = ("runs INDEXED BY runs_by_slot", "cause IN ('slot', 'catch_up') AND speed = 1")
-_GOOD = ("runs INDEXED BY runs_to_learn_from", "outcome = 'ok' AND speed = 1")
+_GOOD = (
+    "runs INDEXED BY runs_to_learn_from",
+    "outcome = 'ok' AND speed = 1 AND ended_us >= started_us",
+)
+_NEWEST = f"{_BY_SLOT[1]} ORDER BY released_us DESC LIMIT 1"
 
-RELEASED_JOBS = _each_job(*_BY_SLOT) + "SELECT job FROM jobs WHERE job IS NOT NULL"
-NEWEST_RELEASE = (
-    f"SELECT {_LIST} FROM {_BY_SLOT[0]} WHERE job = ? AND {_BY_SLOT[1]} "
-    "ORDER BY released_us DESC LIMIT 1"
-)
-NEWEST_ID = (
-    f"SELECT id FROM {_BY_SLOT[0]} WHERE job = ? AND {_BY_SLOT[1]} "
-    "ORDER BY released_us DESC LIMIT 1"
-)
 LAST_RELEASES = (
     _each_job(*_BY_SLOT) + "SELECT job, "
     f"(SELECT max(released_us) FROM {_BY_SLOT[0]} WHERE job = jobs.job AND {_BY_SLOT[1]}) "
     "FROM jobs WHERE job IS NOT NULL"
 )
-LEARNT_JOBS = _each_job(*_GOOD) + "SELECT job FROM jobs WHERE job IS NOT NULL"
-GOOD_DURATIONS = (
-    f"SELECT ended_us - started_us FROM {_GOOD[0]} WHERE job = ? AND {_GOOD[1]} "
-    "AND ended_us >= started_us ORDER BY sort_us DESC, id DESC LIMIT ?"
+RELEASED_JOBS = _each_job(*_BY_SLOT) + "SELECT job FROM jobs WHERE job IS NOT NULL"
+NEWEST_RELEASE = f"SELECT {_LIST} FROM {_BY_SLOT[0]} WHERE job = ? AND {_NEWEST}"
+NEWEST_RELEASES = (
+    f"{_each_job(*_BY_SLOT)}SELECT {', '.join(f'runs.{name}' for name in COLUMNS)} "
+    "FROM jobs JOIN runs ON runs.rowid = "
+    f"(SELECT rowid FROM {_BY_SLOT[0]} WHERE job = jobs.job AND {_NEWEST}) "
+    "WHERE jobs.job IS NOT NULL"
 )
-
-GOOD_RUNS = (
-    f"SELECT id FROM {_GOOD[0]} WHERE job = ? AND {_GOOD[1]} "
-    "AND ended_us >= started_us ORDER BY sort_us DESC, id DESC LIMIT ?"
+NEWEST_ID = f"SELECT id FROM {_BY_SLOT[0]} WHERE job = ? AND {_NEWEST}"
+# The newest good runs of all jobs in one pass, and a row for each job: with ten thousand jobs a
+# question for each, and half a million rows, take many times as long.
+LEARNED_FROM = (
+    _each_job(*_GOOD) + "SELECT job, (SELECT group_concat(took) FROM "
+    f"(SELECT ended_us - started_us AS took FROM {_GOOD[0]} WHERE job = jobs.job AND {_GOOD[1]} "
+    "ORDER BY sort_us DESC, id DESC LIMIT ?)) FROM jobs WHERE job IS NOT NULL"
+)
+NTH_GOOD = (
+    f"SELECT sort_us, id FROM {_GOOD[0]} WHERE job = ? AND {_GOOD[1]} "
+    "ORDER BY sort_us DESC, id DESC LIMIT 1 OFFSET ?"
 )
 _BY_END = "runs INDEXED BY runs_by_end WHERE outcome IS NOT NULL"
 NTH_NEWEST = f"SELECT sort_us, id FROM {_BY_END} ORDER BY sort_us DESC, id DESC LIMIT 1 OFFSET ?"
 OLDEST = (
-    f"SELECT sort_us, id FROM {_BY_END} AND (sort_us, id) > (?, ?) ORDER BY sort_us, id LIMIT ?"
+    f"SELECT sort_us, id, job, {_GOOD[1]} FROM {_BY_END} AND (sort_us, id) > (?, ?) "
+    "ORDER BY sort_us, id LIMIT ?"
 )
 
 
@@ -216,6 +267,13 @@ def _pause_of(row: Sequence[Any]) -> Pause:
     job, note, since_us, probe_us, probes = row
     probe_at = None if probe_us is None else probe_us / 1e6
     return Pause(job=job, note=note, since=since_us / 1e6, probe_at=probe_at, probes=probes)
+
+
+def _bound(instant: float) -> int:
+    """Microseconds; of what is further away than any run, the furthest that there is."""
+    if math.isnan(instant):
+        raise ValueError("nan is no instant: give Unix seconds")
+    return round(min(max(instant, -9e12), 9e12) * 1e6)
 
 
 def _microseconds(instant: float | None) -> int | None:

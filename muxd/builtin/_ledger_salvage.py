@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 from urllib.parse import quote
 
 from muxd.builtin import _ledger_rows as rows
-from muxd.builtin._ledger_schema import create
+from muxd.builtin._ledger_schema import create, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Salvage", "source_of"]
 
+_TABLES = ("runs", "phases", "pauses")
 BATCH = 500
 LONGEST = 1_000_000
 """No text of a run is longer, in bytes: a length beyond it is damage."""
@@ -174,18 +175,24 @@ def source_of(damaged: Path, scratch: Path) -> Iterator[sqlite3.Connection | Non
     """A connection to read a damaged ledger by; None if nothing of it is a ledger.
 
     Where its first page, with the names of the tables, is lost, a copy in `scratch` is given that
-    of a new ledger: the tables of all ledgers begin at the same places.
+    of a new ledger: the tables of all ledgers that came to be in the same way begin at the same
+    places.
     """
     with _reading(damaged) as connection:
         if _can(connection, "SELECT 1 FROM runs, phases LIMIT 0"):
             yield connection
             return
-    for incremental in (True, False):
-        _transplant(damaged, scratch, incremental=incremental)
-        with _reading(scratch) as connection:
-            if any(_can(connection, f"SELECT job FROM {name}") for name in ("runs", "phases")):
-                yield connection
-                return
+    # As they are made, as they were made, and such a one written anew: each has other tables at other
+    # places. All must be found: where an index is taken for another, what it says is nonsense.
+    for enough in (all, any):
+        for incremental, rewritten in ((True, False), (False, False), (False, True)):
+            _transplant(damaged, scratch, incremental=incremental, rewritten=rewritten)
+            with _reading(scratch) as connection:
+                if enough(
+                    _can(connection, f"SELECT job FROM {name} NOT INDEXED") for name in _TABLES
+                ):
+                    yield connection
+                    return
     yield None
 
 
@@ -211,11 +218,13 @@ def _can(connection: sqlite3.Connection, query: str) -> bool:
     return True
 
 
-def _transplant(damaged: Path, scratch: Path, *, incremental: bool) -> None:
+def _transplant(damaged: Path, scratch: Path, *, incremental: bool, rewritten: bool) -> None:
     scratch.unlink(missing_ok=True)
     donor = sqlite3.connect(scratch, isolation_level=None)
     try:
         create(donor, incremental=incremental)
+        if rewritten:
+            rewrite(donor)
     finally:
         donor.close()
     with scratch.open("rb") as file:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from muxd import hookimpl
-from muxd.abc import Learned, Store
+from muxd.abc import FOUND, Learned, Store
 from muxd.builtin import _ledger_prune as pruning
 from muxd.builtin import _ledger_rows as rows
 from muxd.builtin._ledger_errors import explained
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from muxd.abc import Pace
     from muxd.pause import Pause
     from muxd.record import Outcome, Record
 
@@ -34,6 +35,11 @@ __all__ = ["FILE_NAME", "Ledger", "muxd_store"]
 
 FILE_NAME = "ledger.sqlite3"
 """The ledger's file in the state directory."""
+SETTLED_AFTER = 50
+"""After how many changes what is in the WAL is brought into the file, in a quiet moment: half a
+megabyte or so."""
+SETTLE = "PRAGMA wal_checkpoint(PASSIVE)"
+"""Waits for nobody, and nobody waits for it but who asks this ledger for something meanwhile."""
 
 
 @hookimpl(trylast=True)
@@ -77,6 +83,7 @@ class Ledger(Store):
             self.path, patience=patience, synchronous="FULL" if durable else "OFF"
         )
         self._is_open = self._is_usable = self._readonly = False
+        self._unsettled = 0  # how many changes there were since the WAL was brought into the file
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._run_in_thread = run_in_thread or self._in_worker_thread
         self._run_beside = run_in_thread or self._in_other_thread
@@ -141,19 +148,50 @@ class Ledger(Store):
         return await self._call(lambda c: self._records(c.execute(rows.UNFINISHED)))
 
     async def history(
-        self, *, job: str | None = None, outcome: Outcome | None = None, limit: int = 100
+        self,
+        *,
+        job: str | None = None,
+        outcome: Outcome | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        before: Record | None = None,
+        limit: int = 100,
     ) -> Sequence[Record]:
-        """The newest `limit` (0 or more) ended records, newest end first. Safe to cancel."""
+        """The newest `limit` ended records, newest end first, see `Store.history`. Safe to cancel."""
         if limit < 0:
             raise ValueError(f"limit={limit} is not possible: give 0 or more")
         query = rows.history_query(by_job=job is not None, by_outcome=outcome is not None)
         given = [value for value in (job, outcome and outcome.value) if value is not None]
-        return await self._call(lambda c: self._records(c.execute(query, (*given, limit))))
+        bounds = rows.history_bounds(since, until, before)
+        return await self._call(lambda c: self._records(c.execute(query, (*given, *bounds, limit))))
 
     async def get(self, run_id: str) -> Record | None:
         """The record of this id, None if there is none. Safe to cancel."""
         found = await self._call(lambda c: self._records(c.execute(rows.GET, (run_id,))))
         return found[0] if found else None
+
+    async def find(self, part: str, *, limit: int = 10) -> Sequence[Record]:
+        """Records by a part of their ids, see `Store.find`. Safe to cancel.
+
+        By the beginning all are known, by the end the newest `FOUND`.
+        """
+
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            named = (part, part + rows.AFTER_ALL_IDS, limit)
+            found = self._records(connection.execute(rows.BEGINNING_WITH, named))
+            ends = connection.execute(rows.ENDING_WITH, (FOUND, -len(part), part, limit))
+            for (run_id,) in ends.fetchall():
+                found += self._records(connection.execute(rows.GET, (run_id,)))
+            by_id = {record.id: record for record in found}
+            return [by_id[run_id] for run_id in sorted(by_id, reverse=True)][:limit]
+
+        return await self._call(read)
+
+    async def tries(self, first_id: str) -> Sequence[Record]:
+        """The run with this id and all further tries of it, in their order. Safe to cancel."""
+        both = (first_id, first_id)
+        found = await self._call(lambda c: self._records(c.execute(rows.TRIES, both)))
+        return sorted(found, key=lambda each: (each.attempt, each.id))
 
     async def last_releases(self) -> Mapping[str, float]:
         """For each job the newest release by its slot, real Unix seconds. Safe to cancel."""
@@ -168,12 +206,10 @@ class Ledger(Store):
         """
 
         def read(connection: sqlite3.Connection) -> dict[str, Learned]:
-            known = {}
-            for (job,) in connection.execute(rows.LEARNT_JOBS).fetchall():
-                taken = connection.execute(rows.GOOD_DURATIONS, (job, Learned.NEWEST)).fetchall()
-                if taken:
-                    known[job] = Learned.of([microseconds / 1e6 for (microseconds,) in taken])
-            return known
+            found = connection.execute(rows.LEARNED_FROM, (Learned.NEWEST,))
+            return {
+                job: Learned.of([int(us) / 1e6 for us in taken.split(",")]) for job, taken in found
+            }
 
         return await self._call(read)
 
@@ -214,22 +250,36 @@ class Ledger(Store):
 
         await self._change(replace)
 
-    async def prune(self, *, older_than: float, keep: int) -> int:
+    async def prune(self, *, older_than: float, keep: int, pace: Pace | None = None) -> int:
         """Delete old records, see `Store.prune`, and make the file smaller if much of it is free.
 
         In many small transactions: others get in between. Cancelled, it has deleted some.
         """
+        pace = pace or trio.lowlevel.checkpoint
         pruning.check(older_than, keep)
         self._check_open(writes=True)
         plan = await self._beside(
             lambda: self._file.read_beside(lambda c: pruning.plan(c, older_than, keep))
         )
         deleted = 0
+        await pace()
         while (batch := await self._change(plan.delete_some)) is not None:
             deleted += batch
+            await pace()
         while await self._change(pruning.shrink):
-            pass
+            await pace()
         return deleted
+
+    async def settle(self) -> None:
+        """Bring what is in the WAL into the file, if it is much, so that no write has to do it.
+
+        Cancelled while it waits for its turn it has done nothing; later it is done whole.
+        """
+        if self._unsettled < SETTLED_AFTER:
+            await trio.lowlevel.checkpoint()
+            return
+        self._unsettled = 0  # also where it fails, or a reader keeps some of it: the next time does
+        await self._call(lambda c: c.execute(SETTLE).fetchall(), writes=True)
 
     async def check(self) -> None:
         """Look through all of the file; one that is damaged is set aside.
@@ -251,6 +301,7 @@ class Ledger(Store):
             raise LedgerError(f"the ledger {self.path} is open for reading only")
 
     async def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self._unsettled += 1
         return await self._call(work, writes=True)
 
     async def _call(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = False) -> T:

@@ -14,7 +14,7 @@ from muxd.simulation.faults import Fault, Place
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from muxd.abc import Learned
+    from muxd.abc import Learned, Pace
     from muxd.pause import Pause
     from muxd.record import Outcome, Record
     from muxd.simulation.world import World
@@ -73,10 +73,25 @@ class MortalStore(Store):
         return await self._call(self._below.unfinished)
 
     async def history(
-        self, *, job: str | None = None, outcome: Outcome | None = None, limit: int = 100
+        self,
+        *,
+        job: str | None = None,
+        outcome: Outcome | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        before: Record | None = None,
+        limit: int = 100,
     ) -> Sequence[Record]:
         """See `Store.history`."""
-        return await self._call(self._below.history, job=job, outcome=outcome, limit=limit)
+        return await self._call(
+            self._below.history,
+            job=job,
+            outcome=outcome,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
+        )
 
     async def get(self, run_id: str) -> Record | None:
         """See `Store.get`."""
@@ -118,9 +133,9 @@ class MortalStore(Store):
         """See `Store.set_pauses`."""
         await self._call(self._below.set_pauses, pauses)
 
-    async def prune(self, *, older_than: float, keep: int) -> int:
+    async def prune(self, *, older_than: float, keep: int, pace: Pace | None = None) -> int:
         """See `Store.prune`."""
-        return await self._call(self._below.prune, older_than=older_than, keep=keep)
+        return await self._call(self._below.prune, older_than=older_than, keep=keep, pace=pace)
 
     async def _call(self, call: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         await self._meet(None)

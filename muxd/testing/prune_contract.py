@@ -106,6 +106,29 @@ class PruneContract:
                 assert set(ids(await opened.history(limit=1000))) == left
 
     @pytest.mark.trio
+    async def test_pruning_keeps_to_the_pace(self, store: Store) -> None:
+        """It waits for the moment; cancelled while it does, nothing is deleted any more."""
+        begun = trio.Event()
+
+        async def never() -> None:
+            begun.set()
+            await trio.sleep_forever()
+
+        with trio.fail_after(self.deadline):
+            async with store.open() as opened:
+                await opened.write(*(ended(f"{n}", Outcome.failed) for n in range(20)))
+                async with trio.open_nursery() as nursery:
+
+                    async def prune() -> None:
+                        await opened.prune(older_than=NOON + 1e9, keep=0, pace=never)
+
+                    nursery.start_soon(prune)
+                    await begun.wait()
+                    await opened.settle()
+                    nursery.cancel_scope.cancel()
+                assert len(await opened.history()) == 20
+
+    @pytest.mark.trio
     async def test_pruning_can_be_cancelled(self, store: Store) -> None:
         """Cancelled at once it has deleted nothing; what is left goes the next time."""
         with trio.fail_after(self.deadline):

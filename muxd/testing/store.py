@@ -19,6 +19,8 @@ from muxd.release import Cause
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from muxd.abc import Pace
+
 __all__ = ["MemoryStore"]
 
 _Words = TypeVar("_Words", Record, Pause)
@@ -83,16 +85,28 @@ class MemoryStore(Store):
         return sorted(waiting, key=lambda record: (record.released_at, record.id))
 
     async def history(
-        self, *, job: str | None = None, outcome: Outcome | None = None, limit: int = 100
+        self,
+        *,
+        job: str | None = None,
+        outcome: Outcome | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        before: Record | None = None,
+        limit: int = 100,
     ) -> Sequence[Record]:
         """The newest `limit` (0 or more) ended records, newest end first."""
         if limit < 0:
             raise ValueError(f"limit={limit} is not possible: give 0 or more")
+        first = -math.inf if since is None else _instant(since)
+        end = math.inf if until is None else _instant(until)
         await self._ready()
         found = [
             record
             for record in self._ended()
-            if job in (None, record.job) and outcome in (None, record.outcome)
+            if job in (None, record.job)
+            and outcome in (None, record.outcome)
+            and first <= _age(record)[0] < end
+            and (before is None or _age(record) < _age(_exact(before)))
         ]
         return found[:limit]
 
@@ -150,12 +164,14 @@ class MemoryStore(Store):
         await self._ready(writes=True)
         self._pauses = {job: _exact(pause) for job, pause in pauses.items()}
 
-    async def prune(self, *, older_than: float, keep: int) -> int:
+    async def prune(self, *, older_than: float, keep: int, pace: Pace | None = None) -> int:
         """Delete old records, but none that is needed. Cancelled, it has done nothing."""
         if math.isnan(older_than):
             raise ValueError("older_than is no instant: give Unix seconds")
         if keep < 0:
             raise ValueError(f"keep={keep} is not possible: give 0 or more")
+        if pace is not None:
+            await pace()
         await self._ready(writes=True)
         ended, needed = self._ended(), self._needed()
         old = [r for at, r in enumerate(ended) if at >= keep or _age(r)[0] < older_than]
@@ -197,6 +213,12 @@ class MemoryStore(Store):
 
 def _age(record: Record) -> tuple[float, str]:
     return (record.released_at if record.ended_at is None else record.ended_at, record.id)
+
+
+def _instant(given: float) -> float:
+    if math.isnan(given):
+        raise ValueError("nan is no instant: give Unix seconds")
+    return given if math.isinf(given) else round(given * 1e6) / 1e6
 
 
 def _seconds(record: Record) -> float | None:

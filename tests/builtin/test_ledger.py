@@ -98,18 +98,28 @@ async def test_a_path_may_hold_any_character(tmp_path):
     assert (directory / "ledger.sqlite3").is_file()
 
 
+FROM_TO = "sort_us>? AND (sort_us,id)<(?,?)"
 PLANS = {
-    rows.history_query(by_job=False, by_outcome=False): {"SCAN runs USING INDEX runs_by_end"},
+    rows.history_query(by_job=False, by_outcome=False): {
+        f"SEARCH runs USING INDEX runs_by_end ({FROM_TO})"
+    },
     rows.history_query(by_job=True, by_outcome=False): {
-        "SEARCH runs USING INDEX runs_by_job (job=?)"
+        f"SEARCH runs USING INDEX runs_by_job (job=? AND {FROM_TO})"
     },
     rows.history_query(by_job=False, by_outcome=True): {
-        "SEARCH runs USING INDEX runs_by_outcome (outcome=?)"
+        f"SEARCH runs USING INDEX runs_by_outcome (outcome=? AND {FROM_TO})"
     },
     rows.history_query(by_job=True, by_outcome=True): {
-        "SEARCH runs USING INDEX runs_by_job_and_outcome (job=? AND outcome=?)"
+        f"SEARCH runs USING INDEX runs_by_job_and_outcome (job=? AND outcome=? AND {FROM_TO})"
     },
     rows.GET: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"},
+    rows.DELETE: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"},
+    rows.BEGINNING_WITH: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)"},
+    rows.ENDING_WITH: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>?)"},
+    rows.TRIES: {
+        "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)",
+        "SEARCH runs USING INDEX runs_by_first_try (first_id=?)",
+    },
     rows.UNFINISHED: {"SCAN runs USING INDEX runs_unfinished"},
     rows.LAST_RELEASES: {
         "SEARCH runs USING INDEX runs_by_slot",
@@ -120,16 +130,22 @@ PLANS = {
         "SEARCH runs USING INDEX runs_by_slot",
         "SEARCH runs USING INDEX runs_by_slot (job>?)",
     },
+    rows.NEWEST_RELEASES: {
+        "SEARCH runs USING INDEX runs_by_slot",
+        "SEARCH runs USING INDEX runs_by_slot (job>?)",
+        "SEARCH runs USING INDEX runs_by_slot (job=?)",
+        "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)",
+    },
     rows.NEWEST_RELEASE: {"SEARCH runs USING INDEX runs_by_slot (job=?)"},
     rows.NEWEST_ID: {"SEARCH runs USING INDEX runs_by_slot (job=?)"},
     rows.NTH_NEWEST: {"SCAN runs USING INDEX runs_by_end"},
     rows.OLDEST: {"SEARCH runs USING INDEX runs_by_end ((sort_us,id)>(?,?))"},
-    rows.GOOD_RUNS: {"SEARCH runs USING INDEX runs_to_learn_from (job=?)"},
-    rows.LEARNT_JOBS: {
+    rows.NTH_GOOD: {"SEARCH runs USING INDEX runs_to_learn_from (job=?)"},
+    rows.LEARNED_FROM: {
         "SEARCH runs USING INDEX runs_to_learn_from",
         "SEARCH runs USING INDEX runs_to_learn_from (job>?)",
+        "SEARCH runs USING INDEX runs_to_learn_from (job=?)",
     },
-    rows.GOOD_DURATIONS: {"SEARCH runs USING INDEX runs_to_learn_from (job=?)"},
 }
 # {question: the only steps in which it may touch the table of runs}. Those that scan read an index
 # in its own order: as far as the limit, or all of it, which is what was asked for.

@@ -109,15 +109,35 @@ async def test_garbage_in_its_place_is_kept_and_a_new_one_begun(tmp_path):
         assert any(name in warning for warning in ledger.warnings)
 
 
-@pytest.mark.parametrize("incremental", [True, False])
-async def test_a_lost_first_page_costs_no_record(tmp_path, incremental, monkeypatch):
+def begin_as_of_old(directory):
+    """A ledger as they were made before they could be made smaller."""
+    with contextlib.closing(
+        sqlite3.connect(directory / "ledger.sqlite3", isolation_level=None)
+    ) as file:
+        _ledger_schema.create(file, incremental=False)
+
+
+@contextlib.contextmanager
+def schema(version, monkeypatch):
+    """A muxd of an older schema."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_ledger_schema, "MIGRATIONS", _ledger_schema.MIGRATIONS[:version])
+        for module in (_ledger_schema, _ledger_file):
+            patch.setattr(module, "VERSION", version)
+        yield
+
+
+@pytest.mark.parametrize("made", ["now", "of old", "of old, large", "of old, migrated", "migrated"])
+async def test_a_lost_first_page_costs_no_record(tmp_path, made, monkeypatch):
     """Where only the header and the names of the tables are lost, everything is taken over."""
-    if not incremental:  # as ledgers were made before they could be made smaller
-        with contextlib.closing(
-            sqlite3.connect(tmp_path / "ledger.sqlite3", isolation_level=None)
-        ) as file:
-            _ledger_schema.create(file, incremental=False)
-    records = await fill(tmp_path)
+    if "large" in made:
+        monkeypatch.setattr(_ledger_file, "SHRINKABLE", 0)
+    with schema(3, monkeypatch) if "migrated" in made else contextlib.nullcontext():
+        if "of old" in made:
+            begin_as_of_old(tmp_path)
+        records = await fill(tmp_path)
+    async with Ledger(tmp_path).open():
+        pass
     spoil(tmp_path, 1, junk=bytes(PAGE))
     async with Ledger(tmp_path).open() as ledger:
         assert await all_of(ledger) == records
