@@ -19,6 +19,7 @@ from muxd.events import Draining, Started
 from muxd.evidence import RECALLED
 from muxd.floors import Floors
 from muxd.holding import Holding
+from muxd.lulls import Lulls
 from muxd.pauses import Pauses
 from muxd.planner import Planner, solve_in_thread
 from muxd.record import Outcome
@@ -127,6 +128,8 @@ class Core:
             real_now=real_now,
         )
         self.pauses = Pauses(store, bus, real_now=real_now)
+        self.lulls = Lulls(self._free_for)
+        """When nothing runs, for what must not hold up a run."""
         self.supervisor: Supervisor
         """From `assemble` on."""
         self.scheduler: Scheduler | None = None
@@ -146,6 +149,7 @@ class Core:
         self.worker: Worker
         """From `assemble` on."""
         self._calendar, self._make_clock, self._real_now = calendar, make_clock, real_now
+        self._clock: Clock | None = None  # from the moment on that there is a scheduler
         self._runner: Runner
         self._leaks = leaks
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
@@ -302,7 +306,16 @@ class Core:
         if self.scheduler is not None:
             self.scheduler.ended(record)
 
+    def _free_for(self) -> float:
+        """For how long nothing is going to run, real seconds; 0 while something does, or who knows."""
+        if self.scheduler is None or self._clock is None:
+            return 0.0
+        if self.book.running is not None or self.book.waiting:
+            return 0.0
+        return (self.scheduler.next_instant - self._clock.now()) / self.speed
+
     def _rested(self) -> None:
+        self.lulls.news()
         if self.recycler is not None:
             self.recycler.news()
 
@@ -342,7 +355,7 @@ class Core:
     async def _release(self) -> None:
         """The scheduler, from the moment on that there is a browser."""
         await self.supervisor.up.wait()
-        clock = self._make_clock()
+        clock = self._clock = self._make_clock()
         self.scheduler = await self._make_scheduler(clock)
         self.recycler = self._make_recycler(clock, self.scheduler)
         self._settled.set()

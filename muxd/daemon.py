@@ -139,10 +139,14 @@ class Daemon:
             await trio.to_thread.run_sync(room, abandon_on_cancel=True)
 
     async def _keep_in_shape(self) -> None:
-        """Check and prune the ledger now and then."""
+        """Check and prune the ledger now and then, and settle it between runs."""
         wanted = self.config.ledger
         await keep_in_shape(
-            self.book.store, keep=wanted.keep, max_runs=wanted.max_runs, real_now=time.time
+            self.book.store,
+            keep=wanted.keep,
+            max_runs=wanted.max_runs,
+            real_now=time.time,
+            lulls=self.core.lulls,
         )
 
     @property
