@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import attrs
 
-from muxd.slotting import Slot, Timetable, pair_gap
+from muxd.slotting import Slot, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,9 +78,9 @@ def _better(kept: Timetable, demands: Sequence[Demand], solve: Solve) -> Timetab
 
 def _tightest(timetable: Timetable, *, without: set[str]) -> str | None:
     """The job to move: of the pair with the smallest gap, the less important, shorter one."""
-    slots = [slot for slot in timetable.slots if slot.name not in without]
-    pair = min(combinations(slots, 2), key=lambda pair: pair_gap(*pair), default=None)
-    movable = [slot for slot in pair or () if not slot.pinned]
+    rest = Timetable(slots=tuple(slot for slot in timetable.slots if slot.name not in without))
+    pair = rest.certificate.tightest or ()
+    movable = [slot for slot in map(rest.slot, pair) if not slot.pinned]
     return min(movable, key=lambda slot: (slot.priority, slot.duration)).name if movable else None
 
 

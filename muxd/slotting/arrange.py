@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .headroom import widest
 from .layout import Layout
+from .many import place
 from .pack import Packer
 from .rehearse import Rehearsal
 from .why import gap_ceiling
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["arrange", "gap_to_keep"]
 
 _NEARLY_ALL = 0.97
-_REHEARSED = 2_000
-"""More jobs than this are arranged by the pressure field alone."""
 
 
 def gap_to_keep(best: int, longest: int, headroom: float) -> int:
@@ -49,6 +48,8 @@ def arrange(problem: Problem, headroom: float, steps: Steps) -> dict[int, int] |
         headroom: the least share of the best gap found to keep, 0 to 1.
         steps: spent to the last.
     """
+    if problem.many:
+        return place(problem, max(headroom, min(1.0, 2 * headroom) * _NEARLY_ALL), steps)
     ceiling = gap_ceiling(problem.demands)
     if ceiling < 0:
         return None
@@ -60,7 +61,7 @@ def arrange(problem: Problem, headroom: float, steps: Steps) -> dict[int, int] |
         return None
     floor = gap_to_keep(packing.gap, max(durations), headroom)
     lengths = [d + floor for d in durations]
-    rehearsal = Rehearsal(problem.demands, steps) if len(durations) <= _REHEARSED else None
+    rehearsal = Rehearsal(problem.demands, steps)
     # The less headroom is asked for, the more it is the preferences that are meant.
     make = partial(
         Layout, problem, lengths, rehearsal=rehearsal, steps=steps, pull=0.5 / max(0.05, headroom)
@@ -80,12 +81,7 @@ def _better(
     steps: Steps,
 ) -> Layout:
     """The best of several arrangements, each packed round the preferences in another order."""
-    wishes = {
-        i: d.wish % problem.periods[i]
-        for i, d in enumerate(problem.demands)
-        if d.wish is not None and not d.pinned
-    }
-    packer = Packer(problem.periods, problem.pinned, wishes)
+    packer = Packer(problem.periods, problem.pinned, problem.wishes)
     least = best.value(best.starts)
     reserve = steps.left * 3 // 10
     number = 0

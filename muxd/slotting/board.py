@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import gcd
 from typing import TYPE_CHECKING
 
 from . import bitset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .steps import Steps
 
@@ -27,11 +26,12 @@ def board_periods(intervals: Sequence[int]) -> list[int]:
     the longest of its divisors within `MASK_LIMIT` (a multiple of all those common divisors where
     there is one), which keeps memory flat whatever the intervals are.
     """
-    return [_board_period(t, frozenset(intervals)) if t > MASK_LIMIT else t for t in intervals]
+    distinct = set(intervals)
+    drawn = {t: _board_period(t, distinct) if t > MASK_LIMIT else t for t in distinct}
+    return [drawn[t] for t in intervals]
 
 
-@lru_cache(maxsize=64)
-def _board_period(interval: int, all_intervals: frozenset[int]) -> int:
+def _board_period(interval: int, all_intervals: Collection[int]) -> int:
     divisors = _divisors(interval)
     needs = {gcd(interval, t) for t in all_intervals if t <= MASK_LIMIT}
     fitting = [p for p in divisors if p <= MASK_LIMIT and all(p % g == 0 for g in needs)]

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
 
 from .board import board_periods
 from .slot import Slot
+from .why import gap_ceiling, utilisation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .demand import Demand
 
-__all__ = ["Problem"]
+__all__ = ["MANY", "Problem"]
+
+MANY = 2_000
+"""More jobs than this are not arranged, but placed once."""
+_HOPELESS = 200
+"""So many that ask for more than all of the time aren't arranged either."""
+_BOARDS = 300
+"""A board of more intervals than this takes too much memory and time."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Problem:
     """Slots are numbers here: positions in ``demands``. Starts are modulo the board period."""
 
@@ -43,6 +52,28 @@ class Problem:
             },
             weights=[d.weight for d in demands] if by_priority else _mild(demands),
         )
+
+    @cached_property
+    def many(self) -> bool:
+        """More than can be arranged in a few seconds, or hopelessly many: they are only placed."""
+        count = len(self.demands)
+        return (
+            count > MANY or self.scattered or (count > _HOPELESS and utilisation(self.demands) > 1)
+        )
+
+    @cached_property
+    def scattered(self) -> bool:
+        """Of so many intervals that a board takes too much time, and bound to collide anyway."""
+        return len(set(self.periods)) > _BOARDS and gap_ceiling(self.demands) < 0
+
+    @cached_property
+    def wishes(self) -> Mapping[int, int]:
+        """{slot: start} that is asked for, of those that may move."""
+        return {
+            i: d.wish % period
+            for i, (d, period) in enumerate(zip(self.demands, self.periods, strict=True))
+            if d.wish is not None and not d.pinned
+        }
 
     @property
     def durations(self) -> list[int]:

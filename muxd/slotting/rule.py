@@ -10,18 +10,25 @@ method: sorted intervals on a circle instead of bit masks.
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import combinations, pairwise, product
+from heapq import heappop, heappush
+from itertools import pairwise
 from math import gcd
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .slot import Slot
 
-__all__ = ["Certificate", "certify", "pair_gap"]
+    _Gap = tuple[int, tuple[int, int] | None]
+
+__all__ = ["MOST_PAIRS", "Certificate", "certify", "pair_gap"]
+
+MOST_PAIRS = 10_000
+"""More pairs than this that collide are not counted."""
 
 
 def pair_gap(a: Slot, b: Slot) -> int:
@@ -45,83 +52,124 @@ class Certificate:
     pairs: int
     """How many pairs the statement covers: all of them."""
     collisions: tuple[tuple[str, str], ...]
-    """Names of the pairs that overlap, in the order of the slots."""
+    """Names of the pairs that overlap, in the order of the slots; at most `MOST_PAIRS`."""
     overlong: tuple[str, ...]
     """Slots whose duration exceeds their own interval."""
     broken_pins: tuple[str, ...]
     """Pinned slots that are not where they were pinned."""
+    tightest: tuple[str, str] | None = None
+    """Names of a pair with the least idle time between them; None: there is no pair."""
+    more: bool = False
+    """There may be more pairs that overlap than `collisions` names, and worse ones."""
 
 
 def certify(slots: Sequence[Slot]) -> Certificate:
     """Check the pair rule for all pairs of ``slots``.
 
     Slots of equal interval are taken together, so that n slots of k intervals cost about
-    k * n * log(n) steps instead of n * n; colliding groups are then looked at pair by pair.
+    k * n * log(n) steps instead of n * n, and as much again as there are pairs that collide. Where
+    these are more than `MOST_PAIRS`, the check ends: the timetable isn't valid anyway.
     """
     # {interval: positions in `slots`}
     groups: dict[int, list[int]] = defaultdict(list)
     for i, slot in enumerate(slots):
         groups[slot.interval].append(i)
-    gap = min((slot.interval - slot.duration for slot in slots), default=0)
-    bad: list[tuple[int, int]] = []
+    alone = min((slot.interval - slot.duration for slot in slots), default=0)
+    tightest: _Gap = (alone, None)
+    bad: set[tuple[int, int]] = set()
     intervals = sorted(groups)
     for k, interval in enumerate(intervals):
-        group = groups[interval]
-        found = _gap_within(slots, group, interval)
-        pairs: Iterable[tuple[int, int]] = combinations(group, 2)
-        for other in [None, *intervals[k + 1 :]]:
-            if other is not None:
-                found = _gap_between(slots, group, groups[other], gcd(interval, other))
-                pairs = product(group, groups[other])
-            if found < 0:
+        for other in intervals[k:]:
+            ones, others, g = groups[interval], groups[other], gcd(interval, other)
+            found = _gap_within(slots, ones, g) if ones is others else None
+            found = found or _gap_between(slots, ones, others, g)
+            if found[0] < 0:
                 # An overlap hides others behind it: only all pairs tell which, and by how much.
-                found = 0
-                for i, j in (sorted(pair) for pair in pairs):
-                    pair = pair_gap(slots[i], slots[j])
-                    if pair < 0:
-                        bad.append((i, j))
-                        found = min(found, pair)
-            gap = min(gap, found)
+                pairs = set[tuple[int, int]]()
+                for pair in _overlaps(slots, ones, others, g):
+                    pairs.add(pair)
+                    if len(pairs) >= MOST_PAIRS:
+                        break
+                bad |= pairs
+                found = min((pair_gap(slots[i], slots[j]), (i, j)) for i, j in pairs)
+            tightest = min(tightest, found, key=itemgetter(0))
+        if len(bad) >= MOST_PAIRS:
+            break
     overlong = tuple(slot.name for slot in slots if slot.duration > slot.interval)
     broken = tuple(slot.name for slot in slots if slot.pinned and slot.moved)
     n = len(slots)
+    gap, closest = tightest
     return Certificate(
         valid=not bad and not overlong and not broken,
         min_gap=gap,
         pairs=n * (n - 1) // 2,
-        collisions=tuple((slots[i].name, slots[j].name) for i, j in sorted(bad)),
+        collisions=tuple((slots[i].name, slots[j].name) for i, j in sorted(bad)[:MOST_PAIRS]),
         overlong=overlong,
         broken_pins=broken,
+        tightest=None if closest is None else (slots[closest[0]].name, slots[closest[1]].name),
+        more=len(bad) >= MOST_PAIRS,
     )
 
 
-def _gap_within(slots: Sequence[Slot], group: list[int], interval: int) -> int:
+def _gap_within(slots: Sequence[Slot], group: list[int], interval: int) -> _Gap:
     """The least gap among slots of one interval: between neighbours on the circle."""
     if len(group) < 2:
-        return interval
-    phases = sorted((slots[i].phase, slots[i].duration) for i in group)
-    gap = phases[0][0] + interval - phases[-1][0] - phases[-1][1]
-    for (start, duration), (following, _) in pairwise(phases):
-        gap = min(gap, following - start - duration)
-    return gap
+        return interval, None
+    circle = sorted((slots[i].phase, slots[i].duration, i) for i in group)
+    start, duration, last = circle[-1]
+    first = circle[0]
+    found = first[0] + interval - start - duration, (last, first[2])
+    for (start, duration, i), (following, _, j) in pairwise(circle):
+        found = min(found, (following - start - duration, (i, j)))
+    return found
 
 
-def _gap_between(slots: Sequence[Slot], ones: list[int], others: list[int], g: int) -> int:
+def _gap_between(slots: Sequence[Slot], ones: list[int], others: list[int], g: int) -> _Gap:
     """The least gap between any of ``ones`` and any of ``others``, both folded onto g seconds."""
-    return min(_gap_after(slots, ones, others, g), _gap_after(slots, others, ones, g))
+    return min(
+        _gap_after(slots, ones, others, g), _gap_after(slots, others, ones, g), key=itemgetter(0)
+    )
 
 
-def _gap_after(slots: Sequence[Slot], firsts: list[int], seconds: list[int], g: int) -> int:
+def _laid(slots: Sequence[Slot], group: Iterable[int], g: int) -> list[tuple[int, int, int]]:
+    """Start, end and position of each run on a circle of g, on the lap before and on this one.
+
+    So every start finds all those that began in the g seconds before it.
+    """
+    return sorted(
+        (start, start + slots[i].duration, i)
+        for i in group
+        for start in (slots[i].phase % g - g, slots[i].phase % g)
+    )
+
+
+def _gap_after(slots: Sequence[Slot], firsts: list[int], seconds: list[int], g: int) -> _Gap:
     """The least time from the end of one of ``firsts`` to the next start among ``seconds``."""
-    # Each run is laid down on the lap before and on this one, so that every start finds all
-    # those that began in the g seconds before it.
-    laid = sorted((slots[i].phase % g + lap, slots[i].duration) for i in firsts for lap in (-g, 0))
-    gap = g
+    laid = _laid(slots, firsts, g)
+    found: _Gap = (g, None)
     k = 0
-    latest_end = laid[0][0]
-    for start in sorted(slots[j].phase % g for j in seconds):
+    latest_end, latest = laid[0][0], laid[0][2]
+    for start, j in sorted((slots[j].phase % g, j) for j in seconds):
         while k < len(laid) and laid[k][0] <= start:
-            latest_end = max(latest_end, laid[k][0] + laid[k][1])
+            latest_end, latest = max((latest_end, latest), laid[k][1:])
             k += 1
-        gap = min(gap, start - latest_end)
-    return gap
+        if start - latest_end < found[0]:
+            found = start - latest_end, (latest, j)
+    return found
+
+
+def _overlaps(
+    slots: Sequence[Slot], ones: list[int], others: list[int], g: int
+) -> Iterator[tuple[int, int]]:
+    """Every pair of one of ``ones`` and one of ``others`` that overlaps, once or more often."""
+    for firsts, seconds in ((ones, others), (others, ones)):
+        laid = _laid(slots, firsts, g)
+        running: list[tuple[int, int]] = []  # a heap: (end, position)
+        k = 0
+        for start, j in sorted((slots[j].phase % g, j) for j in seconds):
+            while k < len(laid) and laid[k][0] <= start:
+                heappush(running, laid[k][1:])
+                k += 1
+            while running and running[0][0] <= start:
+                heappop(running)
+            yield from ((min(i, j), max(i, j)) for _, i in running if i != j)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
+
 from .arrange import arrange
-from .problem import Problem
-from .rule import certify
+from .problem import MANY, Problem
 from .squeeze import squeeze
 from .stability import keep
 from .steps import Steps
@@ -24,7 +25,12 @@ __all__ = ["default_budget", "solve"]
 
 
 def default_budget(count: int) -> int:
-    """Steps for a full plan of ``count`` jobs: 0.25 s for 16, below 1 s for 100, 3 s for 1,000."""
+    """Steps for a full plan of ``count`` jobs: 0.25 s for 16, below 1 s for 100, 3 s for 1,000.
+
+    Of more than `MANY`, which are only placed, 2 s.
+    """
+    if count > MANY:
+        return 2_000_000
     return 175_000 + 8_000 * min(count, 100) + 2_400 * max(0, min(count, 1_000) - 100)
 
 
@@ -62,7 +68,7 @@ def solve(
     steps = Steps(default_budget(len(demands)) if budget is None else budget)
     problem = Problem.of(demands)
     in_force = {d.name: fixed[d.name] for d in demands if fixed and d.name in fixed}
-    if in_force:
+    if in_force and not problem.scattered:
         kept = keep(problem, in_force, steps)
         if kept is not None:
             moved = tuple(demands[i].name for i in kept.moved)
@@ -81,25 +87,28 @@ def solve(
         }
         advice = Steps(steps.left // 2)
         starts = squeeze(demands, steps, held)
-        warnings = _infeasible(demands, advice)
-    slots = problem.slots(starts)
-    if not warnings and not certify(slots).valid:
+        warnings = _infeasible(problem, advice)
+    table = Timetable(slots=problem.slots(starts))
+    if not warnings and not table.feasible:
         warnings = reasons(demands)
-    moved = tuple(s.name for s in slots if s.name in in_force and s.phase != in_force[s.name])
+    moved = tuple(s.name for s in table.slots if s.phase != in_force.get(s.name, s.phase))
     if moved:
         warnings.append(_moved_sentence(moved))
-    return Timetable(slots=slots, warnings=tuple(warnings), moved=moved)
+    if not warnings:
+        return table
+    return attrs.evolve(table, warnings=tuple(warnings), moved=moved)
 
 
-def _infeasible(demands: Sequence[Demand], steps: Steps) -> list[str]:
+def _infeasible(problem: Problem, steps: Steps) -> list[str]:
     """Why not all can avoid each other, and what would make them."""
+    demands = problem.demands
     found = reasons(demands)
     if not found:
         found.append(
             "No timetable without collisions was found, though none of the simple proofs rules "
             "one out: the jobs fill their intervals too tightly."
         )
-    advice = suggestion(demands, steps)
+    advice = None if problem.many else suggestion(demands, steps)
     if advice is not None:
         found.append(advice)
     return found

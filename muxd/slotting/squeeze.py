@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .board import Board
+from .cover import cover
 from .headroom import widest
 from .layout import Layout
+from .many import crowd
 from .pack import Packer
 from .problem import Problem
 from .steps import Steps
@@ -35,6 +37,8 @@ def squeeze(
         held: {slot: start} of those in force, which stay; the others are fitted in between.
     """
     problem = Problem.of(demands, by_priority=True)
+    if problem.many:
+        return crowd(problem, steps, held or {})
     lengths = [1] * len(demands)
     if held:
         anchored = {**held, **problem.pinned}
@@ -98,16 +102,7 @@ def culprits(demands: Sequence[Demand]) -> set[int]:
 
     Pinned slots are taken last, and of equals the one that matters least.
     """
-    pairs = set(impossible_pairs(demands))
-    found: set[int] = set()
-    while pairs:
-        count: dict[int, int] = {}
-        for pair in pairs:
-            for i in pair:
-                count[i] = count.get(i, 0) + 1
-        worst = max(
-            count, key=lambda i: (not demands[i].pinned, count[i], -demands[i].priority, -i)
-        )
-        found.add(worst)
-        pairs = {pair for pair in pairs if worst not in pair}
-    return found
+    return cover(
+        impossible_pairs(demands),
+        lambda i, count: (demands[i].pinned, -count, demands[i].priority, i),
+    )

@@ -10,6 +10,8 @@ import attrs
 
 from . import bitset
 from .board import Board
+from .cover import cover
+from .pack import Packer
 from .pressure import Pressure
 from .relax import WISH_SECONDS, Wishes, best_start
 from .slot import Slot, circular_distance
@@ -116,6 +118,10 @@ class _Upkeep:
             new += moved
         new.sort(key=lambda i: (self.problem.periods[i], -self.board.lengths[i], i))
         limit = max(3, round(_MOST_MOVED * len(self.problem.demands)))
+        if self.problem.many:
+            if len(moved) > limit or not self._put_all(new):
+                return None
+            new = []
         while new:
             slot = new.pop(0)
             if self._put(slot):
@@ -132,6 +138,17 @@ class _Upkeep:
                 self.board.remove(slot)
                 self._put(slot)
         return {i for i in moved if self.board.starts[i] != self.was.get(i)}
+
+    def _put_all(self, slots: Iterable[int]) -> bool:
+        """Place many slots beside those that are on the board, which stay."""
+        board = self.board
+        packer = Packer(board.periods, board.starts, self.problem.wishes)
+        starts = packer.attempt(board.lengths, self.steps, 0)
+        if starts is None:
+            return False
+        for slot in slots:
+            board.place(slot, starts[slot])
+        return True
 
     def _put(self, slot: int) -> bool:
         """Place a slot where it presses least."""
@@ -171,27 +188,14 @@ class _Upkeep:
         table = Timetable(slots=slots)
         number = {d.name: i for i, d in enumerate(self.problem.demands)}
         pairs = {(number[a], number[b]) for a, b in table.collisions}
-        lifted: set[int] = set()
-        while pairs:
-            count: dict[int, int] = {}
-            for pair in pairs:
-                for slot in pair:
-                    if slot not in self.problem.pinned:
-                        count[slot] = count.get(slot, 0) + 1
-            if not count:
-                break
-            # Of equals, the one whose run comes least often and matters least is moved.
-            worst = max(
-                count,
-                key=lambda i: (
-                    count[i],
-                    self.problem.demands[i].interval,
-                    -self.problem.demands[i].priority,
-                    -i,
-                ),
-            )
-            lifted.add(worst)
-            pairs = {pair for pair in pairs if worst not in pair}
+        pinned, demands = self.problem.pinned, self.problem.demands
+        # Of equals, the one whose run comes least often and matters least is moved.
+        lifted = cover(
+            pairs,
+            lambda i, count: (
+                None if i in pinned else (-count, -demands[i].interval, demands[i].priority, i)
+            ),
+        )
         for slot in sorted(lifted):
             self.board.remove(slot)
         return lifted

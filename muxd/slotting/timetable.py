@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from functools import cached_property
-from math import ceil, lcm
+from math import ceil, inf, lcm
 from typing import TYPE_CHECKING
 
 import attrs
@@ -75,18 +76,30 @@ class Timetable:
         """The slot of one job. KeyError if there is none."""
         return self._by_name[name]
 
-    def releases(self, start: int, stop: int) -> Iterator[tuple[int, Slot]]:
+    @cached_property
+    def _classes(self) -> list[_Class]:
+        """The slots by their intervals, each class in the order of its releases."""
+        found: dict[int, list[tuple[int, int, int]]] = {}
+        for i, slot in enumerate(self.slots):
+            found.setdefault(slot.interval, []).append((slot.phase, -slot.priority, i))
+        return [_Class(interval, sorted(rows)) for interval, rows in found.items()]
+
+    @cached_property
+    def _longest(self) -> int:
+        return max((slot.duration for slot in self.slots), default=0)
+
+    def releases(self, start: int, stop: float) -> Iterator[tuple[int, Slot]]:
         """All releases with start <= instant < stop, in order of time.
 
-        Releases of one instant come highest priority first, then in the order of the slots.
+        Releases of one instant come highest priority first, then in the order of the slots. With n
+        slots of k intervals, the first costs about k * log(n) steps, each further one log(k).
         """
-        heap = [(s.at_or_after(start), -s.priority, i) for i, s in enumerate(self.slots)]
+        heap = [(*one.at_or_after(start), number) for number, one in enumerate(self._classes)]
         heapq.heapify(heap)
         while heap and heap[0][0] < stop:
-            instant, rank, i = heap[0]
-            slot = self.slots[i]
-            yield instant, slot
-            heapq.heapreplace(heap, (instant + slot.interval, rank, i))
+            instant, _rank, i, lap, row, number = heap[0]
+            yield instant, self.slots[i]
+            heapq.heapreplace(heap, (*self._classes[number].after(lap, row), number))
 
     def next_release(self, name: str, after: float) -> int:
         """The first release of one job at or after ``after``. KeyError if there is no such job."""
@@ -115,21 +128,37 @@ class Timetable:
         """
         begin = ceil(after)
         last = begin + horizon
-        need = length + margin
         free_from = begin
-        heap: list[tuple[int, int]] = []
-        for i, slot in enumerate(self.slots):
-            if slot.name == ignore:
-                continue
-            previous = slot.before(begin)
-            free_from = max(free_from, previous + slot.duration + margin)
-            heap.append((previous + slot.interval, i))
-        heapq.heapify(heap)
-        while heap and free_from <= last:
-            release, i = heap[0]
-            if release >= free_from + need:
+        # What was released before may still run.
+        for release, slot in self.releases(begin - self._longest - margin, inf):
+            if release >= free_from + length + margin or free_from > last:
                 break
-            slot = self.slots[i]
-            free_from = max(free_from, release + slot.duration + margin)
-            heapq.heapreplace(heap, (release + slot.interval, i))
+            if slot.name != ignore:
+                free_from = max(free_from, release + slot.duration + margin)
         return free_from if free_from <= last else None
+
+
+@attrs.frozen
+class _Class:
+    """The slots of one interval."""
+
+    interval: int
+    rows: list[tuple[int, int, int]]
+    """(phase, rank among releases of one instant, number of the slot), ascending."""
+
+    def at_or_after(self, instant: int) -> tuple[int, int, int, int, int]:
+        """The first release at or after an instant; see `_release`."""
+        lap, phase = divmod(instant, self.interval)
+        row = bisect_left(self.rows, (phase,))
+        return self._release(lap, row) if row < len(self.rows) else self._release(lap + 1, 0)
+
+    def after(self, lap: int, row: int) -> tuple[int, int, int, int, int]:
+        """The release after one that `_release` gave."""
+        return (
+            self._release(lap, row + 1) if row + 1 < len(self.rows) else self._release(lap + 1, 0)
+        )
+
+    def _release(self, lap: int, row: int) -> tuple[int, int, int, int, int]:
+        """(instant, rank, number of the slot, and where that is: lap, row)."""
+        phase, rank, i = self.rows[row]
+        return lap * self.interval + phase, rank, i, lap, row

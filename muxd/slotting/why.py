@@ -2,63 +2,80 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from fractions import Fraction
-from itertools import combinations
+from itertools import islice
 from math import floor, gcd
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from .demand import Demand
+import attrs
 
 from muxd.units import format_duration
 
+from .rule import MOST_PAIRS, certify
+from .slot import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from .demand import Demand
+
 __all__ = ["gap_ceiling", "impossible_pairs", "reasons", "utilisation"]
+
+_EXACT = 200
+"""So many intervals are summed up exactly."""
+_COMPARED = 1_000
+"""More intervals than this aren't compared with each other, to see which are overfull."""
+_FINE = 10**15
+"""What is not is rounded down to this part of a second's share."""
 
 
 def utilisation(demands: Iterable[Demand]) -> Fraction:
-    """Share of all time asked for, exactly."""
+    """Share of all time asked for: exactly, or, with very many intervals, rounded down a little."""
     by_interval: dict[int, int] = defaultdict(int)
     for d in demands:
         by_interval[d.interval] += d.duration
-    return sum((Fraction(need, t) for t, need in by_interval.items()), Fraction(0))
+    return _sum(by_interval)
+
+
+def _sum(parts: Mapping[int, int]) -> Fraction:
+    """The sum of value / key. Many different keys would make fractions of thousands of digits."""
+    if len(parts) > _EXACT:
+        return Fraction(sum(value * _FINE // key for key, value in parts.items()), _FINE)
+    return sum((Fraction(value, key) for key, value in parts.items()), Fraction(0))
 
 
 def impossible_pairs(demands: Sequence[Demand]) -> list[tuple[int, int]]:
-    """Pairs (positions) that overlap at some time whatever their phases are.
+    """Pairs (positions) that overlap at some time whatever their phases are; at most `MOST_PAIRS`.
 
     Their intervals' greatest common divisor is too short to hold both durations side by side.
     """
-    groups: dict[int, list[int]] = defaultdict(list)
+    return sorted(islice(_impossible_pairs(demands), MOST_PAIRS))
+
+
+def _impossible_pairs(demands: Sequence[Demand]) -> Iterator[tuple[int, int]]:
+    # {interval: (duration, position), longest first}
+    groups: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for i, demand in enumerate(demands):
-        groups[demand.interval].append(i)
-    longest = {t: max(demands[i].duration for i in group) for t, group in groups.items()}
-    found = []
+        groups[demand.interval].append((demand.duration, i))
+    for group in groups.values():
+        group.sort(reverse=True)
     for a, b in _ordered_pairs(sorted(groups)):
         g = gcd(a, b)
-        if longest[a] + longest[b] <= g:
-            continue
-        pairs = combinations(groups[a], 2) if a == b else _product(groups[a], groups[b])
-        found += [
-            (min(i, j), max(i, j))
-            for i, j in pairs
-            if demands[i].duration + demands[j].duration > g
-        ]
-    return sorted(found)
+        for number, (duration, i) in enumerate(groups[a]):
+            others = groups[b]
+            if duration + others[0][0] <= g:
+                break
+            for other, j in others if a != b else others[number + 1 :]:
+                if duration + other <= g:
+                    break
+                yield min(i, j), max(i, j)
 
 
 def _ordered_pairs(values: Sequence[int]) -> Iterable[tuple[int, int]]:
     for k, a in enumerate(values):
         for b in values[k:]:
             yield a, b
-
-
-def _product(ones: Iterable[int], others: Sequence[int]) -> Iterable[tuple[int, int]]:
-    for i in ones:
-        for j in others:
-            yield i, j
 
 
 def gap_ceiling(demands: Sequence[Demand]) -> int:
@@ -70,26 +87,62 @@ def gap_ceiling(demands: Sequence[Demand]) -> int:
     """
     if not demands:
         return 0
-    best: Fraction = Fraction(min(d.interval - d.duration for d in demands))
     longest: dict[int, list[int]] = defaultdict(list)  # {interval: its two longest durations}
     for d in demands:
         longest[d.interval] = sorted([*longest[d.interval], d.duration])[-2:]
-    intervals = sorted(longest)
-    for a, b in _ordered_pairs(intervals):
-        if a == b:
-            if len(longest[a]) == 2:
-                best = min(best, Fraction(a - sum(longest[a]), 2))
-        else:
-            best = min(best, Fraction(gcd(a, b) - longest[a][-1] - longest[b][-1], 2))
-    for t in intervals:
-        inside = [d for d in demands if t % d.interval == 0]
-        beyond = [d.duration for d in demands if d.interval % t == 0 and d.interval > t]
-        rate = sum(t // d.interval for d in inside) + (1 if beyond else 0)
-        need = sum(t // d.interval * d.duration for d in inside) + max(beyond, default=0)
+    twice = 2 * min(d.interval - d.duration for d in demands)
+    for a, b in _ordered_pairs(sorted(longest)):
+        if a != b:
+            twice = min(twice, gcd(a, b) - longest[a][-1] - longest[b][-1])
+        elif len(longest[a]) == 2:
+            twice = min(twice, a - sum(longest[a]))
+        if twice < 0:
+            return floor(Fraction(twice, 2))
+    best = Fraction(twice, 2)
+    classes = _classes(demands)
+    for t in classes:
+        inside, beyond = _in_and_beyond(classes, t)
+        rate = sum(t // c.interval * len(c.names) for c in inside) + (1 if beyond else 0)
+        need = sum(t // c.interval * c.need for c in inside)
+        need += max((c.longest.duration for c in beyond), default=0)
         best = min(best, Fraction(t - need, rate))
-    counts = Counter(d.interval for d in demands)
-    releases = sum((Fraction(count, t) for t, count in counts.items()), Fraction(0))
+    releases = _sum({t: len(c.names) for t, c in classes.items()})
     return floor(min(best, (1 - utilisation(demands)) / releases))
+
+
+@attrs.frozen
+class _Class:
+    """The jobs of one interval."""
+
+    interval: int
+    names: list[str]
+    need: int
+    """Seconds of all their runs together."""
+    longest: Demand
+
+
+def _classes(demands: Iterable[Demand]) -> dict[int, _Class]:
+    """The classes by interval, ascending."""
+    groups: dict[int, list[Demand]] = defaultdict(list)
+    for d in demands:
+        groups[d.interval].append(d)
+    return {
+        t: _Class(
+            t,
+            [d.name for d in groups[t]],
+            sum(d.duration for d in groups[t]),
+            max(groups[t], key=lambda d: d.duration),
+        )
+        for t in sorted(groups)
+    }
+
+
+def _in_and_beyond(classes: Mapping[int, _Class], t: int) -> tuple[list[_Class], list[_Class]]:
+    """The classes that come a whole number of times in t seconds, and those that t does in theirs."""
+    return (
+        [c for c in classes.values() if t % c.interval == 0],
+        [c for c in classes.values() if c.interval % t == 0 and c.interval > t],
+    )
 
 
 def reasons(demands: Sequence[Demand], limit: int = 6) -> list[str]:
@@ -109,13 +162,23 @@ def reasons(demands: Sequence[Demand], limit: int = 6) -> list[str]:
             f"All jobs together ask for {float(100 * total):.0f} % of the time. "
             f"Slow down or shorten the heaviest: {names}."
         )
-    found += _pinned_clashes(demands)
+    found += _few(_pinned_clashes(demands), limit, "more pins that overlap")
     pairs = impossible_pairs(demands)
-    found += [_pair_sentence(demands[i], demands[j]) for i, j in pairs[:limit]]
-    if len(pairs) > limit:
-        found.append(f"... and {len(pairs) - limit} more pairs that can't avoid each other.")
+    found += _few(
+        [_pair_sentence(demands[i], demands[j]) for i, j in pairs],
+        limit,
+        "more pairs that can't avoid each other",
+    )
     found += _overfull(demands)
     return found
+
+
+def _few(sentences: Sequence[str], limit: int, more: str) -> Iterator[str]:
+    """The first of them, and how many more there are."""
+    yield from sentences[:limit]
+    if len(sentences) > limit:
+        least = "at least " if len(sentences) >= MOST_PAIRS else ""
+        yield f"... and {least}{len(sentences) - limit} {more}."
 
 
 def _pair_sentence(a: Demand, b: Demand) -> str:
@@ -129,35 +192,36 @@ def _pair_sentence(a: Demand, b: Demand) -> str:
 
 
 def _pinned_clashes(demands: Sequence[Demand]) -> list[str]:
-    found = []
-    for a, b in combinations([d for d in demands if d.pinned], 2):
-        g = gcd(a.interval, b.interval)
-        x = ((b.wish or 0) - (a.wish or 0)) % g
-        if not a.duration <= x <= g - b.duration and a.duration + b.duration <= g:
-            found.append(
-                f"{a.name} and {b.name} are pinned where they overlap "
-                f"(at {format_duration(a.wish or 0)} and {format_duration(b.wish or 0)} of their intervals): "
-                f"move one pin."
-            )
-    return found
+    pinned = {d.name: d for d in demands if d.pinned}
+    pairs = certify([Slot.of(d, d.wish or 0) for d in pinned.values()]).collisions
+    return [
+        f"{a.name} and {b.name} are pinned where they overlap "
+        f"(at {format_duration(a.wish or 0)} and {format_duration(b.wish or 0)} of their intervals): "
+        f"move one pin."
+        for a, b in ((pinned[one], pinned[other]) for one, other in pairs)
+        if a.duration + b.duration <= gcd(a.interval, b.interval)
+    ]
 
 
 def _overfull(demands: Sequence[Demand]) -> list[str]:
     found = []
-    for t in sorted({d.interval for d in demands}):
-        inside = [d for d in demands if t % d.interval == 0]
-        beyond = [d for d in demands if d.interval % t == 0 and d.interval > t]
-        need = sum(t // d.interval * d.duration for d in inside)
-        if need > t or len(inside) < 2:
-            if need > t and len(inside) > 1:
-                names = ", ".join(d.name for d in inside[:5])
+    classes = _classes(demands)
+    for t in classes if len(classes) <= _COMPARED else ():
+        inside, beyond = _in_and_beyond(classes, t)
+        count = sum(len(c.names) for c in inside)
+        need = sum(t // c.interval * c.need for c in inside)
+        if need > t or count < 2:
+            if need > t and count > 1:
+                members = {c.interval for c in inside}
+                first = islice((d.name for d in demands if d.interval in members), 5)
+                names = ", ".join(first)
                 found.append(
-                    f"The {format_duration(t)} class is overfull: {len(inside)} jobs ({names}"
-                    f"{', ...' if len(inside) > 5 else ''}) need {format_duration(need)} of every {format_duration(t)}."
+                    f"The {format_duration(t)} class is overfull: {count} jobs ({names}"
+                    f"{', ...' if count > 5 else ''}) need {format_duration(need)} of every {format_duration(t)}."
                 )
                 break
             continue
-        long = max(beyond, key=lambda d: d.duration, default=None)
+        long = max((c.longest for c in beyond), key=lambda d: d.duration, default=None)
         if long is not None and need + long.duration > t:
             found.append(
                 f"The {format_duration(t)} class is overfull: its jobs need {format_duration(need)} of every {format_duration(t)}, "
