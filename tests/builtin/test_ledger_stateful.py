@@ -99,11 +99,27 @@ class LedgerAndMemory(RuleBasedStateMachine):
     @rule(
         job=st.none() | st.sampled_from(JOBS),
         outcome=st.none() | st.sampled_from(Outcome),
+        since=st.none() | INSTANTS,
+        until=st.none() | INSTANTS,
+        after=st.none() | ids,
         limit=st.integers(0, 5),
     )
-    def narrow(self, job, outcome, limit):
+    def narrow(self, job, outcome, since, until, after, limit):
         """Ask for a part of the history."""
-        self.both(lambda store: store.history(job=job, outcome=outcome, limit=limit))
+        before = None if after is None else self.memory.records[after]
+        self.both(
+            lambda store: store.history(
+                job=job, outcome=outcome, since=since, until=until, before=before, limit=limit
+            )
+        )
+
+    @rule(run_id=ids, first=st.integers(0, 3), length=st.integers(1, 3))
+    def find(self, run_id, first, length):
+        """Ask for runs by a part of an id."""
+        self.both(
+            lambda store: store.find(run_id[first : first + length] or run_id),
+            lambda store: store.tries(run_id),
+        )
 
     @invariant()
     def answers_are_the_same(self):
