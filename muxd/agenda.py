@@ -67,6 +67,12 @@ class Agenda:
         self._clear()
         return self._heap[0][0] if self._heap else math.inf
 
+    @property
+    def next_job(self) -> Job | None:
+        """Whose comes due first; None if there is none."""
+        self._clear()
+        return self._heap[0][-1].job if self._heap else None
+
     def put(self, due: Due) -> None:
         """Put in, in place of what is there for the same job and cause."""
         self._entries[due.job.name, due.cause] = due

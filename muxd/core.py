@@ -213,6 +213,7 @@ class Core:
             self._ended,
             holding=self.holding,
             rested=self._rested,
+            coming=self._coming,
         )
         self.supervisor = Supervisor(self._open, self.worker, self.bus, real_now=self._real_now)
 
@@ -318,6 +319,13 @@ class Core:
         self.lulls.news()
         if self.recycler is not None:
             self.recycler.news()
+
+    def _coming(self) -> Sequence[str]:
+        """The sessions of which a page is to be ready: that of the next release, and ``main``."""
+        if self.stopping.is_set():
+            return ()
+        following = None if self.scheduler is None else self.scheduler.next_job
+        return ("main",) if following is None else (following.session, "main")
 
     def _set_aside(self, release: Release) -> None:
         if self.scheduler is not None:

@@ -103,6 +103,11 @@ class Runner:
         self._ending = (outcome, reason)
         self._told_to_end.set()
 
+    async def prepare(self, session: str, pages: PageSource) -> bool:
+        """Have a page of this session ready for the next run; see `PageSource.prepare`."""
+        traces = self._evidence is not None and self._evidence.traces
+        return await pages.prepare(session, trace=traces)
+
     async def run(self, release: Release, pages: PageSource) -> Record:
         """Carry out one run and return its record, which then is in the book.
 

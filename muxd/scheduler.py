@@ -209,6 +209,11 @@ class Scheduler:
         """When the next release is, timetable time; `math.inf` if none is planned."""
         return self._agenda.next_instant
 
+    @property
+    def next_job(self) -> Job | None:
+        """Whose the next release is; None if none is planned."""
+        return self._agenda.next_job
+
     def promised(self) -> list[tuple[float, float]]:
         """What has a place in a gap: from when to when, timetable time."""
         return [

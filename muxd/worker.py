@@ -10,9 +10,10 @@ from muxd.errors import BrowserLost
 from muxd.holding import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from muxd.abc import PageSource
+    from muxd.channel import PriorityReceiveChannel
     from muxd.holding import Holding
     from muxd.record import Record
     from muxd.release import Release
@@ -33,12 +34,13 @@ class Worker:
 
     def __init__(
         self,
-        receive: trio.abc.ReceiveChannel[Release],
+        receive: PriorityReceiveChannel[Release],
         runner: Runner,
         ended: Callable[[Record], None],
         *,
         holding: Holding | None = None,
         rested: Callable[[], object] = lambda: None,
+        coming: Callable[[], Iterable[str]] = lambda: (),
     ) -> None:
         """Make one.
 
@@ -48,11 +50,13 @@ class Worker:
           ended: is told of each record.
           holding: is asked before each run whether there is memory and disk enough for it.
           rested: is told whenever nothing is left to do at the moment.
+          coming: asked then for the sessions of which a page is to be ready, the likeliest first.
         """
         self._receive, self._runner, self._ended = receive, runner, ended
-        self._holding, self._rested = holding, rested
+        self._holding, self._rested, self._coming = holding, rested, coming
         self._taken: Release | None = None
         self._tries = 0
+        self._unready: set[str] = set()  # of which no page could be made ready since the last run
         self._idle: trio.CancelScope | None = None
         self._works = False
         self.runs = 0
@@ -104,7 +108,7 @@ class Worker:
                 nursery.start_soon(watch)
                 while not (gone or over or self.retired):
                     with trio.CancelScope() as self._idle:
-                        over = not await self._take()
+                        over = not await self._take(pages)
                     self._idle = None
                     if self._taken is not None and not (gone or self.retired):
                         # `watch` may have found out meanwhile: that must not be forgotten.
@@ -114,16 +118,42 @@ class Worker:
             self._works, self._idle = False, None
         return over
 
-    async def _take(self) -> bool:
-        """Have a release in hand; False if none will come."""
-        if self._taken is None:
-            self._tries = 0
-            self._rested()
+    async def _take(self, pages: PageSource) -> bool:
+        """Have a release in hand, and meanwhile pages ready; False if none will come."""
+        if self._taken is not None:
+            return True
+        self._tries = 0
+        self._rested()
+        over = False
+        try:
+            self._taken = self._receive.receive_nowait()  # who waits, waits for no other page
+        except trio.EndOfChannel:
+            over = True
+        except trio.WouldBlock:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._get_ready, pages)
+                try:
+                    self._taken = await self._receive.receive()
+                except trio.EndOfChannel:
+                    over = True
+                    nursery.cancel_scope.cancel()
+        return not over
+
+    async def _get_ready(self, pages: PageSource) -> None:
+        """Have pages ready, one after another, until a release comes.
+
+        Where that loses the browser it is not done again before a run has been made: what can't be
+        opened costs its own run, and not one browser after another.
+        """
+        for session in dict.fromkeys(self._coming()):
+            if self._taken is not None or session in self._unready:
+                continue
+            ready = False
             try:
-                self._taken = await self._receive.receive()
-            except trio.EndOfChannel:
-                return False
-        return True
+                ready = await self._runner.prepare(session, pages)
+            finally:
+                if not ready and self.retired is None:
+                    self._unready.add(session)
 
     async def _serve(self, release: Release, pages: PageSource) -> bool:
         """Run it, or whatever else is right; False if the browser was lost before it had its page."""
@@ -148,5 +178,6 @@ class Worker:
                 return False
             record = await self._runner.give_up(release, pages, error)
         self._taken = None
+        self._unready.clear()
         self._ended(record)
         return True

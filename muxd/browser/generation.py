@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import attrs
 import psutil
@@ -19,6 +19,7 @@ from muxd.browser.launch import launch_error
 from muxd.browser.leftovers import Leftovers
 from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
 from muxd.browser.profile import claim_profile, kill_browsers_of, nothing_left_of, release_profile
+from muxd.browser.ready import Shelf
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
 from muxd.browser.tracer import Tracer, dropped
@@ -121,6 +122,7 @@ class Generation(PageSource):
         main.on("close", self._on_close)
         self._traces = Traces(main, browser)
         self._leftovers = leftovers
+        self._shelf = Shelf(main, sessions, leftovers)
         self._page_crashed = trio.Event()
         self._account = _Account()  # of the lease that is out
         self._leased = False
@@ -141,22 +143,19 @@ class Generation(PageSource):
         """
         assert not self._leased, "a lease is out already"
         self._leased = True
-        self._page_crashed, self._tracer = trio.Event(), None
         self._bound = CLEAN_BOUND
         context, account = self._main, _Account()
         try:
-            if late := self._take_error():
-                structlog.get_logger().warning("a listener raised after its run", error=repr(late))
+            self._log_late()
             try:
                 with trio.fail_after(OPEN_BOUND):
-                    if session != MAIN:
-                        context = await self._open_context(session)
-                    page = await bridged(context.new_page)()
+                    opened = await self._shelf.take(session)
             except trio.TooSlowError:
                 raise self._give_up(f"no page could be opened in {OPEN_BOUND:g} s") from None
             except Error as error:
                 raise await self._lost_because(error) from error
-            page.on("crash", self._on_crash)
+            page, context = opened.page, opened.context
+            self._page_crashed, self._tracer = opened.crashed, opened.tracer
             account.pages.add(page)
             self._account = account
             yield Lease(
@@ -172,6 +171,32 @@ class Generation(PageSource):
             self._leased = False
             with trio.CancelScope(shield=True):
                 await self._clean(context, account)
+
+    async def prepare(self, session: str, *, trace: bool = False) -> bool:
+        """Have a page of this session ready for the next lease, within `OPEN_BOUND`.
+
+        A browser that can't do it in time is killed. What else goes wrong is left to the lease.
+        """
+        assert not self._leased, "a lease is out"
+        if self.lost is not None:
+            return False
+        self._log_late()
+        done = False
+        try:
+            with trio.fail_after(OPEN_BOUND):
+                await self._shelf.prepare(session, trace=trace)
+            done = True
+        except trio.TooSlowError:
+            self._give_up(f"no page could be opened in {OPEN_BOUND:g} s")
+        except Exception as error:
+            # Whatever it is, a run that needs this page will find out, and be charged or not.
+            structlog.get_logger().info("no page is ready", session=session, error=repr(error))
+        finally:
+            if not done:  # or half of it would be charged to the next run
+                with trio.CancelScope(shield=True):
+                    self._bound, self._tracer = CLEAN_BOUND, None
+                    await self._clean(self._main, _Account())
+        return done
 
     async def wait_gone(self) -> None:
         """Return when the browser or its driver is gone; `lost` then says why."""
@@ -234,6 +259,10 @@ class Generation(PageSource):
 
     async def trace(self, lease: Lease, *, pictures: bool = True) -> None:
         """Begin a trace of Playwright's, within `TRACE_BOUND`. Never raises."""
+        if self._tracer is not None and self._tracer.on:  # begun when the page was made ready
+            if not pictures:
+                return
+            await dropped(self._tracer)
         self._tracer = Tracer(lease.context, pictures=pictures)
         try:
             await _within(TRACE_BOUND, self._tracer.begin)
@@ -251,26 +280,14 @@ class Generation(PageSource):
             [lease.page, *others], lease.context, self._tracer, folder, stray=lease.errors.append
         )
 
-    async def _open_context(self, session: str) -> BrowserContext:
-        state: Any = None
-        if session != FRESH:
-            state = await trio.to_thread.run_sync(self._sessions.load, session)
-        try:
-            return await bridged(self._browser.new_context)(storage_state=state)
-        except Error as error:
-            if "storage" in error.message.lower() and self.lost is None:
-                raise self._sessions.damaged(session) from error
-            raise
-
     async def _clean(self, context: BrowserContext, account: _Account) -> None:
         """Leave nothing of a run behind, or kill the browser."""
         stain = None
         with trio.move_on_after(self._bound) as scope:
             if not self._lost.is_set():
                 try:
-                    await self._close_pages(context, account)
+                    stuck = await self._close_and_drop(context, account)
                     await self._close_contexts(context, account)
-                    stuck = await dropped(self._tracer)
                     stain = await self._traces.undo(account.left) or stuck
                     # There and back: what the browser told before this has reached the listeners.
                     account.left.update(await self._leftovers.take_away())
@@ -285,10 +302,24 @@ class Generation(PageSource):
         elif stain is not None:
             self._give_up(f"{stain}, which can't be undone")
 
+    async def _close_and_drop(self, context: BrowserContext, account: _Account) -> str | None:
+        """Close the pages; meanwhile throw away the trace, which only concerns the driver."""
+        stuck = None
+
+        async def drop() -> None:
+            nonlocal stuck
+            stuck = await dropped(self._tracer)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drop)
+            await self._close_pages(context, account)
+        return stuck
+
     async def _close_pages(self, context: BrowserContext, account: _Account) -> None:
         """Close all pages of a run, those too that open meanwhile. Unbounded: the caller bounds."""
         futile = 0
-        while pages := [page for page in context.pages if page not in self._keepers]:
+        staying = {*self._keepers, *self._shelf.pages}
+        while pages := [page for page in context.pages if page not in staying]:
             account.count_pages(pages)
             async with trio.open_nursery() as insisting:
                 insisting.start_soon(self._leftovers.insist)
@@ -303,9 +334,10 @@ class Generation(PageSource):
                 self._give_up("Playwright's connection is broken")
 
     async def _close_contexts(self, own: BrowserContext, account: _Account) -> None:
-        """Close all contexts but the shared one: the run's, and what it opened itself."""
+        """Close all contexts but the shared one and those of pages that are ready: the run's."""
+        staying = {self._main, *self._shelf.contexts}
         for attempt in range(FUTILE):
-            contexts = [each for each in self._browser.contexts if each is not self._main]
+            contexts = [each for each in self._browser.contexts if each not in staying]
             if not contexts or self._lost.is_set():
                 return
             if attempt == 0:
@@ -324,6 +356,10 @@ class Generation(PageSource):
             if not _is_closed(error):
                 account.errors.append(error)
 
+    def _log_late(self) -> None:
+        if late := self._take_error():
+            structlog.get_logger().warning("a listener raised after its run", error=repr(late))
+
     def _take_error(self) -> Exception | None:
         """What a listener raised, before the next call by anybody would raise it.
 
@@ -336,9 +372,6 @@ class Generation(PageSource):
             return None
         connection._error = None
         return None if _is_closed(error) else error
-
-    def _on_crash(self, _page: Page) -> None:
-        self._page_crashed.set()
 
     def _on_close(self, _context: BrowserContext) -> None:
         if not self._closing:

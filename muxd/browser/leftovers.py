@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from playwright.async_api import Browser, CDPSession
+    from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 
 __all__ = ["Leftovers"]
 
@@ -48,6 +48,7 @@ class Leftovers:
         known = tuple(known)  # what was open before the first run
         self._known = frozenset(target["targetId"] for target in known)
         self._contexts = frozenset(target.get("browserContextId") for target in known)
+        self._spared: set[str] = set()  # the ids of pages that are no run's yet
         self._told: set[str] = set()  # the ids of what was told to close
 
     @classmethod
@@ -55,6 +56,22 @@ class Leftovers:
         """Take what is open now as what is to be. Unbounded: the caller bounds."""
         session = await bridged(browser.new_browser_cdp_session)()
         return cls(session, scratch, await _targets(session))
+
+    async def spare(self, context: BrowserContext, page: Page) -> str:
+        """Let this page be, until `spare_no_more` is called with what this returns.
+
+        Three round trips. Playwright's errors are the caller's, and so is the bound.
+        """
+        session = await bridged(context.new_cdp_session)(page)
+        answer = await bridged(session.send)("Target.getTargetInfo")
+        await bridged(session.detach)()
+        target: str = answer["targetInfo"]["targetId"]
+        self._spared.add(target)
+        return target
+
+    def spare_no_more(self, target: str | None) -> None:
+        """The page is like any other now, or closed."""
+        self._spared.discard(target or "")
 
     async def take_away(self) -> Left:
         """End what is open beside what is to be, and count it.
@@ -83,7 +100,7 @@ class Leftovers:
             while True:
                 await trio.sleep(AGAIN)
                 for target in await _targets(self._session):
-                    if target["type"] == "page" and target["targetId"] not in self._known:
+                    if target["type"] == "page" and not self._is_to_be(target["targetId"]):
                         await self._send("Target.closeTarget", {"targetId": target["targetId"]})
 
     async def _end_targets(self, left: Left) -> bool:
@@ -93,13 +110,17 @@ class Leftovers:
         self._told &= present
         async with trio.open_nursery() as nursery:
             for target in targets:
-                if (id_ := target["targetId"]) in self._known or target["type"] not in _LASTING:
+                id_ = target["targetId"]
+                if self._is_to_be(id_) or target["type"] not in _LASTING:
                     continue
                 if id_ not in self._told and target.get("browserContextId") in self._contexts:
                     self._told.add(id_)  # those of other contexts go with them
                     left[target["type"].replace("_", " ")] += 1
                 nursery.start_soon(self._send, "Target.closeTarget", {"targetId": id_})
-        return any(t["type"] == "page" and t["targetId"] not in self._known for t in targets)
+        return any(t["type"] == "page" and not self._is_to_be(t["targetId"]) for t in targets)
+
+    def _is_to_be(self, target: str) -> bool:
+        return target in self._known or target in self._spared
 
     def _downloads(self) -> list[str]:
         """Delete the files of downloads that have ended; give the ids of those that have not."""

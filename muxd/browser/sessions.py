@@ -19,10 +19,13 @@ from muxd.errors import SessionError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FRESH", "MAIN", "SessionFiles"]
+__all__ = ["FRESH", "MAIN", "SessionFiles", "Stamp"]
 
 MAIN = "main"
 FRESH = "fresh"
+
+Stamp = tuple[int, int, int]
+"""Tells one state of a file from another."""
 
 
 @attrs.frozen
@@ -36,6 +39,14 @@ class SessionFiles:
     def path(self, session: str) -> Path:
         """Where this session is kept. Its name was checked when the job was declared."""
         return self.folder / f"{session}.json"
+
+    def stamp(self, session: str) -> Stamp | None:
+        """Another one whenever the file has been replaced or written; None if there is none."""
+        try:
+            found = self.path(session).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def load(self, session: str) -> dict[str, Any] | None:
         """The saved state; None if there is none yet.

@@ -166,6 +166,53 @@ class PageSourceContract:
 
         run(test)
 
+    def test_what_is_ready_is_used_once(self, run: Any) -> None:
+        """prepare: the next lease of the session has it, the one after that a new page."""
+
+        async def test(pages: PageSource) -> None:
+            for session in ("main", "named", "fresh", "main"):
+                await pages.prepare(session, trace=True)
+                await pages.prepare(session, trace=True)
+                used = []
+                for _ in range(2):
+                    async with pages.lease(session) as lease:
+                        await pages.trace(lease, pictures=False)
+                        used.append(lease.page)
+                    assert not any(lease.left.values())
+                    assert lease.errors == lease.harms == []
+                assert used[0] is not used[1]
+
+        run(test)
+
+    def test_preparing_can_be_cancelled(self, run: Any) -> None:
+        """However far it is: the next lease works, and nothing is charged to it."""
+
+        async def test(pages: PageSource) -> None:
+            for session in ("main", "fresh"):
+                for seconds in (0, 0.01, 0.05, 0.1):
+                    with trio.move_on_after(seconds):
+                        await pages.prepare(session, trace=True)
+                    async with pages.lease(session) as lease:
+                        await pages.trace(lease, pictures=False)
+                    assert not any(lease.left.values())
+                    assert lease.errors == lease.harms == []
+
+        run(test)
+
+    def test_a_dead_browser_makes_nothing_ready(self, run: Any) -> None:
+        """prepare says no, and what was ready is no page of a dead browser."""
+
+        async def test(pages: PageSource) -> None:
+            await pages.prepare("main")
+            pages.kill("the test wants it so")
+            assert not await pages.prepare("main")
+            assert not await pages.prepare("fresh")
+            with pytest.raises(BrowserLost):
+                async with pages.lease("main"):
+                    pytest.fail("a page of a dead browser")
+
+        run(test)
+
     def test_sessions_can_be_kept(self, run: Any) -> None:
         """keep_session takes every kind of session."""
 

@@ -45,6 +45,10 @@ class FakePages(PageSource):
         self.lost: WorldError | None = None
         self.sessions: list[str] = []
         """The sessions that pages were leased in, oldest first."""
+        self.prepared: list[str] = []
+        """The sessions that pages were made ready in, oldest first."""
+        self.ready: set[str] = set()
+        """Those of which one is ready now."""
         self.kept: list[str] = []
         """The sessions that were saved, oldest first."""
         self.leased = 0
@@ -75,6 +79,15 @@ class FakePages(PageSource):
         self._gone = trio.Event()
         self._crashed = trio.Event()
 
+    async def prepare(self, session: str, *, trace: bool = False) -> bool:
+        """Note it."""
+        await trio.lowlevel.checkpoint()
+        if self.lost is None and session not in self.ready:
+            self.prepared.append(session)
+            kept = self.ready if session == "main" else self.ready & {"main"}
+            self.ready = {session, *kept}
+        return self.lost is None
+
     @contextlib.asynccontextmanager
     async def lease(self, session: str) -> AsyncIterator[Lease]:
         """A page; closed on leaving."""
@@ -84,6 +97,7 @@ class FakePages(PageSource):
         self.leased += 1
         self.most_leased = max(self.most_leased, self.leased)
         self.sessions.append(session)
+        self.ready &= {"main"} - {session}
         self._crashed = trio.Event()
         page, errors = FakePage(), list[Exception]()
         stand_in = cast("Any", page)

@@ -1,0 +1,277 @@
+"""Pages that are ready before their run: never a leak, never a second run, thrown away when stale."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections import Counter
+
+import attrs
+import pytest
+import trio
+
+from muxd.bridge import bridged
+from muxd.browser import generation, ready
+from muxd.errors import BrowserLost, SessionError
+
+SPARED = Counter({"newCDPSession": 1, "send": 1, "detach": 1})
+TRACED = Counter({"tracingStart": 1, "tracingStartChunk": 1, "tracingStarted": 1})
+DROPPED = Counter({"tracingStop": 1, "tracingStopChunk": 1, "traceDiscarded": 1})
+ASKED = Counter({"send": 1})
+
+
+@attrs.frozen
+class Wire:
+    """What was said to Playwright's driver: one message each, by its method."""
+
+    said: list = attrs.field(factory=list)
+
+    def since(self):
+        """What was said since the last time; which lines of Python made a call is not counted."""
+        found = Counter(self.said)
+        self.said.clear()
+        del found["addStackToTracingNoReply"]
+        return found
+
+
+def listen(life):
+    """Hear all that is said from now on."""
+    connection = life._browser._impl_obj._connection
+    send, wire = connection.send_message_to_server, Wire()
+
+    def heard(owner, method, *rest):
+        wire.said.append(method)
+        return send(owner, method, *rest)
+
+    connection.send_message_to_server = heard
+    return wire
+
+
+def is_clean(lease):
+    return not any(lease.left.values()) and lease.errors == [] and lease.harms == []
+
+
+def test_a_clean_run_of_main_says_five_words(browse):
+    """All else is said before its release: nothing at all up to its body, then it is closed."""
+
+    async def test(life, site):
+        wire = listen(life)
+        for _ in range(2):
+            assert await life.prepare("main", trace=True)
+            assert wire.since() == Counter({"newPage": 1}) + SPARED + TRACED
+            async with life.lease("main") as lease:
+                await life.trace(lease, pictures=False)
+                assert wire.since() == Counter()
+            assert wire.since() == Counter({"close": 1}) + DROPPED + ASKED
+            assert is_clean(lease)
+
+    browse(test)
+
+
+def test_a_clean_run_of_fresh_says_seven_words(browse):
+    """Its context, too, is there before its release."""
+
+    async def test(life, site):
+        wire = listen(life)
+        for _ in range(2):
+            assert await life.prepare("fresh", trace=True)
+            assert wire.since() == Counter({"newContext": 1, "newPage": 1}) + SPARED + TRACED
+            async with life.lease("fresh") as lease:
+                await life.trace(lease, pictures=False)
+                assert wire.since() == Counter()
+            assert wire.since() == Counter({"close": 2, "dispose": 1}) + DROPPED + ASKED
+            assert is_clean(lease)
+
+    browse(test)
+
+
+def test_what_is_ready_costs_nothing_more(browse):
+    """Asked for again, nothing is said; it is there for as long as nobody needs it."""
+
+    async def test(life, site):
+        wire = listen(life)
+        for session in ("fresh", "main"):
+            assert await life.prepare(session, trace=True)
+        wire.since()
+        for session in ("fresh", "main"):
+            assert await life.prepare(session, trace=True)
+        assert wire.since() == Counter()
+
+    browse(test)
+
+
+def test_pictures_are_begun_for_the_run_that_wants_them(browse, tmp_path):
+    """The light trace makes way, and the run's evidence has the one that was asked for."""
+
+    async def test(life, site):
+        wire = listen(life)
+        await life.prepare("main", trace=True)
+        async with life.lease("main") as lease:
+            wire.since()
+            await life.trace(lease, pictures=True)
+            assert wire.since() == DROPPED + TRACED
+            seen = await life.observe(lease, tmp_path)
+            assert seen.trace is not None
+        await life.prepare("main", trace=True)
+        async with life.lease("main") as lease:
+            await life.trace(lease, pictures=False)
+            assert (await life.observe(lease, tmp_path)).trace is not None
+
+    browse(test)
+
+
+def test_other_runs_leave_it_alone(browse):
+    """A page that is ready is neither closed with another session's run nor charged to it."""
+
+    async def test(life, site):
+        await life.prepare("main")
+        async with life.lease("fresh") as lease:
+            await bridged(lease.page.goto)(site.url + "/storm")
+        assert lease.left["page"] > 0
+        wire = listen(life)
+        async with life.lease("main") as lease:
+            assert wire.since() == Counter()
+            assert len(lease.context.pages) == 2  # the browser's first, and this
+        assert is_clean(lease)
+
+    browse(test)
+
+
+def test_a_run_of_main_sees_no_page_of_the_next(browse):
+    """While it runs none is there but its own and the browser's first; what it leaves is counted."""
+
+    async def test(life, site):
+        for _ in range(2):
+            await life.prepare("fresh")
+            await life.prepare("main")
+            async with life.lease("main") as lease:
+                assert len(lease.context.pages) == 2
+                await bridged(lease.context.new_page)()
+            assert lease.left == Counter({"page": 1})
+
+    browse(test)
+
+
+def test_only_the_next_run_gets_a_context(browse):
+    """What was made ready for a throw-away context is not used once another run was there."""
+
+    async def test(life, site):
+        await life.prepare("fresh")
+        async with life.lease("main") as lease:
+            (other,) = set(lease.browser.contexts) - {lease.context}
+            await bridged(other.add_cookies)([{"name": "a", "value": "b", "url": site.url}])
+        assert lease.left["context"] == 0
+        assert await life.prepare("fresh")
+        async with life.lease("fresh") as lease:
+            assert await bridged(lease.context.cookies)() == []
+            assert len(lease.browser.contexts) == 2
+        assert is_clean(lease)
+
+    browse(test)
+
+
+def test_what_is_ready_of_another_session_makes_way(browse):
+    """One page of main and one of another session at most, whatever is asked for."""
+
+    async def test(life, site):
+        for session in ("fresh", "me", "main", "you"):
+            assert await life.prepare(session)
+        async with life.lease("you") as lease:
+            assert len(lease.browser.contexts) == 2
+            assert [len(context.pages) for context in lease.browser.contexts] == [2, 1]
+        assert is_clean(lease)
+
+    browse(test)
+
+
+async def close(page, site, monkeypatch):
+    await bridged(page.close)()
+
+
+async def use(page, site, monkeypatch):
+    await bridged(page.goto)(site.url)
+
+
+async def crash(page, site, monkeypatch):
+    crashed = trio.Event()
+    page.on("crash", lambda _: crashed.set())
+    with contextlib.suppress(Exception):
+        await bridged(page.goto)("chrome://crash")
+    await crashed.wait()
+
+
+async def grow_old(page, site, monkeypatch):
+    monkeypatch.setattr(ready, "STALE", 0.0)
+
+
+@pytest.mark.parametrize("session", ["main", "fresh", "shop"])
+def test_what_is_not_as_it_was_is_thrown_away(browse, monkeypatch, session):
+    """Closed or used by another run, its renderer dead, or too old: the run gets a new page."""
+
+    async def test(life, site):
+        for harm in (close, use, crash, grow_old):
+            assert await life.prepare(session, trace=True)
+            (page,) = life._shelf.pages
+            await harm(page, site, monkeypatch)
+            async with life.lease(session) as lease:
+                await life.trace(lease, pictures=False)
+                assert lease.page is not page
+                assert page.is_closed() or session != "main"
+                await bridged(lease.page.goto)(site.url)
+            assert is_clean(lease), harm
+        assert await life.prepare(session)
+        assert page.is_closed()
+
+    browse(test)
+
+
+def test_a_session_that_was_saved_since_is_read_again(browse, sessions):
+    """By a run, or by hand: the page that was ready for it is not used."""
+
+    async def test(life, site):
+        await life.prepare("shop")
+        cookie = {"name": "a", "value": "by hand", "domain": "127.0.0.1", "path": "/"}
+        sessions.save("shop", {"cookies": [cookie], "origins": []})
+        async with life.lease("shop") as lease:
+            (found,) = await bridged(lease.context.cookies)()
+            assert found["value"] == "by hand"
+            await bridged(lease.context.clear_cookies)()
+            await life.keep_session(lease, "shop")
+        assert await life.prepare("shop")
+        async with life.lease("shop") as lease:
+            assert await bridged(lease.context.cookies)() == []
+        assert is_clean(lease)
+
+    browse(test)
+
+
+def test_a_damaged_session_is_its_runs_trouble(browse, sessions):
+    """Nothing is ready, and nobody is charged, until the run asks for it."""
+
+    async def test(life, site):
+        sessions.save("shop", {})
+        sessions.path("shop").write_text("damaged")
+        assert not await life.prepare("shop")
+        with pytest.raises(SessionError):
+            async with life.lease("shop"):
+                pytest.fail("a page of a damaged session")
+        async with life.lease("fresh") as lease:
+            assert len(lease.browser.contexts) == 2
+        assert is_clean(lease)
+
+    browse(test)
+
+
+def test_a_browser_that_hangs_is_given_up(browse, monkeypatch):
+    """As when a run asks for a page: killed after the bound."""
+    monkeypatch.setattr(generation, "OPEN_BOUND", 1.0)
+
+    async def test(life, site):
+        os.kill(life.pid, signal.SIGSTOP)
+        assert not await life.prepare("main")
+        assert isinstance(life.lost, BrowserLost)
+        with trio.fail_after(1):
+            await life.wait_gone()
+
+    browse(test)
