@@ -115,7 +115,7 @@ ENTRIES = (
     ),
     Entry(
         name="crawlee",
-        label="Crawlee, one browser, one at a time",
+        label="Crawlee, one at a time",
         start=partial(_theirs, "crawlee_pages.py", CRAWLEE),
         software=partial(_python_software, CRAWLEE),
         jobs=6,
@@ -146,12 +146,10 @@ ENTRIES = (
     ),
     Entry(
         name="D",
-        label="D: Playwright, one browser, a context per job",
+        label="D: Playwright, a context per job",
         start=partial(_plain, "context"),
     ),
-    Entry(
-        name="C", label="C: Playwright, one browser, a page per job", start=partial(_plain, "page")
-    ),
+    Entry(name="C", label="C: Playwright, a page per job", start=partial(_plain, "page")),
     Entry(name="C-again", label="C, a second time", start=partial(_plain, "page")),
     Entry(
         name="cdp",
