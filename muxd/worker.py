@@ -146,7 +146,9 @@ class Worker:
         opened costs its own run, and not one browser after another.
         """
         for session in dict.fromkeys(self._coming()):
-            if self._taken is not None or session in self._unready:
+            if self._taken is not None:
+                return
+            if session in self._unready:
                 continue
             ready = False
             try:
@@ -154,6 +156,8 @@ class Worker:
             finally:
                 if not ready and self.retired is None:
                     self._unready.add(session)
+            if not ready:
+                return
 
     async def _serve(self, release: Release, pages: PageSource) -> bool:
         """Run it, or whatever else is right; False if the browser was lost before it had its page."""
