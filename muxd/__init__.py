@@ -9,17 +9,10 @@ needs no browser doesn't pay for one.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-# Not lazily: the decorator `muxd.job` shares its name with its module, and the first import of a
-# submodule binds the module's name here. Binding ours after that makes it stay.
-from muxd.job import Job as Job
-from muxd.job import Misfire as Misfire
-from muxd.job import OnInterrupt as OnInterrupt
-from muxd.job import Overlap as Overlap
-from muxd.job import Priority as Priority
-from muxd.job import job as job
 
 if TYPE_CHECKING:
     from muxd.bridge import UnbridgedAwait as UnbridgedAwait
@@ -31,6 +24,12 @@ if TYPE_CHECKING:
     from muxd.errors import JobError as JobError
     from muxd.errors import MuxdError as MuxdError
     from muxd.hookspecs import hookimpl as hookimpl
+    from muxd.job import Job as Job
+    from muxd.job import Misfire as Misfire
+    from muxd.job import OnInterrupt as OnInterrupt
+    from muxd.job import Overlap as Overlap
+    from muxd.job import Priority as Priority
+    from muxd.job import job as job
     from muxd.record import Outcome as Outcome
     from muxd.record import Record as Record
     from muxd.running import Run as Run
@@ -38,9 +37,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "Job": "muxd.job",
     "JobError": "muxd.errors",
+    "Misfire": "muxd.job",
     "MuxdError": "muxd.errors",
+    "OnInterrupt": "muxd.job",
     "Outcome": "muxd.record",
+    "Overlap": "muxd.job",
+    "Priority": "muxd.job",
     "Record": "muxd.record",
     "Run": "muxd.running",
     "UnbridgedAwait": "muxd.bridge",
@@ -52,7 +56,7 @@ _HOMES = {
     "run": "muxd.bridge",
 }
 
-__all__ = ["Job", "Misfire", "OnInterrupt", "Overlap", "Priority", "__version__", "job", *_HOMES]
+__all__ = ["__version__", "job", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
@@ -65,3 +69,21 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Has the decorator ``job``, also once the module of that name is imported.
+
+    The import of a submodule binds its name in the package, which must not hide the decorator.
+    """
+
+    @property
+    def job(self) -> Any:
+        return import_module("muxd.job").job
+
+    @job.setter
+    def job(self, module: ModuleType) -> None:
+        pass
+
+
+sys.modules[__name__].__class__ = _Package

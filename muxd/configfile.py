@@ -193,6 +193,8 @@ class _Layer:
                 }
             else:
                 tables[section] = table
+        if not tables:
+            return {}
         try:
             settings = _converter().structure(tables, _Settings)
         except cattrs.ClassValidationError as error:

@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 from enum import IntEnum, StrEnum
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
@@ -239,6 +240,13 @@ class Job:
         """The declared duration as the timetable counts it: whole seconds, 1 or more."""
         return math.ceil(self.duration)
 
+    def of_plugin(self, plugin: str) -> Job:
+        """The same job, as declared by this plugin: nothing else changes, or is checked again."""
+        twin = object.__new__(Job)
+        fields = {field.name: getattr(self, field.name) for field in attrs.fields(Job)}
+        twin.__attrs_init__(**(fields | {"plugin": plugin}))
+        return twin
+
     def replace(self, **fields: Any) -> Job:
         """The same job with some fields changed, checked again (`JobError`).
 
@@ -306,6 +314,8 @@ class _Check:
             raise JobError(job=self.job, field=field, value=value, allowed=allowed) from None
 
     def retry_on(self, value: object) -> tuple[str, ...]:
+        if value is RETRY_ON:
+            return RETRY_ON
         given = value if isinstance(value, (list, tuple)) else None
         self.that("retry_on", value, given is not None, f"give a list: {_RETRY_ON_HELP}")
         names = []
@@ -333,6 +343,8 @@ class _Check:
         raise JobError(job=self.job, field="priority", value=value, allowed=allowed)
 
     def body(self, value: object) -> None:
+        if _is_plain_body(value):
+            return
         call = getattr(value, "__call__", None)  # noqa: B004 - an instance with async __call__
         self.that(
             "body",
@@ -350,6 +362,18 @@ class _Check:
                 value=value,
                 allowed="it must take exactly one argument, the run",
             ) from None
+
+
+def _is_plain_body(value: object) -> bool:
+    """Whether it is an ordinary ``async def`` of one argument: seen at once, a thousand times over."""
+    if type(value) is not FunctionType or vars(value):
+        return False  # what is decorated is looked at closely
+    code = value.__code__
+    return (
+        bool(code.co_flags & inspect.CO_COROUTINE)
+        and code.co_argcount == 1
+        and not code.co_kwonlyargcount
+    )
 
 
 def job(*, interval: Duration, name: str | None = None, **fields: Any) -> Callable[[Body], Job]:

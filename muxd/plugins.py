@@ -31,7 +31,7 @@ __all__ = ["BrokenPlugins", "Plugin", "Plugins", "load_plugins"]
 
 State = Literal["active", "left out", "disabled"]
 _T = TypeVar("_T")
-_MOST = 10_000
+_MOST = 100_000
 """More items than this from one hook are a generator without an end."""
 
 
@@ -250,6 +250,7 @@ def load_plugins(
       BrokenPlugins: a plugin is broken and ``plugins.strict`` is set.
     """
     members: list[_Member] = []
+    earlier = _Earlier()
     warnings: list[str] = []
     disabled = _disabled(config, warnings)
     for source in discover(config, entry_points=entry_points, builtins=builtins):
@@ -258,10 +259,11 @@ def load_plugins(
             member.state, member.disabled_by = "disabled", disabled[source.name]
         else:
             try:
-                _load(member, members, config.plugins.patience)
+                _load(member, earlier, config.plugins.patience)
             except PluginError as problem:
                 member.state, member.problem = "left out", problem
         members.append(member)
+        earlier.add(member)
 
     wrong: list[ConfigProblem] = []
     for member in members:
@@ -290,13 +292,26 @@ def _disabled(config: Config, warnings: list[str]) -> dict[str, str]:
     )
 
 
-def _load(member: _Member, earlier: list[_Member], patience: float) -> None:
+@attrs.frozen
+class _Earlier:
+    """The plugins that were found so far."""
+
+    plugins: dict[str, _Member] = attrs.field(factory=dict)
+    jobs: dict[str, _Member] = attrs.field(factory=dict)
+    """Who declares each job, by its name."""
+
+    def add(self, member: _Member) -> None:
+        self.plugins.setdefault(member.name, member)
+        if member.active:
+            self.jobs.update((job.name, member) for job in member.jobs)
+
+
+def _load(member: _Member, earlier: _Earlier, patience: float) -> None:
     """Import a plugin and take its hooks and jobs. Raises `PluginError` for all that is wrong."""
     name = member.name
-    for other in earlier:
-        if other.name == name:
-            reason = f"the name is already taken by the plugin from {other.source.location}"
-            raise PluginError(name, "name", reason)
+    if name in earlier.plugins:
+        other = earlier.plugins[name].source.location
+        raise PluginError(name, "name", f"the name is already taken by the plugin from {other}")
     plugin = blaming(name, "import", patience, member.source.load)
     member.hooks, declared = blaming(
         name, "hooks", patience, lambda: (_hooks(plugin, name), _declared(plugin))
@@ -314,13 +329,13 @@ def _load(member: _Member, earlier: list[_Member], patience: float) -> None:
 
 
 def _jobs(
-    plugin: str, declared: list[Job], impls: list[pluggy.HookImpl], earlier: list[_Member]
+    plugin: str, declared: list[Job], impls: list[pluggy.HookImpl], earlier: _Earlier
 ) -> Iterator[Job]:
     """The jobs that the plugin declares and gives, each once, and with names that are free."""
     known = {id(job): job for job in declared}
     for job in _all_items(impls, Job, "muxd.Job"):
         known.setdefault(id(job), job)
-    taken = {job.name: other for other in earlier if other.active for job in other.jobs}
+    taken = earlier.jobs
     names: set[str] = set()
     for job in known.values():
         if job.name in names:
@@ -332,7 +347,7 @@ def _jobs(
             f"from {taken[name].source.location}"
         )
     for job in known.values():
-        yield job.replace(plugin=plugin)
+        yield job.of_plugin(plugin)
 
 
 def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import attrs
 import click
-
-from muxd.errors import ConfigError, MuxdError
-from muxd.hints import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from muxd.errors import MuxdError
 
 __all__ = ["Entry", "LazyGroup"]
 
@@ -22,8 +19,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell gives it."""
 
 
-@attrs.frozen
-class Entry:
+class Entry(NamedTuple):
     """A line of the table of commands."""
 
     target: str
@@ -76,6 +72,8 @@ class LazyGroup(click.Group):
         """Find the command that `args` begin with; a misspelt one gets a guess."""
         name = args[0]
         if name not in self.table and not name.startswith("-"):
+            from muxd.hints import did_you_mean
+
             ctx.fail(f"No such command {name!r}; {did_you_mean(name, self.table)}")
         return super().resolve_command(ctx, args)
 
@@ -111,9 +109,13 @@ class LazyGroup(click.Group):
 
 def report(error: Exception, *, debug: bool) -> int:
     """Say on stderr what went wrong, each error once; gives the exit code."""
+    from muxd.errors import MuxdError
+
     leaves = list(_leaves(error))
     known = [leaf for leaf in leaves if isinstance(leaf, MuxdError)]
     if debug:
+        import traceback
+
         traceback.print_exception(error)
     for message in dict.fromkeys(map(_message, known)):
         click.echo(f"muxd: {message}", err=True)
@@ -129,6 +131,8 @@ def report(error: Exception, *, debug: bool) -> int:
 
 
 def _message(error: MuxdError) -> str:
+    from muxd.errors import ConfigError
+
     if isinstance(error, ConfigError) and len(error.problems) > 1:
         lines = "".join(f"\n  {problem}" for problem in error.problems)
         return f"{len(error.problems)} problems in the configuration:{lines}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from http.client import HTTPConnection, HTTPException
+from json import dumps, loads
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -12,6 +14,8 @@ from muxd.control.path import short_path
 from muxd.errors import DaemonNotRunning, DaemonSilent, MuxdError, UnknownJob, UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from muxd.state import StateDir
 
 __all__ = ["ControlClient"]
@@ -117,27 +121,41 @@ class ControlClient:
     ) -> dict[str, Any]:
         """One request. Raises what the class says, and LookupError: no such job, but those."""
         who = self._wait_listening()
-        import httpx  # a tenth of a second, which commands that don't talk needn't pay
-
-        with short_path(self._state.socket) as path_of_socket:
-            transport = httpx.HTTPTransport(uds=path_of_socket)
+        body = None if json is None else dumps(json)
+        connection = _UnixConnection(self._state.socket, timeout)
+        with contextlib.closing(connection):
             try:
-                with httpx.Client(transport=transport, timeout=timeout) as client:
-                    answer = client.request(method, f"http://muxd{path}", json=json)
-            except httpx.TimeoutException:
+                connection.request(method, path, body=body)
+                answer = connection.getresponse()
+                text = answer.read()
+            except TimeoutError:
                 raise DaemonSilent(f"{who} does not answer within {timeout:g} s") from None
-            except httpx.TransportError:
-                text = f"{who} ended during {during or 'the request'}"
-                raise DaemonSilent(text) from None
+            except (OSError, HTTPException):
+                message = f"{who} ended during {during or 'the request'}"
+                raise DaemonSilent(message) from None
         try:
-            told = answer.json()
+            told = loads(text)
         except ValueError:  # not from our application, but from the server that it runs on
             told = {}
-        if answer.is_success:
+        if 200 <= answer.status < 300:
             return cast("dict[str, Any]", told)
-        message = told.get("error") or f"{who} answered {answer.status_code}"
-        if answer.status_code == 404:
+        message = told.get("error") or f"{who} answered {answer.status}"
+        if answer.status == 404:
             raise LookupError(*told.get("known", ()))
-        if answer.status_code == 422:
+        if answer.status == 422:
             raise UserError(message)
         raise MuxdError(f"{who} failed: {message}")
+
+
+class _UnixConnection(HTTPConnection):
+    """HTTP on a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("muxd", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        with short_path(self._path) as path:
+            self.sock.connect(path)
