@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Blocking", "RoutedBlocking", "open_blocking"]
 
 _EVERYTHING = "**/*"
+_NOTHING = "muxd://nothing"
 
 
 @attrs.frozen
@@ -92,33 +93,28 @@ class Blocking:
         self._session: CDPSession | None = None
         self._rules: _Rules | None = None  # those in force
 
-    async def apply(
-        self, block: Sequence[str] | None, context: BrowserContext, page: Page | None = None
-    ) -> None:
+    async def apply(self, block: Sequence[str] | None, page: Page) -> None:
         """Block this from now on, until `lift`. Costs nothing if there is nothing to block.
 
-        Unbounded, and Playwright's errors are the caller's.
+        Four round trips with that of `lift`. Unbounded, and Playwright's errors are the caller's.
 
         Args:
           block: as `muxd.blocklist` has it; None: the default.
-          context: whose pages are concerned.
-          page: one that was opened before, in which a document without a navigation of its own
-            (``set_content``) must be covered too. Costs two more round trips.
+          page: the run's.
         """
         wanted = self._default if block is None else block
         if not wanted:
             return
         self._rules = _Rules.of(wanted)
-        patterns = {"patterns": self._rules.patterns()}
         if self._session is None:
             self._session = await bridged(self._connect)()
-            self._judge_all_of(self._session)
-        await bridged(self._session.send)("Fetch.enable", patterns)
-        if page is not None:
-            # What a document may load by is made with the document: the page's is older than this.
-            session = await bridged(context.new_cdp_session)(page)
-            self._judge_all_of(session)
-            await bridged(session.send)("Fetch.enable", patterns)
+            self._session.on("Fetch.requestPaused", self._judge)
+        await bridged(self._session.send)("Fetch.enable", {"patterns": self._rules.patterns()})
+        # By what a document loads is settled when it is made, and the page's is there already. For a
+        # run that fills it in (`set_content`) instead of going elsewhere it is settled anew: that
+        # comes with this call. It is to stop at nothing: it would stop before a route of the run.
+        session = await bridged(page.context.new_cdp_session)(page)
+        await bridged(session.send)("Fetch.enable", {"patterns": [{"urlPattern": _NOTHING}]})
 
     async def lift(self) -> None:
         """Block nothing any more: one round trip, none if nothing was blocked.
@@ -129,21 +125,18 @@ class Blocking:
         if rules is not None and self._session is not None:
             await bridged(self._session.send)("Fetch.disable")
 
-    def _judge_all_of(self, session: CDPSession) -> None:
-        """Have an answer for each request at which the browser stops."""
-
-        async def judge(event: dict[str, Any]) -> None:
-            kind, url = event["resourceType"].lower(), event["request"]["url"]
-            answer = {"requestId": event["requestId"]}
-            # Nobody waits for it, so it needs no bound; and nobody's call is to raise its error.
-            with contextlib.suppress(Exception):  # its page is gone
-                if self._rules is not None and self._rules.refuse(kind, url):
-                    answer["errorReason"] = "BlockedByClient"
-                    await session.send("Fetch.failRequest", answer)
-                else:
-                    await session.send("Fetch.continueRequest", answer)
-
-        session.on("Fetch.requestPaused", judge)
+    async def _judge(self, event: dict[str, Any]) -> None:
+        """Answer for a request at which the browser has stopped."""
+        kind, url = event["resourceType"].lower(), event["request"]["url"]
+        answer = {"requestId": event["requestId"]}
+        session, rules = self._session, self._rules
+        assert session is not None
+        # Nobody waits for it, so it needs no bound; and nobody's call is to raise its error.
+        with contextlib.suppress(Exception):  # its page is gone
+            if rules is not None and rules.refuse(kind, url):
+                await session.send("Fetch.failRequest", answer | {"errorReason": "BlockedByClient"})
+            else:
+                await session.send("Fetch.continueRequest", answer)
 
 
 class RoutedBlocking:
@@ -158,10 +151,8 @@ class RoutedBlocking:
         self._default = default
         self._routed: tuple[BrowserContext, Any] | None = None
 
-    async def apply(
-        self, block: Sequence[str] | None, context: BrowserContext, page: Page | None = None
-    ) -> None:
-        """As `Blocking.apply`; pages that were opened before need nothing more."""
+    async def apply(self, block: Sequence[str] | None, page: Page) -> None:
+        """As `Blocking.apply`."""
         wanted = self._default if block is None else block
         if not wanted:
             return
@@ -174,6 +165,7 @@ class RoutedBlocking:
                 else:
                     await route.fallback()
 
+        context = page.context
         self._routed = (context, judge)
         # Not `context.route`: that takes notes of what a run does to the shared context.
         await bridged(BrowserContext.route)(context, _EVERYTHING, judge)

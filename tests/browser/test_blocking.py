@@ -73,7 +73,7 @@ def test_each_kind_is_refused_alone_and_nothing_after_it_was_lifted(drive, way):
             (("stylesheet",), {"/a.css"}),
             ((), set()),
         ]:
-            await blocking.apply(block, context)
+            await blocking.apply(block, page)
             await load(page, site.url + "/heavy")
             assert asked(site) == HEAVY - missing
             await blocking.lift()
@@ -89,7 +89,7 @@ def test_hosts_are_refused_whatever_their_port_and_path(drive, way):
         blocking = WAYS[way](context)
         port = site.url.rpartition(":")[2]
         page = await context.new_page()
-        await blocking.apply(("ads.test", "*.tracker.test"), context)
+        await blocking.apply(("ads.test", "*.tracker.test"), page)
         await load(page, site.url)
         asked(site)
         for host, goes in {
@@ -124,7 +124,7 @@ def test_popups_other_pages_and_a_page_that_was_open_before(drive, way):
     async def test(context, site):
         blocking = WAYS[way](context)
         page = await context.new_page()
-        await blocking.apply(("image",), context, page)
+        await blocking.apply(("image",), page)
         await page.set_content(f"<img src={site.url}/a.png>", wait_until="load")
         assert asked(site) == set()
         await load(page, site.url)
@@ -151,8 +151,8 @@ def test_a_runs_own_routes_go_before(drive):
 
     async def test(context, site):
         blocking = WAYS["by Chromium"](context)
-        await blocking.apply(("image", "stylesheet"), context)
         page = await context.new_page()
+        await blocking.apply(("image", "stylesheet"), page)
         picture = (
             "<svg xmlns='http://www.w3.org/2000/svg' width='7' height='7'><rect width='7'/></svg>"
         )
@@ -171,8 +171,8 @@ def test_a_runs_own_routes_go_before(drive):
     drive(test)
 
 
-def test_blocking_costs_two_calls_a_run_and_nothing_where_nothing_is_blocked(drive):
-    """One call to begin, one to end, and one for the first of all; two for a page made before."""
+def test_blocking_costs_four_calls_a_run_and_nothing_where_nothing_is_blocked(drive):
+    """Three calls to begin, one to end, and one for the first of all; none where nothing is blocked."""
 
     async def test(context, site):
         page = await context.new_page()
@@ -186,12 +186,12 @@ def test_blocking_costs_two_calls_a_run_and_nothing_where_nothing_is_blocked(dri
         connection.send_message_to_server = counting
         calls = []
         blocking = open_blocking(context.browser, Engine.chromium, ("image",))
-        for block, given in [((), page), (None, None), (None, None), (("font",), page), ([], None)]:
+        for block in ((), None, None, ("font",), ()):
             sent.clear()
-            await blocking.apply(block, context, given)
+            await blocking.apply(block, page)
             await blocking.lift()
             await blocking.lift()
             calls.append(len(sent))
-        assert calls == [0, 3, 2, 4, 0]
+        assert calls == [0, 5, 4, 4, 0]
 
     drive(test)
