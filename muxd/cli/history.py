@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
 from muxd.cli.options import config_options, epilog, json_option
-from muxd.cli.show import show
+from muxd.cli.show import resolve, show
 from muxd.record import Outcome
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
         ("muxd history", "the newest 50 runs"),
         ("muxd history show last-failed", "all that is known of one run"),
         ("muxd history --outcome failed", "what went wrong lately"),
+        ("muxd history --since 36h", "the runs that ended in the last day and a half"),
         ("muxd history --job headlines --json", "one job's runs, for programs"),
     ),
 )
@@ -41,6 +43,14 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
     "--outcome",
     type=click.Choice([outcome.value for outcome in Outcome]),
     help="Only runs that ended so.",
+)
+@click.option("--since", metavar="WHEN", help="Only runs that ended then or later.")
+@click.option("--until", metavar="WHEN", help="Only runs that ended before that.")
+@click.option(
+    "--before",
+    metavar="RUN",
+    help="Only runs older than this one: give the last of a page for the next. RUN is as for "
+    "`muxd history show`.",
 )
 @click.option(
     "--limit",
@@ -56,6 +66,9 @@ def history(
     config: Config,
     job: str | None,
     outcome: str | None,
+    since: str | None,
+    until: str | None,
+    before: str | None,
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -63,24 +76,37 @@ def history(
 
     Whether a daemon is running makes no difference. Runs that wait or are under way are shown by
     `muxd status`. In the table a run has the end of its id; `muxd history show` takes it.
+
+    WHEN is a date or a time in the timetable's time zone, such as `2026-01-31T09:15`, or how long
+    ago, such as `36h`.
     """
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
-    from muxd.cli.output import print_json
+    from muxd.cli.output import print_json, short_id
     from muxd.zone import zone
 
     at_most = limit or (FOR_PROGRAMS if as_json else FOR_PEOPLE)
-    found = _read(config, job, None if outcome is None else Outcome(outcome), at_most)
+    wanted = _Wanted(
+        job=job,
+        outcome=None if outcome is None else Outcome(outcome),
+        since=_instant("--since", since, zone(config)),
+        until=_instant("--until", until, zone(config)),
+        limit=at_most,
+    )
+    found = _read(config, wanted, before)
     if as_json:
         print_json([record.as_dict() for record in found])
     elif not found:
-        click.echo("No such runs." if job or outcome else "No runs yet.", err=True)
+        narrowed = job or outcome or since or until or before
+        click.echo("No such runs." if narrowed else "No runs yet.", err=True)
     else:
         _show(found, zone(config))
-        all_of = f"The newest {at_most}; see more with --limit. " if len(found) == at_most else ""
-        all_of = "" if limit is not None else all_of
-        click.echo(f"\n{all_of}See one with `muxd history show RUN`.", err=True)
+        more = f"See older ones with --before {short_id(found[-1])}. "
+        click.echo(
+            f"\n{more if len(found) == at_most else ''}See one with `muxd history show RUN`.",
+            err=True,
+        )
 
 
 history.add_command(show)
@@ -94,11 +120,32 @@ def _refuse_options(context: click.Context) -> None:
             raise click.UsageError(f"give {param.opts[0]} after `{context.invoked_subcommand}`")
 
 
-def _read(config: Config, job: str | None, outcome: Outcome | None, limit: int) -> Sequence[Record]:
-    """The runs asked for; none where nothing was ever recorded.
+@attrs.frozen(kw_only=True)
+class _Wanted:
+    """Which runs are asked for: as `Store.history` has it."""
+
+    job: str | None
+    outcome: Outcome | None
+    since: float | None
+    until: float | None
+    limit: int
+
+
+def _instant(option: str, text: str | None, zone: tzinfo) -> float | None:
+    from muxd.cli.when import parse_when
+
+    try:
+        return None if text is None else parse_when(text, zone, time.time())
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}") from None
+
+
+def _read(config: Config, wanted: _Wanted, before: str | None) -> Sequence[Record]:
+    """The runs asked for, older than the one named `before`; none where nothing was ever recorded.
 
     Raises:
       UnknownJob: neither a plugin nor the ledger knows this job.
+      UserError: there is no run `before`, or there are several.
       LedgerError: the ledger can't be read.
     """
     from muxd import run
@@ -113,9 +160,10 @@ def _read(config: Config, job: str | None, outcome: Outcome | None, limit: int) 
 
     async def read() -> Sequence[Record]:
         async with store.open(readonly=True) as opened:
-            found = await opened.history(job=job, outcome=outcome, limit=limit)
-            if job is not None and not found:
-                await _check_job(job, opened, plugins)
+            last = None if before is None else await resolve(opened, before)
+            found = await opened.history(**attrs.asdict(wanted), before=last)
+            if wanted.job is not None and not found:
+                await _check_job(wanted.job, opened, plugins)
             return found
 
     # As in the daemon: a plugin's store may need what muxd's loop offers.

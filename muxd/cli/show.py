@@ -10,9 +10,10 @@ import click
 
 from muxd.cli.options import config_options, epilog, json_option
 from muxd.errors import UserError
+from muxd.record import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import tzinfo
     from pathlib import Path
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.record import Record
 
-__all__ = ["show"]
+__all__ = ["resolve", "show"]
 
-SEARCHED = 10_000
-"""How many of the newest records are searched for a part of an id."""
 TAIL = 20
 """Lines of console and of network that are printed."""
 TEXTS = ("traceback.txt", "console.txt", "network.txt")
@@ -108,45 +107,48 @@ def _find(config: Config, name: str) -> _Found:
 
     async def read() -> tuple[Record, Sequence[Record]]:
         async with store.open(readonly=True) as opened:
-            record = await _resolve(opened, name)
-            first = record.first_id or record.id
-            tries = [
-                each
-                for each in [
-                    *await opened.history(job=record.job, limit=SEARCHED),
-                    *await opened.unfinished(),
-                ]
-                if first in (each.id, each.first_id)
-            ]
-            return record, sorted(tries, key=lambda each: (each.attempt, each.id))
+            record = await resolve(opened, name)
+            return record, await opened.tries(record.first_id or record.id)
 
     record, family = run(read)
     folder = artifacts_of(config, state).find(record.id)
     return _Found(record, family, folder, _summary(folder))
 
 
-async def _resolve(store: Store, name: str) -> Record:
+async def resolve(store: Store, name: str) -> Record:
+    """The run that a person means.
+
+    Args:
+      store: open.
+      name: an id, the beginning or the end of one, ``last``, ``last-failed``, or a job's name.
+
+    Raises:
+      UserError: there is none, or there are several.
+      LedgerError: the store can't be read.
+    """
     if name == "last":
-        found: Iterable[Record] = await store.history(limit=1)
+        found = await store.history(limit=1)
     elif name == "last-failed":
-        newest = await store.history(limit=SEARCHED)
-        bad = (each for each in newest if each.outcome and each.outcome.ran)
-        found = [each for each in bad if each.outcome and not each.outcome.good][:1]
+        bad = (outcome for outcome in Outcome if outcome.ran and not outcome.good)
+        newest = [record for each in bad for record in await store.history(outcome=each, limit=1)]
+        found = sorted(newest, key=lambda each: (each.ended_at or each.released_at, each.id))[-1:]
     elif (exact := await store.get(name)) is not None:
         found = [exact]
     else:
-        known = [*await store.history(limit=SEARCHED), *await store.unfinished()]
-        part = name.lower()
-        found = [each for each in known if each.id.startswith(part) or each.id.endswith(part)]
-        found = found or await store.history(job=name, limit=1)
+        found = await store.find(name.lower()) or await store.history(job=name, limit=1)
     match list(found):
         case [record]:
             return record
         case []:
-            raise UserError(f"there is no run {name!r}: `muxd history` shows those there are")
+            from muxd.abc import FOUND
+
+            raise UserError(
+                f"there is no run {name!r}: `muxd history` shows those there are (the end of an id "
+                f"is enough for the newest {FOUND} only)"
+            )
         case several:
             ids = ", ".join(f"{each.id} ({each.job})" for each in several[:3])
-            more = f" and {len(several) - 3} more" if len(several) > 3 else ""
+            more = " and more" if len(several) > 3 else ""
             raise UserError(f"{name!r} may be {ids}{more}: give more of the id")
 
 

@@ -161,7 +161,7 @@ def test_limits_by_default(muxd, ledger):
     result = muxd("history")
     assert len(result.stdout.splitlines()) == 1 + 50
     assert result.stderr == (
-        "\nThe newest 50; see more with --limit. See one with `muxd history show RUN`.\n"
+        "\nSee older ones with --before 1150. See one with `muxd history show RUN`.\n"
     )
     assert len(json.loads(muxd("history", "--json").stdout)) == 1000
     assert len(json.loads(muxd("history", "--json", "--limit", "1100").stdout)) == 1100
@@ -229,3 +229,43 @@ def test_it_works_beside_a_writer(muxd, ledger):
         assert [run["id"] for run in json.loads(muxd("history", "--json").stdout)] == ["1"]
     finally:
         writer.close()
+
+
+def test_of_a_time(muxd, ledger, monkeypatch):
+    """``--since`` and ``--until`` take a date, a time in the timetable's zone or another, or how long ago."""
+    ledger(*(ended(str(number)) for number in range(1, 8)))
+    monkeypatch.setattr("time.time", lambda: NOON + 600)
+
+    def ids(*args):
+        result = muxd("history", "--json", *args)
+        assert result.exit_code == 0, result.stderr
+        return "".join(run["id"] for run in json.loads(result.stdout))
+
+    assert ids("--since", "2026-11-24T21:05") == "765"  # Tokyo
+    assert ids("--since", "2026-11-24T12:05Z", "--until", "2026-11-24 21:07") == "65"
+    assert ids("--until", "2026-11-24") == ""
+    assert ids("--since", "2026-11-24", "--job", "headlines", "--limit", "2") == "76"
+    assert ids("--since", "4m30s", "--outcome", "ok") == "76"
+    assert muxd("history", "--until", "2026-11-24").stderr == "No such runs.\n"
+    result = muxd("history", "--since", "yesterday")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--since: 'yesterday' is not a date or a time such as" in result.stderr
+
+
+def test_page_by_page(muxd, ledger):
+    """What is said after a page gives the next, down to the oldest run; by any name of a run."""
+    ledger(*(ended(f"{number:08}") for number in range(120)))
+    seen, args = [], ["history"]
+    while True:
+        result = muxd(*args)
+        assert result.exit_code == 0, result.stderr
+        seen += [line.split()[2] for line in result.stdout.splitlines()[1:]]
+        if "--before" not in result.stderr:
+            break
+        args = ["history", "--before", result.stderr.split("--before ")[1].split(".")[0]]
+    assert seen == [f"{number:06}" for number in reversed(range(120))]
+    newest = json.loads(muxd("history", "--before", "last", "--limit", "1", "--json").stdout)
+    assert [run["id"] for run in newest] == ["00000118"]
+    result = muxd("history", "--before", "nothing")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "there is no run 'nothing'" in result.stderr
