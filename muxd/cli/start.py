@@ -57,10 +57,12 @@ def start(config: Config, anew: bool) -> None:
     What jobs log (`run.log`) goes to stderr, and so do muxd's own warnings. `muxd --debug start`
     shows lines of level debug too.
     """
+    from muxd.heap import give_back_large_blocks
     from muxd.logs import chosen_format
 
     people = chosen_format(config.daemon.log_format, sys.stdout) == "console"
     pulse = _under_guard(config, people=people) if config.daemon.restart else None
+    give_back_large_blocks()
     try:
         _run(config, pulse, anew=anew, people=people)
     finally:
