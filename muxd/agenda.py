@@ -89,6 +89,11 @@ class Agenda:
         self._placed.pop((job, cause), None)
         return self._entries.pop((job, cause), None)
 
+    def of(self, job: str) -> list[Due]:
+        """What is there for this job, one of each cause at most, in no order."""
+        found = (self._entries.get((job, cause)) for cause in Cause)
+        return [due for due in found if due is not None]
+
     def pop(self, now: float) -> Due | None:
         """Take out the first whose instant has come; None if there is none."""
         if self.next_instant > now:

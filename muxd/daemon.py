@@ -39,7 +39,7 @@ from muxd.recycling import Limits
 from muxd.retention import keep_in_shape
 from muxd.signals import stop_signals
 from muxd.state import StateDir
-from muxd.status import status_of
+from muxd.status import jobs_of, status_of
 from muxd.zone import zone
 
 if TYPE_CHECKING:
@@ -193,9 +193,13 @@ class Daemon:
             self.pulse.stopping()
         self.core.stop(at_once=at_once)
 
-    def status(self) -> dict[str, Any]:
-        """What `muxd status` shows, for JSON."""
-        return status_of(self)
+    def status(self, *, upcoming: int) -> dict[str, Any]:
+        """What `muxd status` shows, for JSON, with so many of the next releases."""
+        return status_of(self, upcoming=upcoming)
+
+    def jobs(self, *, after: str, limit: int) -> dict[str, Any]:
+        """A page of the jobs, for JSON: see `jobs_of`."""
+        return jobs_of(self, after=after, limit=limit)
 
     async def request(self, job: str) -> Release:
         """Have a run of this job now, before everything that waits: see `Core.request`."""

@@ -107,6 +107,10 @@ class Planner:
         phases = {} if self._anew else await self._store.phases()
         while True:
             jobs = self._plugins.jobs
+            # Before anything is solved: what is far too much would take longest.
+            refusal = too_much(demands_of(jobs, learned), self._config.max_utilisation)
+            if refusal is not None:
+                raise UserError(refusal)
             table = await self._in_thread(
                 partial(
                     make_timetable,
@@ -119,9 +123,6 @@ class Planner:
             )
             if self._plugins.jobs == jobs:
                 break  # else a plugin was left out for its slotter, and its jobs with it
-        refusal = too_much(table, self._config.max_utilisation)
-        if refusal is not None:
-            raise UserError(refusal)
         if phases and table.feasible and table.min_gap < TIGHT:
             table = await self._in_thread(partial(self._with_hint, table, jobs, learned))
         await self._adopt(table)
@@ -131,8 +132,11 @@ class Planner:
         if record.outcome is not Outcome.ok or record.duration is None:
             return
         self._good_runs += 1
-        reserved = {slot.name: slot.duration for slot in self.timetable.slots}.get(record.job)
-        if self._good_runs % EVERY == 0 or (reserved is not None and record.duration > reserved):
+        overran = (
+            record.job in self.timetable.phases
+            and record.duration > self.timetable.slot(record.job).duration
+        )
+        if overran or self._good_runs % EVERY == 0:
             self._news.set()
 
     async def run(self, adopt: Callable[[Timetable], object]) -> None:

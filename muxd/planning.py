@@ -145,15 +145,14 @@ def check(table: Timetable, demands: Sequence[Demand]) -> None:
         raise ValueError(f"its timetable does not hold what it says: {pairs or 'a job'} collide")
 
 
-def too_much(table: Timetable, limit: float) -> str | None:
-    """Why a timetable asks for more of the browser than the limit, and whom to slow down."""
-    if table.utilisation <= limit:
+def too_much(demands: Iterable[Demand], limit: float) -> str | None:
+    """Why jobs ask for more of the browser than the limit, and whom to slow down."""
+    shares = sorted(((d.duration / d.interval, d.name) for d in demands), reverse=True)
+    total = math.fsum(share for share, _ in shares)
+    if total <= limit:
         return None
-    shares = sorted(
-        ((slot.duration / slot.interval, slot.name) for slot in table.slots), reverse=True
-    )
     worst = ", ".join(f"{name} ({share:.0%})" for share, name in shares[:5])
     return (
-        f"the jobs ask for {table.utilisation:.0%} of the browser's time, more than the limit of "
+        f"the jobs ask for {total:.0%} of the browser's time, more than the limit of "
         f"{limit:.0%}: slow down {worst}, or raise [slotting] max_utilisation"
     )

@@ -235,7 +235,7 @@ class Scheduler:
 
         None: it has no slot and nothing is planned for it.
         """
-        instants = [due.instant for due in self._agenda if due.job.name == name]
+        instants = [due.instant for due in self._agenda.of(name)]
         return self._clock.real(min(instants)) if instants else None
 
     def replace(self, timetable: Timetable, jobs: Mapping[str, Job]) -> None:

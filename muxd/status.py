@@ -1,7 +1,13 @@
-"""What the daemon looks like from outside, for `muxd status`."""
+"""What the daemon looks like from outside, for `muxd status`.
+
+All of it is in memory, and no answer grows with the number of jobs: lists are cut, and told how long
+they are.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from muxd.record import utc_text
@@ -11,18 +17,24 @@ if TYPE_CHECKING:
     from muxd.holding import Holding
     from muxd.recycling import Recycler
     from muxd.release import Release
+    from muxd.slotting import Slot
 
-__all__ = ["status_of"]
+__all__ = ["jobs_of", "status_of"]
 
-UPCOMING = 10
-"""How many of the next releases are told."""
+SHOWN = 100
+"""How many of what waits, is held or is paused are told."""
 
 
-def status_of(daemon: Daemon) -> dict[str, Any]:
-    """The daemon's state as one JSON object with stable keys; instants in ISO 8601 UTC."""
+def status_of(daemon: Daemon, *, upcoming: int) -> dict[str, Any]:
+    """The daemon's state as one JSON object with stable keys; instants in ISO 8601 UTC.
+
+    Args:
+      daemon: whose.
+      upcoming: how many of the next releases are told, 0 or more.
+    """
     core, book = daemon.core, daemon.book
     supervisor, timetable = core.supervisor, core.planner.timetable
-    generation = supervisor.current
+    generation, waiting = supervisor.current, core.waiting()
     return {
         "pid": daemon.pid,
         "restarts": daemon.pulse.link.restarts if daemon.pulse else None,
@@ -47,10 +59,11 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
         },
         "resources": _resources(core.holding) if core.holding else None,
         "running": book.running.as_dict() if book.running else None,
-        "waiting": [_waiting(release) for release in core.waiting()],
+        "waiting": [_waiting(release) for release in waiting[:SHOWN]],
+        "waiting_total": len(waiting),
         "upcoming": [
             {"job": job, "at": utc_text(at)}
-            for at, job in (core.scheduler.upcoming(UPCOMING) if core.scheduler else ())
+            for at, job in (core.scheduler.upcoming(upcoming) if core.scheduler else ())
         ],
         "paused": [
             {
@@ -59,8 +72,9 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
                 "since": utc_text(pause.since),
                 "probe_at": utc_text(pause.probe_at),
             }
-            for pause in core.pauses.all.values()
+            for pause in islice(core.pauses.all.values(), SHOWN)
         ],
+        "paused_total": len(core.pauses.all),
         "runs": {
             "by_outcome": {outcome.value: count for outcome, count in book.counts.items() if count},
             "now": book.now,
@@ -75,10 +89,46 @@ def status_of(daemon: Daemon) -> dict[str, Any]:
             "feasible": timetable.feasible,
             "min_gap": timetable.min_gap,
             "collisions": len(timetable.collisions),
+            "more_collisions": timetable.certificate.more,
             "utilisation": round(timetable.utilisation, 4),
             "warnings": list(timetable.warnings),
         },
         "plugins_left_out": {problem.plugin: str(problem) for problem in daemon.plugins.problems},
+    }
+
+
+def jobs_of(daemon: Daemon, *, after: str, limit: int) -> dict[str, Any]:
+    """A page of the jobs, by name, as one JSON object with stable keys.
+
+    Args:
+      daemon: whose.
+      after: the name that the page begins after; ``""``: it is the first.
+      limit: how many jobs are on the page, 1 or more.
+    """
+    slots = daemon.core.planner.timetable.slots
+    first = bisect_right(slots, after, key=lambda slot: slot.name)
+    page = slots[first : first + limit]
+    more = first + limit < len(slots)
+    return {
+        "jobs": [_job(daemon, slot) for slot in page],
+        "total": len(slots),
+        "timezone": str(daemon.zone),
+        "next": page[-1].name if more else None,
+    }
+
+
+def _job(daemon: Daemon, slot: Slot) -> dict[str, Any]:
+    scheduler, pause = daemon.core.scheduler, daemon.core.pauses.all.get(slot.name)
+    job = scheduler.jobs.get(slot.name) if scheduler else None
+    return {
+        "name": slot.name,
+        "plugin": job.plugin if job else None,
+        "interval": slot.interval,
+        "phase": slot.phase,
+        "duration": slot.duration,
+        "priority": slot.priority,
+        "next_at": utc_text(scheduler.next_release_of(slot.name)) if scheduler else None,
+        "paused": pause.note if pause else None,
     }
 
 
@@ -98,7 +148,7 @@ def _resources(holding: Holding) -> dict[str, Any]:
         "disk_floor": floors.disk,
         "looked_at": utc_text(holding.looked_at),
         "short": str(holding.shortage) if holding.shortage else None,
-        "holding": sorted({release.job.name for release in holding.held}),
+        "holding": sorted({release.job.name for release in holding.held})[:SHOWN],
     }
 
 

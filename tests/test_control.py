@@ -39,10 +39,16 @@ class Fake:
     grace = 7.5
     stopped: list = attrs.field(factory=list)
     paused: list = attrs.field(factory=list)
+    asked: list = attrs.field(factory=list)
     told: dict = attrs.field(factory=lambda: {"state": "running"})
 
-    def status(self):
+    def status(self, *, upcoming):
+        self.asked.append(upcoming)
         return self.told
+
+    def jobs(self, *, after, limit):
+        self.asked.append((after, limit))
+        return {"jobs": [], "total": 0, "next": None}
 
     async def request(self, job):
         if job == "forgotten":
@@ -149,6 +155,27 @@ async def test_a_failure_of_the_daemon_is_not_the_users_mistake(state, job, mess
         assert not isinstance(failed.value, UserError)
         assert failed.value.exit_code == 1
         assert await in_thread(client.status) == {"state": "running"}
+
+
+async def test_the_query_says_how_much_is_told(state):
+    """How many releases and jobs are asked for; the defaults are 10 and a page of 100."""
+    fake = Fake()
+    async with serving(state, fake) as client:
+        await in_thread(client.status)
+        await in_thread(client.status, upcoming=0)
+        await in_thread(client.jobs)
+        await in_thread(client.jobs, after="a&b=c d", limit=7)
+        assert fake.asked == [10, 0, ("", 100), ("a&b=c d", 7)]
+
+
+@pytest.mark.parametrize(
+    "query", ["status?next=-1", "status?next=1001", "jobs?limit=0", "jobs?limit=x"]
+)
+async def test_what_is_no_possible_number_is_refused(state, query):
+    """It is the mistake of who asks, and the message has the range."""
+    async with serving(state, Fake()) as client:
+        with pytest.raises(UserError, match=r"give a number from . to 1000"):
+            await in_thread(client._call, "GET", f"/v1/{query}", timeout=5)
 
 
 async def test_half_a_surrogate_pair_is_told(state):

@@ -8,7 +8,7 @@ import pytest
 from muxd.abc import Learned, Slotter
 from muxd.errors import InternalError
 from muxd.job import Job
-from muxd.planning import demand_of, make_timetable, slot_with, too_much
+from muxd.planning import demand_of, demands_of, make_timetable, slot_with, too_much
 from muxd.slotting import Slot, Timetable, solve
 
 
@@ -127,11 +127,10 @@ def test_without_any_slotter_there_is_no_plan():
 
 def test_too_much_names_whom_to_slow_down():
     """Beyond the limit the message has the sum, the limit, and the greediest jobs first."""
-    table = make_timetable(
-        [*jobs(2), Job("greedy", body, interval="10m", duration="9m"), *jobs(5)[2:]]
-    )
-    assert too_much(table, 2.0) is None
-    told = too_much(table, 0.95)
+    greedy = Job("greedy", body, interval="10m", duration="9m")
+    demands = demands_of([*jobs(2), greedy, *jobs(5)[2:]], {})
+    assert too_much(demands, 2.0) is None
+    told = too_much(demands, 0.95)
     assert "101%" in told
     assert "95%" in told
     assert "slow down greedy (90%), job" in told

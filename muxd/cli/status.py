@@ -20,24 +20,76 @@ __all__ = ["status"]
 @click.command(
     epilog=epilog(
         ("muxd status", "one screen"),
-        ("muxd status --json", "for programs"),
+        ("muxd status --jobs", "every job and its next release, in pages"),
+        ("muxd status --json --next 50", "for programs"),
     )
+)
+@click.option(
+    "--next",
+    "upcoming",
+    type=click.IntRange(0, 1000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many of the next releases to show.",
+)
+@click.option("--jobs", is_flag=True, help="Show the jobs and their next releases, by name.")
+@click.option("--after", default="", metavar="JOB", help="With --jobs: those after this one.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="With --jobs: how many.",
 )
 @config_options(needs=["daemon.state_dir"])
 @json_option
-def status(config: Config, as_json: bool) -> None:
-    """Show what the daemon is doing: browser, run in progress, queue, next releases, totals."""
+def status(
+    config: Config, upcoming: int, jobs: bool, after: str, limit: int, as_json: bool
+) -> None:
+    """Show what the daemon is doing: browser, run in progress, queue, next releases, totals.
+
+    However many jobs there are, it answers at once: lists are cut. With --jobs, `next` in the JSON
+    document is what to give as --after for the next page; null: this is the last.
+    """
     from muxd.cli.output import print_json
     from muxd.control.client import ControlClient
     from muxd.state import StateDir
 
     state = StateDir(config.daemon.state_dir)
     state.check()
-    told = ControlClient(state).status()
+    client = ControlClient(state)
+    told = client.jobs(after=after, limit=limit) if jobs else client.status(upcoming=upcoming)
     if as_json:
         print_json(told)
+    elif jobs:
+        _show_jobs(told, time.time())
     else:
         _show(told, time.time())
+
+
+def _show_jobs(told: dict[str, Any], now: float) -> None:
+    from muxd.cli.output import clock_text, print_table
+    from muxd.units import format_duration
+
+    zone = ZoneInfo(told["timezone"])
+    rows = [
+        (
+            job["name"],
+            format_duration(job["interval"]),
+            format_duration(job["phase"]),
+            format_duration(job["duration"]),
+            clock_text(_unix(job["next_at"]), zone, now=now) if job["next_at"] else "-",
+            "" if job["paused"] is None else f"paused: {job['paused']}",
+        )
+        for job in told["jobs"]
+    ]
+    print_table(
+        ("job", "every", "phase", "takes", "next", ""), rows, right=("every", "phase", "takes")
+    )
+    if told["next"] is not None:
+        click.echo(f"\n{len(rows)} of {told['total']} jobs; go on with --after {told['next']}")
 
 
 def _show(told: dict[str, Any], now: float) -> None:
@@ -62,7 +114,7 @@ def _show(told: dict[str, Any], now: float) -> None:
         click.echo(f"browser   none: {browser['last_loss'] or 'being launched'}")
     click.echo(
         f"plan      {plan['jobs']} jobs, "
-        + ("no collision" if plan["feasible"] else f"{plan['collisions']} colliding pairs")
+        + ("no collision" if plan["feasible"] else f"{_collisions(plan)} colliding pairs")
         + f", smallest gap {plan['min_gap']:g} s, {plan['utilisation']:.0%} of the time used"
     )
     if running:
@@ -91,6 +143,7 @@ def _show(told: dict[str, Any], now: float) -> None:
         click.echo(
             f"paused    {item['job']}: {item['note']}; {' or '.join(filter(None, (again, remedy)))}"
         )
+    _rest(told, "paused")
     if told["waiting"]:
         click.echo("")
         rows = [
@@ -98,6 +151,7 @@ def _show(told: dict[str, Any], now: float) -> None:
             for item in told["waiting"]
         ]
         print_table(("waiting", "why", "for"), rows, right=("for",))
+        _rest(told, "waiting")
     rows = [
         (item["job"], clock_text(at, zone, now=now), duration_text(max(0.0, at - now)))
         for item in told["upcoming"]
@@ -106,6 +160,18 @@ def _show(told: dict[str, Any], now: float) -> None:
     if rows:  # while it starts, no release is due yet
         click.echo("")
         print_table(("next", "at", "in"), rows, right=("in",))
+
+
+def _collisions(plan: dict[str, Any]) -> str:
+    return f"{'at least ' if plan.get('more_collisions') else ''}{plan['collisions']}"
+
+
+def _rest(told: dict[str, Any], what: str) -> None:
+    """How many are not among those that were told."""
+    shown = len(told.get(what, ()))
+    total = told.get(f"{what}_total", shown)  # an older daemon tells all
+    if total > shown:
+        click.echo(f"... and {total - shown} more {what}")
 
 
 def _use(browser: dict[str, Any], zone: ZoneInfo, now: float) -> str:

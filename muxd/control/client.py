@@ -41,9 +41,14 @@ class ControlClient:
     def __init__(self, state: StateDir) -> None:
         self._state = state
 
-    def status(self) -> dict[str, Any]:
-        """What `muxd status` shows."""
-        return self._call("GET", "/v1/status", timeout=BOUND)
+    def status(self, *, upcoming: int = 10) -> dict[str, Any]:
+        """What `muxd status` shows, with so many of the next releases, 0 to 1000."""
+        return self._call("GET", f"/v1/status?next={upcoming}", timeout=BOUND)
+
+    def jobs(self, *, after: str = "", limit: int = 100) -> dict[str, Any]:
+        """A page of the jobs: so many (1 to 1000) by name from the first after this one on."""
+        name = quote(after, safe="", errors="surrogateescape")
+        return self._call("GET", f"/v1/jobs?limit={limit}&after={name}", timeout=BOUND)
 
     def run(self, job: str, *, wait: bool) -> dict[str, Any]:
         """Ask for a run now; with `wait` return its record once it has ended.

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Controlled", "serve_control"]
 
+UPCOMING, PAGE, MOST = 10, 100, 1_000
+"""How many of the next releases, and of the jobs, are told if nobody says, and at most."""
 REQUEST_BOUND = 64 * 1024
 """The most a request's body may be, bytes."""
 
@@ -41,8 +43,11 @@ class Controlled(Protocol):
     def grace(self) -> float:
         """How long the run in progress may go on after a stop was asked for, seconds."""
 
-    def status(self) -> dict[str, Any]:
-        """The daemon's state, for JSON."""
+    def status(self, *, upcoming: int) -> dict[str, Any]:
+        """The daemon's state, for JSON, with so many of the next releases."""
+
+    def jobs(self, *, after: str, limit: int) -> dict[str, Any]:
+        """So many jobs by name from the first after this one on, for JSON."""
 
     async def request(self, job: str) -> Release:
         """Ask for a run now. Raises `UserError` when that can't be."""
@@ -74,8 +79,12 @@ def make_app(daemon: Controlled) -> Starlette:
     granted, or is none. 500: muxd failed.
     """
 
-    async def status(_request: Request) -> JSONResponse:
-        return _Answer(daemon.status())
+    async def status(request: Request) -> JSONResponse:
+        return _Answer(daemon.status(upcoming=_count(request, "next", 0, UPCOMING)))
+
+    async def jobs(request: Request) -> JSONResponse:
+        after = request.query_params.get("after", "")
+        return _Answer(daemon.jobs(after=after, limit=_count(request, "limit", 1, PAGE)))
 
     async def run(request: Request) -> JSONResponse:
         release = await daemon.request(request.path_params["job"])
@@ -108,6 +117,7 @@ def make_app(daemon: Controlled) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/status", _answering(status)),
+            Route("/v1/jobs", _answering(jobs)),
             # `path`: whatever somebody takes for a job's name, slashes too
             Route("/v1/jobs/{job:path}/run", _answering(run), methods=["POST"]),
             Route("/v1/jobs/{job:path}/pause", _answering(pause), methods=["POST"]),
@@ -116,6 +126,15 @@ def make_app(daemon: Controlled) -> Starlette:
             Route("/v1/stop", _answering(stop), methods=["POST"]),
         ],
     )
+
+
+def _count(request: Request, name: str, least: int, default: int) -> int:
+    """A number of the query. Raises `UserError` unless it is one from `least` to `MOST`."""
+    text = request.query_params.get(name, str(default))
+    count = int(text) if text.isascii() and text.isdigit() else -1
+    if not least <= count <= MOST:
+        raise UserError(f"{name}={text} is not possible: give a number from {least} to {MOST}")
+    return count
 
 
 async def _object(request: Request) -> dict[str, Any]:
