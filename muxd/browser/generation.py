@@ -17,6 +17,7 @@ from muxd.browser.driver import open_driver
 from muxd.browser.evidence import observe
 from muxd.browser.launch import launch_error
 from muxd.browser.leftovers import Leftovers
+from muxd.browser.litter import sweep
 from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
 from muxd.browser.profile import claim_profile, kill_browsers_of, nothing_left_of, release_profile
 from muxd.browser.ready import Shelf
@@ -51,6 +52,8 @@ LAST_BOUND = 1.0
 """The same for pages that did not close at the deadline: they are being closed all the while."""
 TRACE_BOUND = 5.0
 """How long beginning a trace may take, seconds."""
+SWEEP_BOUND = 1.0
+"""How long removing what Playwright has left on the disk may take, seconds."""
 SAVE_BOUND = 10.0
 """How long reading a session's state may take, seconds."""
 NOTICE = 1.0
@@ -103,6 +106,7 @@ class Generation(PageSource):
         leader: WatchedProcess,
         sessions: SessionFiles,
         profile: Path,
+        scratch: Path,
         leftovers: Leftovers,
     ) -> None:
         browser = main.browser
@@ -118,6 +122,7 @@ class Generation(PageSource):
         self._leader = leader
         self._sessions = sessions
         self._profile = profile
+        self._scratch = scratch
         self._keepers = list(main.pages)
         main.on("close", self._on_close)
         self._traces = Traces(main, browser)
@@ -175,6 +180,7 @@ class Generation(PageSource):
     async def prepare(self, session: str, *, trace: bool = False) -> bool:
         """Have a page of this session ready for the next lease, within `OPEN_BOUND`.
 
+        What Playwright has left on the disk of earlier runs is removed, within `SWEEP_BOUND`.
         A browser that can't do it in time is killed. What else goes wrong is left to the lease.
         """
         assert not self._leased, "a lease is out"
@@ -196,6 +202,10 @@ class Generation(PageSource):
                 with trio.CancelScope(shield=True):
                     self._bound, self._tracer = CLEAN_BOUND, None
                     await self._clean(self._main, _Account())
+        with trio.move_on_after(SWEEP_BOUND):  # a disk that hangs holds up no run
+            await trio.to_thread.run_sync(
+                sweep, self._scratch, self._shelf.traces, abandon_on_cancel=True
+            )
         return done
 
     async def wait_gone(self) -> None:
@@ -448,7 +458,9 @@ async def open_generation(
         if leader is None:
             raise BrowserLost("the browser ended as soon as it had launched")
         leftovers = await _watch_leftovers(main, plan)
-        generation = Generation(number, main, leader, sessions, plan.profile, leftovers)
+        generation = Generation(
+            number, main, leader, sessions, plan.profile, plan.scratch, leftovers
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(generation._watch, leader, "the browser")
             nursery.start_soon(generation._watch, driver, "Playwright's driver")

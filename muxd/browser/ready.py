@@ -72,6 +72,11 @@ class Shelf:
         """Theirs."""
         return frozenset(ready.context for ready in self._ready.values())
 
+    @property
+    def traces(self) -> frozenset[str]:
+        """The names of theirs."""
+        return frozenset(each.tracer.name for each in self._ready.values() if each.tracer)
+
     async def prepare(self, session: str, *, trace: bool) -> None:
         """Have a page of this session ready; if one is, nothing happens.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -32,6 +33,8 @@ class Tracer:
     def __init__(self, context: BrowserContext, *, pictures: bool = True) -> None:
         """For this context; nothing happens yet. `pictures`: snapshots and screenshots, too."""
         self._tracing: Any = context.tracing
+        self.name = uuid.uuid4().hex
+        """Its files begin with it."""
         self._options = {"screenshots": True, "snapshots": True} if pictures else {}
         self.on = False
         """It is being made."""
@@ -42,7 +45,7 @@ class Tracer:
         # Not the method of this very object: it takes notes of what bodies do (`Traces`).
         self.on = True  # also if this is cancelled half-way
         try:
-            await type(self._tracing).start(self._tracing, **self._options)
+            await type(self._tracing).start(self._tracing, name=self.name, **self._options)
         except Exception:
             self.on = False
             raise
