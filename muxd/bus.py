@@ -59,6 +59,7 @@ class Subscription(trio.abc.ReceiveChannel["E | EventsLost"], Generic[E]):
     _bus: Bus[E]
     _name: str
     _capacity: int
+    _only: tuple[type[E], ...] | None
     _buffer: deque[E] = attrs.field(factory=deque, init=False)
     _receivers: ParkingLot = attrs.field(factory=ParkingLot, init=False)
     _received: int = attrs.field(default=0, init=False)
@@ -213,9 +214,12 @@ class Bus(Generic[E]):
             return
         self._published += 1
         for subscription in self._subscriptions:
-            subscription._put(event)
+            if subscription._only is None or isinstance(event, subscription._only):
+                subscription._put(event)
 
-    def subscribe(self, name: str, *, capacity: int = 1000) -> Subscription[E]:
+    def subscribe(
+        self, name: str, *, capacity: int = 1000, only: tuple[type[E], ...] | None = None
+    ) -> Subscription[E]:
         """Start a subscription: it gets every event that is published from now on.
 
         On a closed bus it ends at once. Use it as ``with bus.subscribe("ledger") as events: async for event in events: ...``.
@@ -223,6 +227,7 @@ class Bus(Generic[E]):
         Args:
           name: Who subscribes, for the statistics; need not be unique.
           capacity: How many events may wait for it, >= 1, before it loses the oldest.
+          only: Of which classes; the others don't wake it. None: of all.
 
         Raises:
           ValueError: `capacity` is below 1.
@@ -231,7 +236,7 @@ class Bus(Generic[E]):
         if capacity < 1:
             raise ValueError(f"the capacity of {name!r} must be >= 1, not {capacity!r}")
         self._home = threading.get_ident(), trio.lowlevel.current_trio_token()
-        subscription: Subscription[E] = Subscription(self, name, capacity)
+        subscription: Subscription[E] = Subscription(self, name, capacity, only)
         self._subscriptions.append(subscription)
         return subscription
 

@@ -318,7 +318,7 @@ class Core:
     def _rested(self) -> None:
         self.lulls.news()
         if self.recycler is not None:
-            self.recycler.news()
+            self.recycler.rested()
 
     def _coming(self) -> Sequence[str]:
         """The sessions of which a page is to be ready: that of the next release, and ``main``."""

@@ -9,7 +9,7 @@ import trio
 from muxd.bridge import Leash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from muxd.job import Body
     from muxd.running import Run
@@ -22,8 +22,11 @@ _E = TypeVar("_E", bound=BaseException)
 class Performance:
     """One body at work. It ends by itself, by cancellation, or is let go and left behind."""
 
-    def __init__(self, body: Body, run: Run) -> None:
-        self._body, self._run = body, run
+    def __init__(
+        self, body: Body, run: Run, *, tell: Callable[[], object] = lambda: None
+    ) -> None:
+        """Make one; it does nothing before `run`. `tell` is called when it has ended."""
+        self._body, self._run, self._tell = body, run, tell
         self._scope = trio.CancelScope()
         self._leash = Leash()
         self.ended = trio.Event()
@@ -51,6 +54,7 @@ class Performance:
                         raise cancelled from None
         finally:
             self.ended.set()
+            self._tell()
 
     @property
     def task_name(self) -> str:

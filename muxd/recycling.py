@@ -177,14 +177,24 @@ class Recycler:
         self._gap: _Gap | None = None
         self._told = False
         self._nap: trio.CancelScope | None = None
+        self._looks_at = math.inf  # trio's time, if nothing happens before
 
     @property
     def next_at(self) -> float | None:
         """When the browser is going to be replaced, real Unix seconds; None if that is open."""
         return None if self._gap is None else self._clock.real(self._gap.at)
 
+    def rested(self) -> None:
+        """The worker rests. Never blocks, and wakes nobody as long as the browser is well."""
+        if (
+            self.ripe is not None
+            or self._judge() is not None
+            or (self._unread and trio.current_time() + self._next_reading < self._looks_at)
+        ):
+            self.news()
+
     def news(self) -> None:
-        """The worker rests, or something else has changed. Never blocks."""
+        """Something has changed. Never blocks."""
         self._told = True
         if self._nap is not None:
             self._nap.cancel()
@@ -199,6 +209,7 @@ class Recycler:
                 await self._read_memory()
                 instant = self._look()
                 wait = self._next_look()
+                self._looks_at = trio.current_time() + wait
                 with trio.move_on_after(wait) as self._nap:
                     if self._told:
                         self._nap.cancel()
@@ -207,12 +218,11 @@ class Recycler:
                 self._nap = None
 
     async def _listen(self) -> None:
-        with self._bus.subscribe("recycling") as events:
+        with self._bus.subscribe("recycling", only=(BrowserUp, PlanMade)) as events:
             async for event in events:
-                if isinstance(event, PlanMade):
+                if isinstance(event, (PlanMade, EventsLost)):
                     self._gap = None
-                if isinstance(event, (BrowserUp, PlanMade, EventsLost)):
-                    self.news()
+                self.news()
 
     def _meet(self) -> None:
         """Take note of the browser that is up, if it is another."""
@@ -228,9 +238,12 @@ class Recycler:
             return
         runs = self._worker.runs
         size = await self._measure(generation.pid)
-        if self._supervisor.current is not generation or size is None:
+        if self._supervisor.current is not generation:
             return
-        self.memory, self._measured_at, self._measured_runs = size, trio.current_time(), runs
+        self._measured_at, self._measured_runs = trio.current_time(), runs
+        if size is None:  # nobody knows; the next run may tell
+            return
+        self.memory = size
         if self._new is None and runs == 0:
             self._new = size
             if 0 < self._limits.memory < GROWTH * size:
@@ -260,12 +273,7 @@ class Recycler:
         """Recycle if it is time; else say when it may be, in timetable time."""
         if self._supervisor.current is None or self._worker.retired is not None:
             return math.inf  # the next one's coming will be told
-        self.ripe = self._limits.ripe(
-            runs=self._worker.runs,
-            age=trio.current_time() - self._born,
-            memory=self.memory,
-            new=self._new,
-        )
+        self.ripe = self._judge()
         if self.ripe is None:
             self._reserve(None)
             return math.inf
@@ -288,6 +296,14 @@ class Recycler:
             self._reserve(self._find(following, need))
             return math.inf if self._gap is None else self._gap.at
         return self._recycle(self.ripe, self._gap)
+
+    def _judge(self) -> Ripe | None:
+        return self._limits.ripe(
+            runs=self._worker.runs,
+            age=trio.current_time() - self._born,
+            memory=self.memory,
+            new=self._new,
+        )
 
     def _recycle(self, ripe: Ripe, gap: _Gap) -> float:
         self._reserve(gap)

@@ -95,13 +95,13 @@ class Runner:
         self._book, self._bodies, self._real_now = book, bodies, real_now
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._leaks = leaks
-        self._told_to_end = trio.Event()
+        self._news = trio.Event()  # the run in progress is to be looked at
         self._ending: tuple[Outcome, MuxdError] | None = None
 
     def end_current(self, outcome: Outcome, reason: MuxdError) -> None:
         """End the run in progress as `outcome`; nothing happens if there is none. Never blocks."""
         self._ending = (outcome, reason)
-        self._told_to_end.set()
+        self._news.set()
 
     async def prepare(self, session: str, pages: PageSource) -> bool:
         """Have a page of this session ready for the next run; see `PageSource.prepare`."""
@@ -118,7 +118,7 @@ class Runner:
         Raises:
           BrowserLost: the browser was lost before the run had a page; nothing is recorded.
         """
-        self._told_to_end, self._ending = trio.Event(), None
+        self._news, self._ending = trio.Event(), None
         job, record, lease, verdict, tally = release.job, None, None, None, None
         case = Case(self._evidence, release, pages)
         with background_errors() as background:
@@ -127,7 +127,9 @@ class Runner:
                     record = await self._book.start(release, generation=pages.generation)
                     self._watch.begin(release.id, job.name)
                     await case.begin(lease)
-                    performance = Performance(job.body, self._make_run(release, lease))
+                    performance = Performance(
+                        job.body, self._make_run(release, lease), tell=self._news.set
+                    )
                     if self._leaks is not None:
                         tally = self._leaks.begin(job.name, performance.task_name)
                     try:
@@ -187,17 +189,21 @@ class Runner:
         case: Case,
     ) -> _Verdict:
         """Let the body run until it ends, is told to, loses its browser or meets its deadline."""
-        job, loss = release.job, None
+        job, loss, news = release.job, None, self._news
 
         async def lost() -> WorldError:
             nonlocal loss
             loss = await pages.wait_lost(lease)
+            news.set()
             return loss
 
         self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
         begun = trio.current_time()
-        with trio.move_on_after(job.timeout):
-            await _first_of(performance.ended.wait, lost, self._told_to_end.wait)
+        async with trio.open_nursery() as watching:
+            watching.start_soon(lost)
+            with trio.move_on_after(job.timeout):
+                await news.wait()
+            watching.cancel_scope.cancel()
         # A body that blocks the whole process can't be ended; it is late all the same.
         late = trio.current_time() - begun > job.timeout + UNWIND
         if performance.ended.is_set() and not late:
@@ -263,7 +269,8 @@ class Runner:
             page=lease.page,
             context=lease.context,
             browser=lease.browser,
-            log=structlog.get_logger().bind(job=release.job.name, run=release.id),
+            # Bound when it is first used: most bodies log nothing.
+            log=structlog.get_logger(job=release.job.name, run=release.id),
         )
 
 
@@ -311,18 +318,6 @@ def _stray(cause: BaseException) -> BackgroundError:
     error = BackgroundError(f"a listener or callback raised {cause!r}")
     error.__cause__ = cause
     return error
-
-
-async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Return when the first of them has; the others are cancelled."""
-    async with trio.open_nursery() as nursery:
-
-        async def one(wait: Callable[[], Awaitable[object]]) -> None:
-            await wait()
-            nursery.cancel_scope.cancel()
-
-        for wait in waits:
-            nursery.start_soon(one, wait)
 
 
 def _is_nothing(result: object) -> bool:

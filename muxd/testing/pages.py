@@ -77,7 +77,7 @@ class FakePages(PageSource):
         )
         """What the next page shows when it is looked at and neither closed nor lost."""
         self._gone = trio.Event()
-        self._crashed = trio.Event()
+        self._crashed = trio.Event()  # the page of the newest lease, or the browser with it
 
     async def prepare(self, session: str, *, trace: bool = False) -> bool:
         """Note it."""
@@ -121,14 +121,7 @@ class FakePages(PageSource):
 
     async def wait_lost(self, lease: Lease) -> WorldError:
         """Return when it was killed, or `crash` was called."""
-        async with trio.open_nursery() as nursery:
-
-            async def either(event: trio.Event) -> None:
-                await event.wait()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(either, self._gone)
-            nursery.start_soon(either, self._crashed)
+        await self._crashed.wait()
         return self.lost or PageCrashed("the page's renderer process died")
 
     async def revoke(self, lease: Lease) -> None:
@@ -141,6 +134,7 @@ class FakePages(PageSource):
         """Be gone."""
         self.lost = self.lost or BrowserLost(reason)
         self._gone.set()
+        self._crashed.set()
 
     def crash(self) -> None:
         """Lose the page that is leased, not the browser."""

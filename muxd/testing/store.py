@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -67,16 +68,17 @@ class MemoryStore(Store):
     async def write(self, *records: Record) -> None:
         """Insert or update records, all or none. Cancelled, it has done nothing."""
         await self._ready(writes=True)
-        after = dict(self._records)
+        new: dict[str, Record] = {}
         for record in records:
-            if (before := after.get(record.id)) is not None and before.outcome is not None:
+            before = new.get(record.id) or self._records.get(record.id)
+            if before is not None and before.outcome is not None:
                 raise LedgerError(
                     f"run {record.id!r} of job {record.job!r} is not written: "
                     "a run with an outcome is never changed"
                 )
-            after[record.id] = _kept(record)
+            new[record.id] = _kept(record)
         # Not replaced: `records` that a test holds shows what is written later.
-        self._records.update(after)
+        self._records.update(new)
 
     async def unfinished(self) -> Sequence[Record]:
         """Records without an outcome, oldest first."""
@@ -236,10 +238,24 @@ def _kept(record: Record) -> Record:
 
 def _exact(words: _Words) -> _Words:
     changed: dict[str, Any] = {}
-    for field in attrs.fields(type(words)):
-        value = getattr(words, field.name)
-        if field.name.endswith(("_at", "since")) and value is not None:
-            changed[field.name] = round(value * 1e6) / 1e6
-        elif type(value) is str:
-            changed[field.name] = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return attrs.evolve(words, **changed)
+    kind: Any = type(words)
+    for name in _fields(kind):
+        value = getattr(words, name)
+        if type(value) is str:
+            kept: Any = value if value.isascii() else _text(value)
+        elif type(value) is float and name.endswith(("_at", "since")):
+            kept = round(value * 1e6) / 1e6
+        else:
+            continue
+        if kept != value:
+            changed[name] = kept
+    return attrs.evolve(words, **changed) if changed else words
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@functools.cache
+def _fields(words: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(words))
