@@ -1,0 +1,198 @@
+"""How many runs a second the core makes where browser, disk and time cost nothing.
+
+    python contrib/bench/core.py [--runs 20000] [--jobs 60] [--at-once 1] [--profile]
+
+A whole core as in the daemon (planner, scheduler, channel, worker, runner, book) with pages and a
+ledger in memory, on virtual time: jobs that do nothing, one release (``--at-once``: so many) a
+second, so that the scheduler sleeps and wakes for it. It prints runs a second of processor time,
+what one run costs in steps of trio's, and with ``--profile`` where the time goes, by file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import cProfile
+import pstats
+import statistics
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import attrs
+import trio
+
+from muxd import Job
+from muxd.builtin.slotter import SolvingSlotter
+from muxd.bus import Bus
+from muxd.civil import Calendar
+from muxd.config import SlottingConfig
+from muxd.core import Core
+from muxd.simulation.leap import run_virtual
+from muxd.simulation.life import at_once
+from muxd.testing import FakePages, MemoryStore, VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+MONDAY = 1_704_067_200.0
+WARM_UP = 1000
+"""Runs before it is measured."""
+CHUNKS = 10
+"""In so many parts the runs are measured; the median counts, as the machine has others to serve."""
+
+
+@attrs.frozen
+class Plugins:
+    """Jobs, and muxd's own slotter."""
+
+    jobs: tuple[Job, ...]
+
+    def slotters(self) -> Sequence[tuple[str, SolvingSlotter]]:
+        """The one."""
+        return [("muxd.slotter", SolvingSlotter())]
+
+    def leave_out(self, plugin: str, hook: str, cause: Exception) -> Exception:
+        """Nobody is left out here."""
+        raise cause
+
+
+class Browser(FakePages):
+    """A browser of nothing, as the supervisor wants it."""
+
+    pid, version = 1, "none"
+
+
+@contextlib.asynccontextmanager
+async def launch(number: int) -> AsyncIterator[Any]:
+    """Launch one."""
+    await trio.lowlevel.checkpoint()
+    yield Browser(number)
+
+
+class Steps(trio.abc.Instrument):
+    """Counts what trio does."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        """A task begins."""
+        self.counts["tasks"] += 1
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """A task goes on."""
+        self.counts["steps"] += 1
+
+    def before_io_wait(self, timeout: float) -> None:
+        """A turn of trio's loop."""
+        self.counts["turns"] += 1
+
+
+async def idle_body(run: object) -> str:
+    """A body that does nothing."""
+    await trio.lowlevel.checkpoint()
+    return "done"
+
+
+async def work(
+    jobs: int, at_once_: int, runs: int, steps: Steps | None
+) -> list[tuple[float, Counter[str]]]:
+    """Make so many runs; gives the processor time of each chunk, and what was counted in it."""
+    store, bus, interval = MemoryStore(), Bus[Any](), jobs // at_once_
+    clock = VirtualClock(MONDAY)
+    core = Core(
+        Plugins(
+            tuple(
+                Job(
+                    f"job-{n}",
+                    idle_body,
+                    interval=interval,
+                    preferred_phase=n % interval,
+                    pinned=True,
+                    duration=1,
+                )
+                for n in range(jobs)
+            )
+        ),
+        store,
+        bus,
+        open_generation=launch,
+        calendar=Calendar(ZoneInfo("UTC")),
+        make_clock=lambda: clock,
+        real_now=clock.now,
+        slotting=SlottingConfig(max_utilisation=10),
+        in_thread=at_once,
+    )
+    chunks: list[tuple[float, Counter[str]]] = []
+    seconds = runs / CHUNKS / at_once_
+    async with store.open(), trio.open_nursery() as outer:
+        outer.start_soon(core.book.run)
+        await core.recover()
+        await core.plan()
+        async with trio.open_nursery() as bodies:
+            core.assemble(bodies)
+            bodies.start_soon(core.work)
+            await trio.sleep(WARM_UP / at_once_ + 0.5)  # between two releases
+            if steps is not None:
+                trio.lowlevel.add_instrument(steps)
+            for _ in range(CHUNKS):
+                begun, before = time.process_time(), Counter(steps.counts if steps else ())
+                before |= {"ended": sum(core.book.counts.values()), "published": bus.published}
+                await trio.sleep(seconds)
+                took = time.process_time() - begun
+                after = Counter(steps.counts if steps else ())
+                after |= {"ended": sum(core.book.counts.values()), "published": bus.published}
+                chunks.append((took, after - before))
+            core.stop()
+        await core.book.finish()
+        outer.cancel_scope.cancel()
+    assert set(core.book.counts.values()) <= {0, sum(core.book.counts.values())}, core.book.counts
+    return chunks
+
+
+def by_file(profile: cProfile.Profile, runs: int) -> None:
+    """Print in which files the time was spent, and in which functions."""
+    stats: Any = pstats.Stats(profile)
+    files: Counter[str] = Counter()
+    for (file, _, _), (_, _, own, _, _) in stats.stats.items():
+        parts = Path(file).parts
+        name = "/".join(parts[-2:]) if len(parts) > 1 else "built-in"
+        files[name] += own
+    print("\nwhere the time goes, microseconds a run (of the profiled run, which is slower):")
+    for name, own in files.most_common(25):
+        print(f"{1e6 * own / runs:8.1f}  {name}")
+    print()
+    stats.sort_stats("tottime").print_stats(45)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--runs", type=int, default=20_000, help="(default: 20000)")
+    parser.add_argument("--jobs", type=int, default=60, help="(default: 60)")
+    parser.add_argument("--at-once", type=int, default=1, help="releases a second (default: 1)")
+    parser.add_argument("--profile", action="store_true", help="say where the time goes")
+    options = parser.parse_args()
+    chunks = run_virtual(lambda: work(options.jobs, options.at_once, options.runs, None), seed=1)
+    rates = [counts["ended"] / took for took, counts in chunks]
+    print(
+        f"{statistics.median(rates):.0f} runs a second of processor time "
+        f"({min(rates):.0f} to {max(rates):.0f} in {CHUNKS} parts of {chunks[0][1]['ended']} runs)"
+    )
+    counted = run_virtual(lambda: work(options.jobs, options.at_once, 1000, Steps()), seed=1)
+    total = sum((counts for _, counts in counted), Counter[str]())
+    for what in ("tasks", "steps", "turns", "published"):
+        print(f"{total[what] / total['ended']:8.2f} {what} a run")
+    if options.profile:
+        profile = cProfile.Profile()
+        profile.enable()
+        run_virtual(lambda: work(options.jobs, options.at_once, options.runs, None), seed=1)
+        profile.disable()
+        by_file(profile, options.runs + WARM_UP)
+
+
+if __name__ == "__main__":
+    main()
