@@ -20,6 +20,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -54,7 +55,7 @@ def machine() -> dict[str, Any]:
 
 def _said(command: list[str]) -> str:
     told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    return " ".join(told.split()[:2])
+    return re.sub(r"(?<=\d) .*", "", told.strip())  # with no more than the first number
 
 
 def show(results: dict[str, Any]) -> None:

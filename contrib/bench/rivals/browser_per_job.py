@@ -7,13 +7,16 @@ import os
 import sys
 import time
 
+from orphans import adopt, reap
 from playwright.async_api import async_playwright
 
 
 async def main(url: str, browser_path: str) -> None:
     """Do the job for each line on stdin, and print how long it took."""
+    adopt()
     async with async_playwright() as playwright:
         while await asyncio.to_thread(sys.stdin.readline):
+            reap()
             begun = time.perf_counter()
             browser = await playwright.chromium.launch(
                 executable_path=browser_path or None, chromium_sandbox=os.geteuid() != 0
