@@ -151,6 +151,8 @@ class Generation(PageSource):
         self._bound = CLEAN_BOUND
         context, account = self._main, _Account()
         try:
+            if self.lost is not None:
+                raise self.lost
             self._log_late()
             try:
                 with trio.fail_after(OPEN_BOUND):

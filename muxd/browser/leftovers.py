@@ -57,6 +57,13 @@ class Leftovers:
         session = await bridged(browser.new_browser_cdp_session)()
         return cls(session, scratch, await _targets(session))
 
+    async def answers(self) -> None:
+        """Return when the browser has answered: one that hangs does not.
+
+        One round trip. Playwright's errors are the caller's, and so is the bound.
+        """
+        await bridged(self._session.send)("Browser.getVersion")
+
     async def spare(self, context: BrowserContext, page: Page) -> str:
         """Let this page be, until `spare_no_more` is called with what this returns.
 

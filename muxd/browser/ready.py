@@ -120,6 +120,8 @@ class Shelf:
         good = ready is not None and ready.session == session and await self._is_good(ready)
         self._taken += 1
         if ready is not None and good:
+            # Of a browser that hangs it would be worth nothing, and the run would be charged.
+            await self._leftovers.answers()
             del self._ready[is_main]
             self._leftovers.spare_no_more(ready.target)
             return ready
