@@ -52,10 +52,6 @@ class Agenda:
         self._heap: list[tuple[float, int, int, Due]] = []
         self._count = 0
 
-    def __iter__(self) -> Iterator[Due]:
-        """Go through all, in no order."""
-        return iter(self._entries.values())
-
     @property
     def placed(self) -> tuple[Due, ...]:
         """What has a place in a gap and no slot, in no order."""
@@ -102,9 +98,13 @@ class Agenda:
         self.drop(due.job.name, due.cause)
         return due
 
-    def in_order(self) -> list[Due]:
-        """All, earliest first."""
-        return [row[-1] for row in sorted(self._heap) if self._in_force(row[-1])]
+    def in_order(self) -> Iterator[Due]:
+        """All as they are now, earliest first; each costs O(log n) once it is asked for."""
+        heap = self._heap.copy()
+        while heap:
+            due = heapq.heappop(heap)[-1]
+            if self._in_force(due):
+                yield due
 
     def _in_force(self, due: Due) -> bool:
         return self._entries.get((due.job.name, due.cause)) is due

@@ -16,6 +16,7 @@ from muxd.planning import demands_of, make_timetable, slot_with, too_much
 from muxd.record import Outcome
 from muxd.replan import is_clearly_better, replan
 from muxd.slotting import Timetable
+from muxd.slotting.why import gap_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -108,7 +109,8 @@ class Planner:
         while True:
             jobs = self._plugins.jobs
             # Before anything is solved: what is far too much would take longest.
-            refusal = too_much(demands_of(jobs, learned), self._config.max_utilisation)
+            demands = demands_of(jobs, learned)
+            refusal = too_much(demands, self._config.max_utilisation)
             if refusal is not None:
                 raise UserError(refusal)
             table = await self._in_thread(
@@ -123,7 +125,8 @@ class Planner:
             )
             if self._plugins.jobs == jobs:
                 break  # else a plugin was left out for its slotter, and its jobs with it
-        if phases and table.feasible and table.min_gap < TIGHT:
+        hopeful = is_clearly_better(gap_ceiling(demands), table.min_gap) and table.min_gap < TIGHT
+        if phases and table.feasible and hopeful:
             table = await self._in_thread(partial(self._with_hint, table, jobs, learned))
         await self._adopt(table)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from muxd.slotting import Slot, Timetable
+from muxd.slotting.why import gap_ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,6 +63,8 @@ def is_clearly_better(gap: int, than: int) -> bool:
 
 def _better(kept: Timetable, demands: Sequence[Demand], solve: Solve) -> Timetable | None:
     """A plan with few moves that is clearly better; None if none is found."""
+    if not is_clearly_better(gap_ceiling(demands), kept.min_gap):
+        return None  # no timetable is
     loose: set[str] = set()
     best = kept
     for _ in range(MOST_MOVES):

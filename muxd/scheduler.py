@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, final
 
 import attrs
@@ -190,18 +191,21 @@ class Scheduler:
 
     def upcoming(self, count: int) -> list[tuple[float, str]]:
         """The next releases as they stand: when (real Unix seconds), and of which job."""
-        coming = [
-            (due.instant, number, due) for number, due in enumerate(self._agenda.in_order())
-        ]  # sorted, so a heap
+        # Those that were found may come again; of the others, the first is enough.
+        agenda = ((due.instant, number, due) for number, due in enumerate(self._agenda.in_order()))
+        coming = list(islice(agenda, 1))
         found: list[tuple[float, str]] = []
+        latest = -1
         while coming and len(found) < count:
-            instant, number, due = coming[0]
+            instant, number, due = heapq.heappop(coming)
             found.append((self._clock.real(instant), due.job.name))
             if due.cause is Cause.slot:
                 following = self._courses[due.job.name].following(instant)
-                heapq.heapreplace(coming, (following, number, due))
-            else:
-                heapq.heappop(coming)
+                heapq.heappush(coming, (following, number, due))
+            if number > latest:
+                latest = number
+                for first in islice(agenda, 1):
+                    heapq.heappush(coming, first)
         return found
 
     @property
