@@ -51,7 +51,8 @@ def test_it_holds_the_newest_of_each_kind_and_gives_the_earliest(
                 assert found is not None
                 assert found.instant == earliest
                 assert model.pop((found.job.name, found.cause)) is found
-        assert set(agenda) == set(model.values())
+        assert set(agenda.in_order()) == set(model.values())
+        assert set(agenda.of(name)) == {due for (job, _), due in model.items() if job == name}
         assert agenda.next_instant == min((e.instant for e in model.values()), default=math.inf)
         instants = [entry.instant for entry in agenda.in_order()]
         assert instants == sorted(entry.instant for entry in model.values())
