@@ -182,11 +182,16 @@ def source_of(damaged: Path, scratch: Path) -> Iterator[sqlite3.Connection | Non
         if _can(connection, "SELECT 1 FROM runs, phases LIMIT 0"):
             yield connection
             return
-    # As they are made, as they were made, and such a one written anew: each has other tables at other
+    # As they are made, as they were made, and such a one written anew: each has its tables at other
     # places. All must be found: where an index is taken for another, what it says is nonsense.
+    heads = [_first_page(scratch, *made) for made in ((True, False), (False, False), (False, True))]
+    shutil.copyfile(damaged, scratch)
+    with suppress(FileNotFoundError):
+        shutil.copyfile(f"{damaged}-wal", f"{scratch}-wal")
     for enough in (all, any):
-        for incremental, rewritten in ((True, False), (False, False), (False, True)):
-            _transplant(damaged, scratch, incremental=incremental, rewritten=rewritten)
+        for head in heads:
+            with scratch.open("r+b") as file:
+                file.write(head)
             with _reading(scratch) as connection:
                 if enough(
                     _can(connection, f"SELECT job FROM {name} NOT INDEXED") for name in _TABLES
@@ -218,7 +223,8 @@ def _can(connection: sqlite3.Connection, query: str) -> bool:
     return True
 
 
-def _transplant(damaged: Path, scratch: Path, *, incremental: bool, rewritten: bool) -> None:
+def _first_page(scratch: Path, incremental: bool, rewritten: bool) -> bytes:
+    """That of a new ledger which is made, or written anew, in this way."""
     scratch.unlink(missing_ok=True)
     donor = sqlite3.connect(scratch, isolation_level=None)
     try:
@@ -231,8 +237,4 @@ def _transplant(damaged: Path, scratch: Path, *, incremental: bool, rewritten: b
         head = bytearray(file.read(4096))
     head[18:20] = b"\2\2"  # its journal is a WAL, if one is there
     head[28:32] = bytes(4)  # its size is that of the file
-    shutil.copyfile(damaged, scratch)
-    with suppress(FileNotFoundError):
-        shutil.copyfile(f"{damaged}-wal", f"{scratch}-wal")
-    with scratch.open("r+b") as file:
-        file.write(head)
+    return bytes(head)
