@@ -184,14 +184,13 @@ def source_of(damaged: Path, scratch: Path) -> Iterator[sqlite3.Connection | Non
             return
     # As they are made, as they were made, and such a one written anew: each has its tables at other
     # places. All must be found: where an index is taken for another, what it says is nonsense.
-    heads = [_first_page(scratch, *made) for made in ((True, False), (False, False), (False, True))]
     shutil.copyfile(damaged, scratch)
     with suppress(FileNotFoundError):
         shutil.copyfile(f"{damaged}-wal", f"{scratch}-wal")
     for enough in (all, any):
-        for head in heads:
+        for incremental, rewritten in ((True, False), (False, False), (False, True)):
             with scratch.open("r+b") as file:
-                file.write(head)
+                file.write(_first_page(incremental=incremental, rewritten=rewritten))
             with _reading(scratch) as connection:
                 if enough(
                     _can(connection, f"SELECT job FROM {name} NOT INDEXED") for name in _TABLES
@@ -223,18 +222,16 @@ def _can(connection: sqlite3.Connection, query: str) -> bool:
     return True
 
 
-def _first_page(scratch: Path, incremental: bool, rewritten: bool) -> bytes:
-    """That of a new ledger which is made, or written anew, in this way."""
-    scratch.unlink(missing_ok=True)
-    donor = sqlite3.connect(scratch, isolation_level=None)
+def _first_page(*, incremental: bool, rewritten: bool) -> bytes:
+    """That of a new ledger which was made, and perhaps written anew, in this way."""
+    donor = sqlite3.connect(":memory:", isolation_level=None)
     try:
         create(donor, incremental=incremental)
         if rewritten:
             rewrite(donor)
+        head = bytearray(donor.serialize()[:4096])
     finally:
         donor.close()
-    with scratch.open("rb") as file:
-        head = bytearray(file.read(4096))
     head[18:20] = b"\2\2"  # its journal is a WAL, if one is there
     head[28:32] = bytes(4)  # its size is that of the file
     return bytes(head)
