@@ -310,8 +310,14 @@ class PageSource(ABC):
         return False
 
     @abstractmethod
-    def lease(self, session: str) -> AbstractAsyncContextManager[Lease]:
-        """A page in this session. Raises `~muxd.errors.BrowserLost` when none can be had."""
+    def lease(
+        self, session: str, *, block: Sequence[str] | None = None
+    ) -> AbstractAsyncContextManager[Lease]:
+        """A page in this session. Raises `~muxd.errors.BrowserLost` when none can be had.
+
+        What `block` names (as `~muxd.Job.block`; None: what is configured) is not loaded as long as
+        the lease is out, and is again after it.
+        """
 
     @abstractmethod
     async def wait_lost(self, lease: Lease) -> WorldError:

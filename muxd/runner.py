@@ -123,7 +123,7 @@ class Runner:
         case = Case(self._evidence, release, pages)
         with background_errors() as background:
             try:
-                async with pages.lease(job.session) as lease:
+                async with pages.lease(job.session, block=job.block) as lease:
                     record = await self._book.start(release, generation=pages.generation)
                     self._watch.begin(release.id, job.name)
                     await case.begin(lease)

@@ -63,6 +63,17 @@ async def test_a_good_run(autojump_clock, bench):
     assert (await bench.book.store.get(record.id)).outcome is Outcome.ok
 
 
+async def test_what_a_job_blocks_is_blocked_in_its_runs(autojump_clock, bench):
+    """The page is leased with the job's list; one that says nothing leaves it to what is configured."""
+
+    async def body(run):
+        return "done"
+
+    for fields in ({"block": ["image", "ads.example"]}, {"block": []}, {}):
+        assert (await bench.run(body, **fields)).outcome is Outcome.ok
+    assert bench.pages.blocked == [("image", "ads.example"), (), None]
+
+
 @pytest.mark.parametrize("result", [None, [], {}, "", ()])
 async def test_an_empty_result_is_not_ok_where_one_is_expected(autojump_clock, bench, result):
     """expects_result: nothing, or an empty collection, is `empty`; without it it is ok."""
@@ -270,7 +281,7 @@ async def test_the_worker_takes_it_to_the_next_browser(autojump_clock, bench):
                 pages.kill("at once")
                 raise pages.lost
 
-            pages.lease = lambda session, refuse=refuse: Refusing(refuse(session))
+            pages.lease = lambda session, refuse=refuse, **options: Refusing(refuse(session))
             assert await worker.work(pages, pages.wait_gone) is False
             assert len(ended) == dead - 1
         async with trio.open_nursery() as nursery:

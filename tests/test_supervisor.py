@@ -193,7 +193,7 @@ async def test_browsers_that_die_at_each_page_are_launched_ever_more_slowly(auto
             async with super().open(number) as life:
 
                 @contextlib.asynccontextmanager
-                async def lease(session):
+                async def lease(session, *, block=None):
                     life.kill("died at its page")
                     raise life.lost
                     yield

@@ -13,10 +13,11 @@ from playwright.async_api import Error
 
 from muxd.abc import Lease, PageSource
 from muxd.bridge import bridged
+from muxd.browser.blocking import open_blocking
 from muxd.browser.driver import open_driver
 from muxd.browser.evidence import observe
 from muxd.browser.launch import launch_error
-from muxd.browser.leftovers import Leftovers
+from muxd.browser.leftovers import Leftovers, NoLeftovers
 from muxd.browser.litter import sweep
 from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
 from muxd.browser.profile import claim_profile, kill_browsers_of, nothing_left_of, release_profile
@@ -29,11 +30,12 @@ from muxd.left import Left
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
     from playwright.async_api import BrowserContext, Page
 
+    from muxd.browser.blocking import Blocking, RoutedBlocking
     from muxd.browser.launch import LaunchPlan
     from muxd.browser.sessions import SessionFiles
 
@@ -107,10 +109,11 @@ class Generation(PageSource):
         sessions: SessionFiles,
         profile: Path,
         scratch: Path,
-        leftovers: Leftovers,
+        leftovers: Leftovers | NoLeftovers,
+        blocking: Blocking | RoutedBlocking,
     ) -> None:
         browser = main.browser
-        assert browser is not None  # Chromium's persistent contexts have one
+        assert browser is not None  # persistent contexts have one, of every engine
         self.generation = number
         self.pid = leader.pid
         self.version = browser.version
@@ -126,6 +129,7 @@ class Generation(PageSource):
         self._keepers = list(main.pages)
         main.on("close", self._on_close)
         self._traces = Traces(main, browser)
+        self._blocking = blocking
         self._leftovers = leftovers
         self._shelf = Shelf(main, sessions, leftovers)
         self._page_crashed = trio.Event()
@@ -136,7 +140,9 @@ class Generation(PageSource):
         self._tracer: Tracer | None = None
 
     @contextlib.asynccontextmanager
-    async def lease(self, session: str) -> AsyncIterator[Lease]:
+    async def lease(
+        self, session: str, *, block: Sequence[str] | None = None
+    ) -> AsyncIterator[Lease]:
         """A page in this session, closed on leaving with all that was opened under it.
 
         On leaving, also by cancellation, the pages are closed within `CLEAN_BOUND`, or the
@@ -157,6 +163,7 @@ class Generation(PageSource):
             try:
                 with trio.fail_after(OPEN_BOUND):
                     opened = await self._shelf.take(session)
+                    await self._blocking.apply(block, opened.page)
             except trio.TooSlowError:
                 raise self._give_up(f"no page could be opened in {OPEN_BOUND:g} s") from None
             except Error as error:
@@ -300,6 +307,7 @@ class Generation(PageSource):
                 try:
                     stuck = await self._close_and_drop(context, account)
                     await self._close_contexts(context, account)
+                    await self._blocking.lift()
                     stain = await self._traces.undo(account.left) or stuck
                     # There and back: what the browser told before this has reached the listeners.
                     account.left.update(await self._leftovers.take_away())
@@ -440,11 +448,9 @@ async def open_generation(
     except OSError as error:
         raise BrowserUnusable(f"the browser profile can't be used: {error}") from error
     async with nothing_left_of(plan.profile), open_driver(plan.scratch) as (playwright, driver):
-        options = plan.options()
+        options, browsers = plan.options(), getattr(playwright, plan.found.engine.playwrights)
         try:
-            main = await _within(
-                plan.timeout + 5, playwright.chromium.launch_persistent_context, **options
-            )
+            main = await _within(plan.timeout + 5, browsers.launch_persistent_context, **options)
         except trio.TooSlowError:
             kill_browsers_of(plan.profile)
             raise BrowserLost(f"the browser did not launch in {plan.timeout:g} s") from None
@@ -460,8 +466,10 @@ async def open_generation(
         if leader is None:
             raise BrowserLost("the browser ended as soon as it had launched")
         leftovers = await _watch_leftovers(main, plan)
+        assert main.browser is not None
+        blocking = open_blocking(main.browser, plan.found.engine, plan.block)
         generation = Generation(
-            number, main, leader, sessions, plan.profile, plan.scratch, leftovers
+            number, main, leader, sessions, plan.profile, plan.scratch, leftovers, blocking
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(generation._watch, leader, "the browser")
@@ -476,7 +484,9 @@ async def open_generation(
                         driver.kill()  # perhaps it's what hangs, and it has nothing left to close
 
 
-async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers:
+async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers | NoLeftovers:
+    if not plan.found.engine.is_chromium:
+        return NoLeftovers()
     assert main.browser is not None
     try:
         return await _within(ANSWER_BOUND, Leftovers.watch, main.browser, plan.scratch)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 
-__all__ = ["Leftovers"]
+__all__ = ["Leftovers", "NoLeftovers"]
 
 AGAIN = 0.7
 """How long the browser may take to close a page before it is told again, seconds."""
@@ -147,6 +147,35 @@ class Leftovers:
     async def _send(self, method: str, params: dict[str, Any]) -> None:
         with contextlib.suppress(Error):  # it has ended meanwhile
             await bridged(self._session.send)(method, params)
+
+
+class NoLeftovers:
+    """For engines that can't be asked: whatever Playwright does not tell of stays open.
+
+    A popup that comes up while its run's pages are being closed is closed with the next run's, and
+    counted there; a download that is under way goes on.
+    """
+
+    async def answers(self) -> None:
+        """Whether it hangs is not known before a run finds out."""
+        await trio.lowlevel.checkpoint()
+
+    async def spare(self, context: BrowserContext, page: Page) -> str:
+        """Nothing is ever closed here that would have to be spared."""
+        await trio.lowlevel.checkpoint()
+        return ""
+
+    def spare_no_more(self, target: str | None) -> None:
+        """See `spare`."""
+
+    async def take_away(self) -> Left:
+        """Nothing is known to be left."""
+        await trio.lowlevel.checkpoint()
+        return Left()
+
+    async def insist(self) -> None:
+        """Nobody can be told again. Until cancelled."""
+        await trio.sleep_forever()
 
 
 async def _targets(session: CDPSession) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from muxd.browser.tracer import Tracer, dropped
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
-    from muxd.browser.leftovers import Leftovers
+    from muxd.browser.leftovers import Leftovers, NoLeftovers
     from muxd.browser.sessions import SessionFiles, Stamp
 
 __all__ = ["Opened", "Shelf"]
@@ -55,7 +55,9 @@ class Shelf:
     close. They raise what Playwright raises. None is called before another has returned.
     """
 
-    def __init__(self, main: BrowserContext, sessions: SessionFiles, leftovers: Leftovers) -> None:
+    def __init__(
+        self, main: BrowserContext, sessions: SessionFiles, leftovers: Leftovers | NoLeftovers
+    ) -> None:
         """With nothing ready. `leftovers`: is told of what is to stay open."""
         self._main, self._sessions, self._leftovers = main, sessions, leftovers
         # {whether it is of main: what is ready}

@@ -12,7 +12,7 @@ from muxd.simulation.faults import Fault, Place
 from muxd.testing import FakePages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from muxd.abc import Lease
     from muxd.simulation.life import Life
@@ -44,21 +44,23 @@ class SimulatedPages(FakePages):
         self._world, self._life = world, life
 
     @contextlib.asynccontextmanager
-    async def lease(self, session: str) -> AsyncIterator[Lease]:
+    async def lease(
+        self, session: str, *, block: Sequence[str] | None = None
+    ) -> AsyncIterator[Lease]:
         """A page, if the plan gives one."""
         world = self._world
         world.leasing = True
         try:
             await self._take(Place.lease, OPEN, OPEN_BOUND, "no page could be opened")
-            async with self._leased(session) as lease:
+            async with self._leased(session, block) as lease:
                 yield lease
         finally:
             world.leasing = False
 
     @contextlib.asynccontextmanager
-    async def _leased(self, session: str) -> AsyncIterator[Lease]:
+    async def _leased(self, session: str, block: Sequence[str] | None) -> AsyncIterator[Lease]:
         world = self._world
-        async with super().lease(session) as lease:
+        async with super().lease(session, block=block) as lease:
             world.leases += 1
             world.most_leases = max(world.most_leases, world.leases)
             self.page = cast("FakePage", lease.page)

@@ -13,7 +13,7 @@ from muxd.errors import BrowserLost, PageCrashed
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from muxd.errors import WorldError
@@ -45,6 +45,8 @@ class FakePages(PageSource):
         self.lost: WorldError | None = None
         self.sessions: list[str] = []
         """The sessions that pages were leased in, oldest first."""
+        self.blocked: list[tuple[str, ...] | None] = []
+        """What was to be blocked in each of them."""
         self.prepared: list[str] = []
         """The sessions that pages were made ready in, oldest first."""
         self.ready: set[str] = set()
@@ -89,7 +91,9 @@ class FakePages(PageSource):
         return self.lost is None
 
     @contextlib.asynccontextmanager
-    async def lease(self, session: str) -> AsyncIterator[Lease]:
+    async def lease(
+        self, session: str, *, block: Sequence[str] | None = None
+    ) -> AsyncIterator[Lease]:
         """A page; closed on leaving."""
         await trio.lowlevel.checkpoint()
         if self.lost is not None:
@@ -97,6 +101,7 @@ class FakePages(PageSource):
         self.leased += 1
         self.most_leased = max(self.most_leased, self.leased)
         self.sessions.append(session)
+        self.blocked.append(None if block is None else tuple(block))
         self.ready &= {"main"} - {session}
         self._crashed = trio.Event()
         page, errors = FakePage(), list[Exception]()

@@ -12,7 +12,8 @@ from muxd.bridge import bridged
 from muxd.browser.blocking import open_blocking
 from muxd.browser.driver import open_driver
 from muxd.engine import Engine
-from tests.browser.conftest import open_site
+
+from .conftest import open_site
 
 WAYS = {
     "by Chromium": lambda context: open_blocking(context.browser, Engine.chromium, ()),

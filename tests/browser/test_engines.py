@@ -1,0 +1,110 @@
+"""Leases with blocking, on Chromium and on its headless shell."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import trio
+
+import muxd
+from muxd.bridge import bridged
+from muxd.browser.find import find_browser
+from muxd.browser.generation import open_generation
+from muxd.browser.launch import LaunchPlan
+
+from .conftest import open_site
+
+HEAVY = {"/heavy", "/a.css", "/a.woff2", "/a.png", "/a.mp4", "/a.js"}
+
+
+@pytest.fixture(params=["chromium", "headless-shell"])
+def plan(request, tmp_path):
+    """The browser of the engine, which blocks pictures where nobody says."""
+    found = find_browser(engine=request.param)
+    return LaunchPlan(found=found, profile=tmp_path / "profile", block=("image",))
+
+
+def asked(site):
+    paths = {path for path, _ in site.seen} - {"/favicon.ico"}
+    site.seen.clear()
+    return paths
+
+
+async def load(lease, site):
+    """Load the page with one of everything, in the page and in a popup; what was asked for."""
+
+    async def load():
+        page = lease.page
+        for target in (page, None):
+            if target is None:
+                async with page.expect_popup() as opened:
+                    await page.evaluate("void window.open('/heavy')")
+                target = await opened.value
+            else:
+                await target.goto(site.url + "/heavy")
+            await target.wait_for_load_state()
+            await target.evaluate("document.fonts.ready")
+            await target.wait_for_function("document.querySelector('video').networkState === 3")
+
+    await bridged(load)()
+    return asked(site)
+
+
+@pytest.mark.parametrize("session", ["main", "fresh"])
+def test_a_lease_blocks_and_nothing_of_it_is_left(browse, session):
+    """What the lease says counts, or what is configured; the next one is as if nothing had been."""
+
+    async def test(life, site):
+        for block, prepared, missing in [
+            (None, False, {"/a.png"}),
+            (("font", "media"), True, {"/a.woff2", "/a.mp4"}),
+            ((), True, set()),
+        ]:
+            if prepared:
+                assert await life.prepare(session)
+            async with life.lease(session, block=block) as lease:
+                assert await load(lease, site) == HEAVY - missing
+            assert lease.errors == lease.harms == []
+            assert +lease.left == {"page": 1}  # the popup
+
+    browse(test)
+
+
+def test_blocking_ends_however_the_lease_does(browse):
+    """By an exception in the middle of a load, or when its pages are taken away."""
+
+    async def test(life, site):
+        with contextlib.suppress(ZeroDivisionError):
+            async with life.lease("main", block=("font", "image", "stylesheet")) as lease:
+                await bridged(lease.page.goto)(site.url + "/heavy", wait_until="commit")
+                raise ZeroDivisionError
+        async with life.lease("main", block=("image",)) as lease:
+            await life.revoke(lease)
+        assert +lease.left == {}
+        asked(site)
+        async with life.lease("main", block=()) as lease:
+            assert await load(lease, site) == HEAVY
+        assert lease.errors == []
+
+    browse(test)
+
+
+def test_the_engines_share_the_profile(tmp_path, sessions):
+    """Who changes the engine stays signed in: the cookies of one are there in the other."""
+    told = []
+
+    async def visit(engine, site):
+        plan = LaunchPlan(found=find_browser(engine=engine), profile=tmp_path / "profile")
+        async with open_generation(1, plan, sessions) as life, life.lease("main") as lease:
+            await bridged(lease.page.goto)(site.url + "/cookie")
+            told.append(await bridged(lease.page.inner_text)("p"))
+
+    async def main():
+        with trio.fail_after(60):
+            async with open_site() as site:
+                for engine in ("chromium", "headless-shell", "chromium"):
+                    await visit(engine, site)
+
+    muxd.run(main)
+    assert told == ["", "visitor=1", "visitor=1"]
