@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,21 +19,31 @@ __all__ = ["jobs"]
 @click.command(
     epilog=epilog(
         ("muxd jobs", "all jobs, as the configuration changes them"),
+        ("muxd jobs 'news-*' weather", "some of them"),
         ("muxd jobs --jobs-dir ./jobs", "with the files of a directory"),
         ("muxd jobs --json", "for programs"),
     )
 )
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @config_options()
 @json_option
-def jobs(config: Config, as_json: bool) -> None:
-    """Show the jobs of all plugins, with what the configuration changes applied."""
+def jobs(config: Config, names: tuple[str, ...], as_json: bool) -> None:
+    """Show the jobs of all plugins, with what the configuration changes applied.
+
+    With NAMEs only those; * stands for any characters, ? for one.
+    """
     from muxd.cli.context import load
     from muxd.cli.output import print_json, print_table, short
+    from muxd.errors import UserError
     from muxd.units import format_duration
 
     plugins = load(config)
     enabled = {job.name for job in plugins.jobs}
     found = sorted((*plugins.jobs, *plugins.disabled_jobs), key=lambda job: job.name)
+    if names:
+        found = [job for job in found if any(fnmatchcase(job.name, name) for name in names)]
+        if not found:
+            raise UserError(f"no job is named {' or '.join(names)} (see `muxd jobs`)")
     if as_json:
         print_json([as_dict(job, enabled=job.name in enabled) for job in found])
         return

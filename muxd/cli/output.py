@@ -19,7 +19,6 @@ from muxd.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import RenderableType
     from rich.text import TextType
 
     from muxd.record import Record
@@ -37,6 +36,8 @@ __all__ = [
 ]
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+MANY = 500
+"""Tables of more rows are printed plainly."""
 _WIDE = 1000
 """Columns where no terminal sets a limit: a reader like ``grep`` wants whole lines."""
 
@@ -88,6 +89,13 @@ def print_table(
       right: the headings of columns that are set to the right, such as numbers.
     """
     right = set(right)
+    cells = [
+        [cell if isinstance(cell, Text) else Text(harmless(cell or "")) for cell in row]
+        for row in rows
+    ]
+    if len(cells) > MANY:
+        _print_many([[Text(column) for column in columns], *cells], [c in right for c in columns])
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(
@@ -95,12 +103,20 @@ def print_table(
             justify="right" if column in right else "left",
             no_wrap=column in right or column == columns[0],
         )
-    for row in rows:
-        cells: list[RenderableType] = [
-            cell if isinstance(cell, Text) else Text(harmless(cell or "")) for cell in row
-        ]
-        table.add_row(*cells)
+    for row in cells:
+        table.add_row(*row)
     console().print(table)
+
+
+def _print_many(rows: Sequence[Sequence[Text]], right: Sequence[bool]) -> None:
+    """The same without colours and line breaks: a table of thousands takes rich a second each."""
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = []
+        for cell, width, to_right in zip(row, widths, right, strict=True):
+            space = " " * (width - cell.cell_len)
+            cells.append(space + cell.plain if to_right else cell.plain + space)
+        click.echo("  ".join(cells).rstrip())
 
 
 def harmless(text: str) -> str:

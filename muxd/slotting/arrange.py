@@ -49,7 +49,7 @@ def arrange(problem: Problem, headroom: float, steps: Steps) -> dict[int, int] |
         steps: spent to the last.
     """
     if problem.many:
-        return place(problem, max(headroom, min(1.0, 2 * headroom) * _NEARLY_ALL), steps)
+        return place(problem, headroom, steps)
     ceiling = gap_ceiling(problem.demands)
     if ceiling < 0:
         return None

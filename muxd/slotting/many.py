@@ -6,13 +6,17 @@ the gap can be, and one more takes the preferences into account.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
+from . import bitset
+from .board import Board
 from .pack import Packer
+from .slot import circular_distance
 from .why import gap_ceiling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .problem import Problem
     from .steps import Steps
@@ -23,12 +27,12 @@ _GOLDEN = 0.6180339887498949
 _SHORTER = (75, 50, 25)
 
 
-def place(problem: Problem, keep: float, steps: Steps) -> dict[int, int] | None:
+def place(problem: Problem, headroom: float, steps: Steps) -> dict[int, int] | None:
     """Starts without collisions, or None if none were found.
 
     Args:
         problem: what is asked for.
-        keep: the share of the widest gap that was found which preferences leave, 0 to 1.
+        headroom: the share of the widest gap that was found which preferences leave, 0 to 1.
         steps: when they are spent, no wider gap is looked for.
     """
     ceiling = gap_ceiling(problem.demands)
@@ -46,12 +50,25 @@ def place(problem: Problem, keep: float, steps: Steps) -> dict[int, int] | None:
             high = middle - 1
         else:
             best, low = wider, middle
-    wishes = problem.wishes
-    if not wishes:
+    if not problem.wishes:
         return best
-    gap = round(keep * low)
-    packer = Packer(problem.periods, problem.pinned, wishes)
-    return packer.attempt([d + gap for d in problem.durations], steps, 0) or best
+    lengths = [d + ceil(headroom * low) for d in problem.durations]
+    packer = Packer(problem.periods, problem.pinned, problem.wishes)
+    return packer.attempt(lengths, steps, 0) or _nearer(problem, best, lengths, steps)
+
+
+def _nearer(
+    problem: Problem, starts: Mapping[int, int], lengths: Sequence[int], steps: Steps
+) -> dict[int, int]:
+    """The starts, with those that ask for one moved towards it as far as there is room."""
+    board = Board(problem.periods, lengths, steps)
+    for slot, start in starts.items():
+        board.place(slot, start)
+    for slot in sorted(problem.wishes, key=lambda i: (problem.periods[i], i)):
+        period, wish, old = problem.periods[slot], problem.wishes[slot], board.remove(slot)
+        near = bitset.nearest(board.legal(slot), wish, period)
+        board.place(slot, min((old, *near), key=lambda s: circular_distance(s, wish, period)))
+    return board.starts
 
 
 def crowd(problem: Problem, steps: Steps, held: Mapping[int, int]) -> dict[int, int]:

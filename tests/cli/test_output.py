@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.text import Text
 
-from muxd.cli.output import clock_text, duration_text, print_json, print_table, short
+from muxd.cli.output import MANY, clock_text, duration_text, print_json, print_table, short
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,17 @@ def test_json_is_one_readable_document(capsys):
     text = capsys.readouterr().out
     assert text == '{\n  "b": "é 例",\n  "a": "x",\n  "n": null\n}\n'
     assert json.loads(text)["a"] == "x"
+
+
+def test_a_table_of_very_many_rows_looks_like_any_other(capsys):
+    """Printed plainly, for speed: the same words in the same columns."""
+    rows = [("例", "1s", None), ("b\x1b", "10m", "[x]"), ("longer name", "", "z")] * 3
+    print_table(("name", "every", "what"), rows, right=("every",))
+    few = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    print_table(("name", "every", "what"), rows * MANY, right=("every",))
+    plain = capsys.readouterr().out.splitlines()
+    assert plain[: len(few)] == few
+    assert len(plain) == 1 + len(rows) * MANY
 
 
 def test_what_is_no_json_is_refused():

@@ -45,7 +45,7 @@ class Life:
 class Town:
     """Jobs, and the core that runs them."""
 
-    def __init__(self, *jobs, launch=1.0, close=0.5, speed=1.0, **options):
+    def __init__(self, *jobs, launch=1.0, close=0.5, speed=1.0, store=None, **options):
         self.launch, self.close = launch, close
         self.lives = []
         self.browsers = []
@@ -57,7 +57,7 @@ class Town:
         self.readings = 0
         self.on_close = lambda: None
         self.events = []
-        self.store = MemoryStore()
+        self.store = MemoryStore() if store is None else store
         self.bus = Bus()
         self.clock = VirtualClock(MONDAY)
         self.core = Core(
