@@ -8,9 +8,11 @@ import sys
 
 import click
 import pytest
+import trio
 
 from muxd.cli import COMMANDS, main
 from muxd.cli.group import Entry, LazyGroup
+from muxd.control.server import serve_control
 from muxd.errors import (
     ConfigError,
     ConfigProblem,
@@ -18,6 +20,7 @@ from muxd.errors import (
     LedgerError,
     UnknownJob,
 )
+from muxd.state import StateDir
 
 
 def start(*args: str, **kwargs) -> subprocess.CompletedProcess[str]:
@@ -58,19 +61,59 @@ def test_every_command_is_there_and_helps(muxd, name):
     assert command.name == name
 
 
-def test_help_names_every_command_and_imports_none():
-    """``muxd --help`` is quick: no trio, no browser library, no rich, no plugin."""
-    code = (
-        "import sys\nfrom muxd.cli import main\n"
-        "try: main(['--help'], prog_name='muxd')\nexcept SystemExit as e: assert not e.code\n"
-        "slow = {'trio', 'asyncio', 'playwright', 'rich', 'pluggy', 'structlog', 'cattrs'}\n"
-        "print(slow & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "set()", done.stderr
-    for name, entry in COMMANDS.items():
+IMPORTED = """
+import sys
+before = set(sys.modules)
+from muxd.cli import main
+try:
+    main(sys.argv[1:], prog_name="muxd")
+except SystemExit as end:
+    assert not end.code
+new = {name for name in sys.modules.keys() - before if not name.startswith("_")}
+packages = {name.partition(".")[0] for name in new} - sys.stdlib_module_names
+print(*sorted(packages - {"muxd"}))
+print(*sorted(name for name in new if name.startswith("muxd.")))
+"""
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_names_every_command_and_imports_none(option):
+    """``muxd --help`` is quick: it imports click, the table of commands, and nothing else."""
+    command = [sys.executable, "-c", IMPORTED, option]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-2:] == ["click", "muxd.cli muxd.cli.group"], done.stderr
+    for name, entry in COMMANDS.items() if option == "--help" else ():
         assert f"  {name} " in done.stdout
         assert entry.help in done.stdout
+
+
+async def test_status_imports_what_it_needs(tmp_path):
+    """``muxd status`` is quick: no trio, no browser library, no plugin and no solver is imported.
+
+    A module more is a decision, made here too.
+    """
+
+    class Daemon:
+        def status(self, *, upcoming):
+            return {"state": "running"}
+
+    state = StateDir(tmp_path / "state")
+    state.prepare()
+    command = [sys.executable, "-c", IMPORTED, "status", "--json", "--state-dir", str(state.root)]
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_control, Daemon(), state.socket)
+            done = await trio.run_process(command, capture_stdout=True)
+            nursery.cancel_scope.cancel()
+    packages, modules = done.stdout.decode().splitlines()[-2:]
+    assert set(packages.split()) - {"typing_extensions"} == {
+        "attr", "attrs", "cattrs", "click", "platformdirs", "rich"
+    }  # fmt: skip
+    assert modules.removeprefix("muxd.").split(" muxd.") == [
+        "blocklist", "cli", "cli.group", "cli.options", "cli.output", "cli.status", "config",
+        "configfile", "control", "control.client", "control.path", "engine", "errors", "hints",
+        "job", "overrides", "secrets", "sizes", "state", "units", "zone",
+    ]  # fmt: skip
 
 
 def test_version(muxd):
