@@ -97,7 +97,7 @@ def _print_proof(screen: Console, table: Timetable, told: Sequence[Account]) -> 
         verdict = Text("no collision, ever", "bold green")
         verdict.append(f" (checked for all {proof.pairs} pairs of jobs)", "default")
     else:
-        verdict = Text(f"{len(proof.collisions)} pairs of jobs collide", "bold red")
+        verdict = Text(f"{proof.count} pairs of jobs collide", "bold red")
     rows = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     rows.add_row("collisions", verdict)
     gap = format_duration(table.min_gap)

@@ -27,6 +27,10 @@ _BOUNDED = 400
 """More jobs than this, some of them colliding, are not bounded: it would take too long."""
 
 
+_EXPLAINED = 2_000
+"""Of more jobs than this it isn't said why each is where it is: every other would be looked at."""
+
+
 @attrs.frozen(kw_only=True)
 class Known:
     """What is known of jobs beside what they ask for; each by name."""
@@ -87,7 +91,7 @@ def accounts(
             slot=slot,
             response=plain[i],
             response_uneven=long[i],
-            reason=reason(table, slot.name, in_force=kept),
+            reason=reason(table, slot.name, in_force=kept) if len(slots) <= _EXPLAINED else "",
             declared=known.declared.get(slot.name),
             learned=known.learned.get(slot.name),
         )

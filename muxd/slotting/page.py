@@ -91,7 +91,7 @@ def _proof(table: Timetable, told: Sequence[Account]) -> Iterable[str]:
     if table.feasible:
         verdict = f'<span class="good">none, ever</span> (checked for all {pairs} pairs of jobs)'
     else:
-        verdict = f'<span class="bad">{len(table.collisions)} of {pairs} pairs of jobs</span>'
+        verdict = f'<span class="bad">{table.certificate.count} of {pairs} pairs of jobs</span>'
     facts = (
         ("collisions", verdict),
         ("smallest gap", f"{format_duration(table.min_gap)} between any two runs"),

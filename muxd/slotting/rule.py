@@ -62,6 +62,11 @@ class Certificate:
     more: bool = False
     """There may be more pairs that overlap than `collisions` names, and worse ones."""
 
+    @property
+    def count(self) -> str:
+        """How many pairs overlap, for people."""
+        return f"{'at least ' if self.more else ''}{len(self.collisions)}"
+
 
 def certify(slots: Sequence[Slot]) -> Certificate:
     """Check the pair rule for all pairs of ``slots``.

@@ -75,7 +75,7 @@ def solve(
             return Timetable(
                 slots=kept.slots,
                 moved=moved,
-                warnings=(f"{', '.join(moved)} moved to make room.",) if moved else (),
+                warnings=(f"{_listed(moved)} moved to make room.",) if moved else (),
             )
     starts = arrange(problem, headroom, steps)
     warnings: list[str] = []
@@ -115,5 +115,8 @@ def _infeasible(problem: Problem, steps: Steps) -> list[str]:
 
 
 def _moved_sentence(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    return f"The whole timetable had to be planned anew: {shown} moved."
+    return f"The whole timetable had to be planned anew: {_listed(names)} moved."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -140,7 +140,7 @@ def _headline(table: Timetable) -> str:
     jobs = f"{len(table.slots)} jobs on one browser"
     if table.feasible:
         return f"{jobs}: no two runs ever collide"
-    return f"{jobs}: {len(table.collisions)} pairs of them can't avoid each other"
+    return f"{jobs}: {table.certificate.count} pairs of them can't avoid each other"
 
 
 def _subtitle(table: Timetable) -> str:
