@@ -1,4 +1,4 @@
-"""How much memory the browser takes: its driver, itself and all its helpers."""
+"""How much the browser takes: its driver, itself and all its helpers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["process_memory", "tree_memory"]
+__all__ = ["process_memory", "tree_cpu", "tree_memory"]
 
 _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 
@@ -23,15 +23,31 @@ def tree_memory(pid: int) -> int | None:
     Returns:
       Bytes; None if the browser is gone.
     """
+    found = [size for each in _tree(pid) if (size := _memory(each)) is not None]
+    return sum(found) if found else None
+
+
+def tree_cpu(pid: int) -> float:
+    """The CPU time of the browser with this main process, its driver and its helpers, seconds.
+
+    Helpers that have ended count, if they have been waited for. 0 if the browser is gone.
+    """
+    total = 0.0
+    for process in _tree(pid):
+        with contextlib.suppress(psutil.Error):
+            total += sum(process.cpu_times()[:4])
+    return total
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    """The browser with this main process, the driver above it, all below; none if it is gone."""
     try:
         browser = psutil.Process(pid)
         driver = browser.parent()
         root = driver if driver is not None and driver.ppid() == os.getpid() else browser
-        processes = [root, *root.children(recursive=True)]
+        return [root, *root.children(recursive=True)]
     except psutil.Error:
-        return None
-    found = [size for each in processes if (size := _memory(each)) is not None]
-    return sum(found) if found else None
+        return []
 
 
 def process_memory(folder: Path) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from muxd.browser.launch import LaunchPlan
     from muxd.config import Config
 
-__all__ = ["browser", "found_browser", "launch_plan"]
+__all__ = ["browser", "found_browser", "launch_plan", "words"]
 
 
 def launch_plan(config: Config) -> LaunchPlan:
@@ -86,7 +86,7 @@ def install(config: Config) -> None:
         found = install_browser(
             lambda step: click.echo(step, err=True), engine=config.browser.engine
         )
-    click.echo(f"browser: {_words(found)}")
+    click.echo(f"browser: {words(found)}")
 
 
 @browser.command(epilog=epilog(("muxd browser show --json", "for programs")))
@@ -107,8 +107,9 @@ def show(config: Config, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(f"browser: {_words(found)}")
+        click.echo(f"browser: {words(found)}")
 
 
-def _words(found: FoundBrowser) -> str:
+def words(found: FoundBrowser) -> str:
+    """Which browser it is, for people."""
     return f"{found.path}, {found.source}" if found.path else found.source

@@ -23,7 +23,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 engine_option = click.option(
     "--engine",
     type=click.Choice([engine.value for engine in Engine]),
-    help="The kind of browser. [default: [browser] engine, chromium]",
+    metavar="ENGINE",
+    help=f"The kind of browser: {', '.join(Engine)}. [default: [browser] engine]",
 )
 """Adds ``--engine``, which sets ``browser.engine``."""
 

@@ -27,6 +27,7 @@ WITHOUT_PLUGINS = {
     ("config",): 0,
     ("config", "--json"): 0,
     ("browser", "show"): None,
+    ("doctor", "--engine", "webkit"): None,
     ("plugins", "disable", "trap"): 0,
     ("plugins", "enable", "trap"): 0,
     ("--help",): 0,
