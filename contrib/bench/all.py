@@ -90,7 +90,7 @@ def main() -> None:
     """Measure, print and write."""
     names = [entry.name for entry in ENTRIES]
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--rounds", type=int, default=20, help="how many (default: 20)")
+    parser.add_argument("--rounds", type=int, default=20, help="2 or more (default: 20)")
     parser.add_argument(
         "--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
     )
@@ -100,6 +100,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="(default: build/bench)")
     parser.add_argument("--keep", type=Path, help="keep the environments there, and use them again")
     options = parser.parse_args()
+    if options.rounds < 2:
+        parser.error("--rounds: 2 or more")
     with contextlib.ExitStack() as stack:
         place = options.keep
         if place is None:
