@@ -19,7 +19,7 @@ from muxd.release import Cause, Release
 from muxd.writer import RecordWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from muxd.abc import Store
     from muxd.bus import Bus
@@ -92,6 +92,10 @@ class RunBook:
     def waiting(self) -> tuple[Release, ...]:
         """The releases that wait for the browser, oldest first."""
         return tuple(live.release for live in self._waiting.values())
+
+    def waits(self, *, but: Container[str] = ()) -> bool:
+        """True while a run waits for the browser whose id is not among these."""
+        return any(live.release.id not in but for live in self._waiting.values())
 
     @property
     def running(self) -> Record | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import insort
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -86,12 +87,20 @@ class Overdue:
 
 
 class Backlog:
-    """Overdue releases, handed out one at a time, the most overdue for its interval first."""
+    """Overdue releases, handed out one at a time, the most overdue for its interval first.
+
+    Of jobs with one interval the order is the same at any time: so each interval has a queue, and to
+    take the next costs O(log n) and a look at the first of each queue.
+    """
 
     def __init__(self) -> None:
         """Make an empty one."""
         # {job name: its items}, each list oldest first and never empty
         self._items: dict[str, list[Overdue]] = {}
+        # {interval: a heap of (since, -priority, job name, number, the oldest item of that job)}.
+        # What is no job's oldest any more is passed over.
+        self._queues: dict[int, list[tuple[float, int, str, int, Overdue]]] = {}
+        self._count = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._items.values()))
@@ -106,7 +115,9 @@ class Backlog:
     def add(self, *items: Overdue) -> None:
         """Put in."""
         for item in items:
-            insort(self._items.setdefault(item.job.name, []), item, key=lambda one: one.instant)
+            own = list(self._items.get(item.job.name, ()))
+            insort(own, item, key=lambda one: one.instant)
+            self._put(item.job.name, own)
 
     def take(
         self, now: float, *, later: Callable[[Overdue], bool] = lambda _: False
@@ -116,9 +127,7 @@ class Backlog:
         Most intervals overdue first, then the higher priority, then the name; of one job's the
         oldest.
         """
-        candidates = [items[0] for items in self._items.values() if not later(items[0])]
-        if not candidates:
-            return None
+        candidates = filter(None, [self._first(each, later) for each in list(self._queues)])
         chosen = min(
             candidates,
             key=lambda item: (
@@ -126,19 +135,52 @@ class Backlog:
                 -item.job.priority,
                 item.job.name,
             ),
+            default=None,
         )
-        self._put(chosen.job.name, self._items[chosen.job.name][1:])
+        if chosen is not None:
+            self._put(chosen.job.name, self._items[chosen.job.name][1:])
         return chosen
 
     def withdraw(self, job: str, *, but: int = 0) -> tuple[Overdue, ...]:
         """Take out all of one job, but for so many of the newest; oldest first."""
         own = self._items.get(job, [])
         split = max(len(own) - but, 0)
-        self._put(job, own[split:])
+        if split:
+            self._put(job, own[split:])
         return tuple(own[:split])
 
+    def _first(self, interval: int, later: Callable[[Overdue], bool]) -> Overdue | None:
+        """The first of the jobs with this interval that is not for `later`."""
+        queue, passed, found = self._queues[interval], [], None
+        while queue and found is None:
+            if not self._is_oldest(queue[0][-1]):
+                heapq.heappop(queue)
+            elif later(queue[0][-1]):
+                passed.append(heapq.heappop(queue))
+            else:
+                found = queue[0][-1]
+        for row in passed:
+            heapq.heappush(queue, row)
+        if not queue:
+            del self._queues[interval]
+        return found
+
+    def _is_oldest(self, item: Overdue) -> bool:
+        own = self._items.get(item.job.name)
+        return own is not None and own[0] is item
+
     def _put(self, job: str, items: list[Overdue]) -> None:
-        if items:
-            self._items[job] = items
-        else:
-            self._items.pop(job, None)
+        before = self._items.pop(job, None)
+        if not items:
+            return
+        self._items[job] = items
+        oldest = items[0]
+        if before is not None and before[0] is oldest:
+            return
+        self._count += 1
+        queue = self._queues.setdefault(oldest.job.interval, [])
+        row = (oldest.since, -oldest.job.priority, job, self._count, oldest)
+        heapq.heappush(queue, row)
+        if len(queue) > 2 * len(self._items) + 16:
+            queue[:] = [row for row in queue if self._is_oldest(row[-1])]
+            heapq.heapify(queue)

@@ -22,9 +22,7 @@ _E = TypeVar("_E", bound=BaseException)
 class Performance:
     """One body at work. It ends by itself, by cancellation, or is let go and left behind."""
 
-    def __init__(
-        self, body: Body, run: Run, *, tell: Callable[[], object] = lambda: None
-    ) -> None:
+    def __init__(self, body: Body, run: Run, *, tell: Callable[[], object] = lambda: None) -> None:
         """Make one; it does nothing before `run`. `tell` is called when it has ended."""
         self._body, self._run, self._tell = body, run, tell
         self._scope = trio.CancelScope()

@@ -293,8 +293,7 @@ class Scheduler:
 
     def _is_busy(self) -> bool:
         """True while a run is in progress, or waits for the browser."""
-        waiting = (release.id for release in self._book.waiting)
-        return self._book.running is not None or any(id_ not in self._aside for id_ in waiting)
+        return self._book.running is not None or self._book.waits(but=self._aside)
 
     def _put_off(self, due: Due) -> None:
         """It had a gap, but the browser is busy beyond its slots: another gap, once it isn't."""

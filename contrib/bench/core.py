@@ -17,6 +17,7 @@ import pstats
 import statistics
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -30,7 +31,7 @@ from muxd.bus import Bus
 from muxd.civil import Calendar
 from muxd.config import SlottingConfig
 from muxd.core import Core
-from muxd.simulation.leap import run_virtual
+from muxd.simulation.leap import LeapingClock
 from muxd.simulation.life import at_once
 from muxd.testing import FakePages, MemoryStore, VirtualClock
 
@@ -98,7 +99,12 @@ async def idle_body(run: object) -> str:
 
 
 async def work(
-    jobs: int, at_once_: int, runs: int, steps: Steps | None
+    jobs: int,
+    at_once_: int,
+    runs: int,
+    *,
+    steps: Steps | None = None,
+    profile: cProfile.Profile | None = None,
 ) -> list[tuple[float, Counter[str]]]:
     """Make so many runs; gives the processor time of each chunk, and what was counted in it."""
     store, bus, interval = MemoryStore(), Bus[Any](), jobs // at_once_
@@ -126,8 +132,13 @@ async def work(
         slotting=SlottingConfig(max_utilisation=10),
         in_thread=at_once,
     )
+
+    def counted() -> Counter[str]:
+        found = Counter(steps.counts if steps else ())
+        found.update(ended=sum(core.book.counts.values()), published=bus.published)
+        return found
+
     chunks: list[tuple[float, Counter[str]]] = []
-    seconds = runs / CHUNKS / at_once_
     async with store.open(), trio.open_nursery() as outer:
         outer.start_soon(core.book.run)
         await core.recover()
@@ -138,18 +149,18 @@ async def work(
             await trio.sleep(WARM_UP / at_once_ + 0.5)  # between two releases
             if steps is not None:
                 trio.lowlevel.add_instrument(steps)
+            if profile is not None:
+                profile.enable()
             for _ in range(CHUNKS):
-                begun, before = time.process_time(), Counter(steps.counts if steps else ())
-                before |= {"ended": sum(core.book.counts.values()), "published": bus.published}
-                await trio.sleep(seconds)
-                took = time.process_time() - begun
-                after = Counter(steps.counts if steps else ())
-                after |= {"ended": sum(core.book.counts.values()), "published": bus.published}
-                chunks.append((took, after - before))
+                begun, before = time.process_time(), counted()
+                await trio.sleep(runs / CHUNKS / at_once_)
+                chunks.append((time.process_time() - begun, counted() - before))
+            if profile is not None:
+                profile.disable()
             core.stop()
         await core.book.finish()
         outer.cancel_scope.cancel()
-    assert set(core.book.counts.values()) <= {0, sum(core.book.counts.values())}, core.book.counts
+    assert set(core.book.counts.values()) == {0, len(store.records)}, core.book.counts
     return chunks
 
 
@@ -176,22 +187,25 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1, help="releases a second (default: 1)")
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
     options = parser.parse_args()
-    chunks = run_virtual(lambda: work(options.jobs, options.at_once, options.runs, None), seed=1)
+
+    def run(runs: int, **watching: Any) -> list[tuple[float, Counter[str]]]:
+        made = partial(work, options.jobs, options.at_once, runs, **watching)
+        return trio.run(made, clock=LeapingClock())
+
+    chunks = run(options.runs)
     rates = [counts["ended"] / took for took, counts in chunks]
     print(
         f"{statistics.median(rates):.0f} runs a second of processor time "
         f"({min(rates):.0f} to {max(rates):.0f} in {CHUNKS} parts of {chunks[0][1]['ended']} runs)"
     )
-    counted = run_virtual(lambda: work(options.jobs, options.at_once, 1000, Steps()), seed=1)
+    counted = run(1000, steps=Steps())
     total = sum((counts for _, counts in counted), Counter[str]())
     for what in ("tasks", "steps", "turns", "published"):
         print(f"{total[what] / total['ended']:8.2f} {what} a run")
     if options.profile:
         profile = cProfile.Profile()
-        profile.enable()
-        run_virtual(lambda: work(options.jobs, options.at_once, options.runs, None), seed=1)
-        profile.disable()
-        by_file(profile, options.runs + WARM_UP)
+        run(options.runs, profile=profile)
+        by_file(profile, options.runs)
 
 
 if __name__ == "__main__":
