@@ -1,6 +1,6 @@
 """What an idle muxd costs: how often its processes wake up while no job is due, and for how long.
 
-    python contrib/bench/idle.py [--seconds 60] [--settle 75] [--after-run]
+    python contrib/bench/idle.py [--seconds 60] [--settle 150] [--after-run]
 
 A real daemon with a real Chromium and sixteen jobs, the next of which is due in hours. When it has
 settled it is left alone, and then read from /proc how often each of its processes went to sleep
@@ -130,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--seconds", type=float, default=60, help="how long (default: 60)")
     parser.add_argument(
-        "--settle", type=float, default=75, help="how long to wait before, seconds (default: 75)"
+        "--settle", type=float, default=150, help="how long to wait before, seconds (default: 150)"
     )
     parser.add_argument("--after-run", action="store_true", help="run a job first")
     options = parser.parse_args()

@@ -1,0 +1,73 @@
+"""While nothing is due, nothing is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import trio
+from town import MB, Town, a_job
+
+from muxd.control.server import serve_control
+from muxd.guard.watch import SLOW, Watch
+from muxd.recycling import Limits
+from muxd.retention import keep_in_shape
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+class Steps(trio.abc.Instrument):
+    """Counts the steps of tasks, by their names."""
+
+    def __init__(self):
+        self.counts = Counter()
+
+    def before_task_step(self, task):
+        self.counts[task.name.rpartition(".")[2]] += 1
+
+
+async def wake_ups(seconds, tmp_path, *, run_first):
+    """The steps of all tasks of a daemon with 16 jobs, none due, over so long."""
+    jobs = [a_job(f"job-{n}", "1d", f"{20 * 60 + n}m", duration="20s") for n in range(16)]
+    limits = Limits(age=DAY, memory=1000 * MB)
+    town, steps = Town(*jobs, limits=limits), Steps()
+    async with trio.open_nursery() as nursery, town.alive() as town:
+        core = town.core
+        await nursery.start(serve_control, core, tmp_path / "socket")
+        nursery.start_soon(
+            lambda: keep_in_shape(
+                town.store, keep=DAY, max_runs=100, real_now=town.clock.now, lulls=core.lulls
+            )
+        )
+        await trio.sleep(10)
+        if run_first:
+            await core.book.wait_ended((await core.request("job-3")).id)
+        await trio.sleep(600)
+        trio.lowlevel.add_instrument(steps)
+        await trio.sleep(seconds)
+        trio.lowlevel.remove_instrument(steps)
+        nursery.cancel_scope.cancel()
+    steps.counts -= Counter({trio.lowlevel.current_task().name.rpartition(".")[2]: 1})  # our own
+    return dict(steps.counts)
+
+
+async def test_in_an_idle_hour_nobody_takes_a_step(autojump_clock, tmp_path):
+    """No task of the core, its upkeep and the control socket wakes up."""
+    assert await wake_ups(HOUR, tmp_path, run_first=False) == {}
+
+
+async def test_in_an_idle_hour_after_a_run_nobody_takes_a_step(autojump_clock, tmp_path):
+    """What a run gives occasion for (its memory, the next page, the ledger) is over in minutes."""
+    assert await wake_ups(HOUR, tmp_path, run_first=True) == {}
+
+
+def test_the_guard_of_an_idle_daemon_asks_every_15_seconds():
+    """One question and one answer: 240 an hour each."""
+    watch, now, asked = Watch(limit=30), 0.0, 0
+    watch.begin(now)
+    while (now := watch.next_look) < HOUR:
+        assert watch.look(now) == "ask"
+        watch.answered(now, now)
+        asked += 1
+    assert SLOW == 15
+    assert asked == 240
