@@ -5,7 +5,8 @@
 For each number a real daemon with a real Chromium is started twice on the same state directory: the
 first start makes the timetable, the second keeps it. Then what commands take, from outside. Linux only.
 
-start      from the command to "started", seconds: first, again. The browser's launch is part of it.
+start      from the command to "started", seconds, first and again; the browser's launch is part of it
+work       processor time of the daemon and its guard until then, seconds, first and again
 muxd       memory of the daemon and its guard (PSS), MB; the browser and its driver not counted
 status     median of the answers on the control socket, ms: `muxd status`, a page of `--jobs`
 release    taking a release and finding the job's next place, microseconds of processor time
@@ -43,7 +44,7 @@ from muxd.slotting import solve
 from muxd.state import StateDir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from muxd.running import Run
 
@@ -77,13 +78,15 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     commands: dict[str, dict[str, float]] = {}
-    columns = ("jobs", "start", "again", "muxd", "status", "page", "release", "gap")
-    print("".join(f"{column:>9}" for column in columns), flush=True)
+    columns = (
+        "jobs", "start", "again", "work", "work again", "muxd", "status", "page", "release", "gap"
+    )  # fmt: skip
+    print("".join(f"{column:>11}" for column in columns), flush=True)
     for count in options.jobs:
         with tempfile.TemporaryDirectory(prefix="muxd-scale-") as folder:
             row = {"jobs": count, **measured(Path(folder), count, commands), **core(count)}
         rows.append(row)
-        print("".join(f"{row[column]:>9.4g}" for column in columns), flush=True)
+        print("".join(f"{row[column]:>11.4g}" for column in columns), flush=True)
     print(f"\ncommands beside {options.jobs[-1]} jobs, median seconds: wall, processor")
     for name, took in commands.items():
         print(f"  {name:22} {took['wall']:.3f}  {took['processor']:.3f}")
@@ -100,11 +103,10 @@ def measured(folder: Path, count: int, commands: dict[str, dict[str, float]]) ->
         f'[plugins]\njobs_dirs = ["jobs"]\ndisable = {json.dumps(others)}\n'
         f'[daemon]\nstate_dir = "state"\n'
     )
-    with daemon(folder) as (_, first):
-        pass
-    with daemon(folder) as (process, again):
-        guard = psutil.Process(process.pid)
-        ours = [guard, *(child for child in guard.children(recursive=True) if is_ours(child))]
+    with daemon(folder) as (ours, first):
+        work = processor_time(ours)
+    with daemon(folder) as (ours, again):
+        work_again = processor_time(ours)
         memory = sum(each.memory_full_info().pss for each in ours)
         client = ControlClient(StateDir(folder / "state"))
         told = {
@@ -115,9 +117,16 @@ def measured(folder: Path, count: int, commands: dict[str, dict[str, float]]) ->
     return {
         "start": first,
         "again": again,
+        "work": work,
+        "work again": work_again,
         "muxd": memory / 1e6,
         **{name: 1000 * seconds for name, seconds in told.items()},
     }
+
+
+def processor_time(processes: Iterable[psutil.Process]) -> float:
+    """Of all of them together, so far, seconds."""
+    return float(sum(sum(each.cpu_times()[:2]) for each in processes))
 
 
 def is_ours(process: psutil.Process) -> bool:
@@ -126,8 +135,8 @@ def is_ours(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def daemon(folder: Path) -> Iterator[tuple[subprocess.Popen[str], float]]:
-    """A daemon that is up, and after how many seconds it was."""
+def daemon(folder: Path) -> Iterator[tuple[list[psutil.Process], float]]:
+    """A guard and its daemon that is up, and after how many seconds it was."""
     begun = time.perf_counter()
     command = [sys.executable, "-m", "muxd", "start", "--log-format", "json"]
     with (folder / "stderr").open("w") as errors:
@@ -141,7 +150,9 @@ def daemon(folder: Path) -> Iterator[tuple[subprocess.Popen[str], float]]:
                 break
         else:
             raise SystemExit((folder / "stderr").read_text())
-        yield process, time.perf_counter() - begun
+        took = time.perf_counter() - begun
+        guard = psutil.Process(process.pid)
+        yield [guard, *filter(is_ours, guard.children(recursive=True))], took
     finally:
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
