@@ -77,6 +77,8 @@ def test_each_kind_is_refused_alone_and_nothing_after_it_was_lifted(drive, way):
             await blocking.apply(block, page)
             await load(page, site.url + "/heavy")
             assert asked(site) == HEAVY - missing
+            inside = page.locator("img[src^=data]")  # a picture that is no request
+            assert await inside.evaluate("img => img.naturalWidth") == 1
             await blocking.lift()
 
     drive(test)
