@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-import attrs
 import psutil
 import structlog
 import trio
@@ -14,6 +13,7 @@ from playwright.async_api import Error
 from muxd.abc import Lease, PageSource
 from muxd.bridge import bridged
 from muxd.browser.blocking import open_blocking
+from muxd.browser.closing import Account, Closer, is_closed
 from muxd.browser.driver import open_driver
 from muxd.browser.evidence import observe
 from muxd.browser.launch import launch_error
@@ -26,14 +26,13 @@ from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
 from muxd.browser.tracer import Tracer, dropped
 from muxd.errors import BrowserLost, BrowserUnusable, PageCrashed, SessionError, WorldError
-from muxd.left import Left
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import BrowserContext
 
     from muxd.browser.blocking import Blocking, RoutedBlocking
     from muxd.browser.launch import LaunchPlan
@@ -60,8 +59,6 @@ SAVE_BOUND = 10.0
 """How long reading a session's state may take, seconds."""
 NOTICE = 1.0
 """How long a death may take to be noticed after a call has failed because of it, seconds."""
-FUTILE = 3
-"""How often pages are told to close, without one that does, before the browser is given up."""
 CLOSE_BOUND = 5.0
 """How long the browser may take to close, seconds."""
 
@@ -79,23 +76,6 @@ async def _within(
     """
     with trio.fail_after(seconds):
         return await bridged(call)(*args, **kwargs)
-
-
-@attrs.frozen(eq=False)
-class _Account:
-    """What is found of one run; its parts become those of the lease."""
-
-    errors: list[Exception] = attrs.field(factory=list)
-    left: Left = attrs.field(factory=Left)
-    harms: list[str] = attrs.field(factory=list)
-    pages: set[Page] = attrs.field(factory=set)
-    """Those that have been counted, or need not be."""
-
-    def count_pages(self, pages: Iterable[Page]) -> None:
-        """Count those that the run left, each once."""
-        new = set(pages) - self.pages
-        self.pages.update(new)
-        self.left["page"] += len(new)
 
 
 class Generation(PageSource):
@@ -126,14 +106,21 @@ class Generation(PageSource):
         self._sessions = sessions
         self._profile = profile
         self._scratch = scratch
-        self._keepers = list(main.pages)
         main.on("close", self._on_close)
         self._traces = Traces(main, browser)
         self._blocking = blocking
         self._leftovers = leftovers
         self._shelf = Shelf(main, sessions, leftovers)
+        self._closer = Closer(
+            main,
+            browser,
+            self._shelf,
+            leftovers,
+            is_lost=self._lost.is_set,
+            give_up=self._give_up,
+        )
         self._page_crashed = trio.Event()
-        self._account = _Account()  # of the lease that is out
+        self._account = Account()  # of the lease that is out
         self._leased = False
         self._bound = CLEAN_BOUND  # of taking away what it leaves
         self._closing = False
@@ -155,7 +142,7 @@ class Generation(PageSource):
         assert not self._leased, "a lease is out already"
         self._leased = True
         self._bound = CLEAN_BOUND
-        context, account = self._main, _Account()
+        context, account = self._main, Account()
         try:
             if self.lost is not None:
                 raise self.lost
@@ -210,7 +197,7 @@ class Generation(PageSource):
             if not done:  # or half of it would be charged to the next run
                 with trio.CancelScope(shield=True):
                     self._bound, self._tracer = CLEAN_BOUND, None
-                    await self._clean(self._main, _Account())
+                    await self._clean(self._main, Account())
         with trio.move_on_after(SWEEP_BOUND):  # a disk that hangs holds up no run
             await trio.to_thread.run_sync(
                 sweep, self._scratch, self._shelf.traces, abandon_on_cancel=True
@@ -236,7 +223,7 @@ class Generation(PageSource):
     async def revoke(self, lease: Lease) -> None:
         """Close the lease's pages, so that calls in flight end; bounded by `REVOKE_BOUND`."""
         with trio.move_on_after(REVOKE_BOUND) as scope:
-            await self._close_pages(lease.context, self._account)
+            await self._closer.close_pages(lease.context, self._account)
         self._bound = LAST_BOUND if scope.cancelled_caught else CLEAN_BOUND
 
     def kill(self, reason: str) -> None:
@@ -253,7 +240,7 @@ class Generation(PageSource):
         """
         if session in (MAIN, FRESH):
             return  # the profile keeps itself; a fresh session is not kept
-        if error := self._take_error():
+        if error := self._closer.take_error():
             lease.errors.append(error)
         try:
             try:
@@ -292,29 +279,31 @@ class Generation(PageSource):
         """What the pages of the lease show, within `EVIDENCE_BOUND`. Never raises."""
         if self._lost.is_set():
             return Observation(missing={"pages": f"the browser was lost: {self.lost}"})
-        if error := self._take_error():
+        if error := self._closer.take_error():
             lease.errors.append(error)
-        others = (page for page in lease.context.pages if page not in (lease.page, *self._keepers))
+        others = (
+            page for page in lease.context.pages if page not in (lease.page, *self._closer.keepers)
+        )
         return await observe(
             [lease.page, *others], lease.context, self._tracer, folder, stray=lease.errors.append
         )
 
-    async def _clean(self, context: BrowserContext, account: _Account) -> None:
+    async def _clean(self, context: BrowserContext, account: Account) -> None:
         """Leave nothing of a run behind, or kill the browser."""
         stain = None
         with trio.move_on_after(self._bound) as scope:
             if not self._lost.is_set():
                 try:
                     stuck = await self._close_and_drop(context, account)
-                    await self._close_contexts(context, account)
+                    await self._closer.close_contexts(context, account)
                     await self._blocking.lift()
                     stain = await self._traces.undo(account.left) or stuck
                     # There and back: what the browser told before this has reached the listeners.
                     account.left.update(await self._leftovers.take_away())
                 except Exception as error:
-                    if not _is_closed(error):
+                    if not is_closed(error):
                         account.errors.append(error)
-                if raised := self._take_error():
+                if raised := self._closer.take_error():
                     account.errors.append(raised)
         if scope.cancelled_caught:
             self._give_up(f"the run's pages would not close in {self._bound:g} s")
@@ -322,7 +311,7 @@ class Generation(PageSource):
         elif stain is not None:
             self._give_up(f"{stain}, which can't be undone")
 
-    async def _close_and_drop(self, context: BrowserContext, account: _Account) -> str | None:
+    async def _close_and_drop(self, context: BrowserContext, account: Account) -> str | None:
         """Close the pages; meanwhile throw away the trace, which only concerns the driver."""
         stuck = None
 
@@ -332,66 +321,12 @@ class Generation(PageSource):
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(drop)
-            await self._close_pages(context, account)
+            await self._closer.close_pages(context, account)
         return stuck
 
-    async def _close_pages(self, context: BrowserContext, account: _Account) -> None:
-        """Close all pages of a run, those too that open meanwhile. Unbounded: the caller bounds."""
-        futile = 0
-        staying = {*self._keepers, *self._shelf.pages}
-        while pages := [page for page in context.pages if page not in staying]:
-            account.count_pages(pages)
-            async with trio.open_nursery() as insisting:
-                insisting.start_soon(self._leftovers.insist)
-                async with trio.open_nursery() as nursery:
-                    for page in pages:
-                        nursery.start_soon(self._close, page, account)
-                insisting.cancel_scope.cancel()
-            if self._lost.is_set():
-                return
-            futile = futile + 1 if not any(page.is_closed() for page in pages) else 0
-            if futile == FUTILE:
-                self._give_up("Playwright's connection is broken")
-
-    async def _close_contexts(self, own: BrowserContext, account: _Account) -> None:
-        """Close all contexts but the shared one and those of pages that are ready: the run's."""
-        staying = {self._main, *self._shelf.contexts}
-        for attempt in range(FUTILE):
-            contexts = [each for each in self._browser.contexts if each not in staying]
-            if not contexts or self._lost.is_set():
-                return
-            if attempt == 0:
-                account.left["context"] += len([each for each in contexts if each is not own])
-            for each in contexts:
-                await self._close(each, account)
-        self._give_up("Playwright's connection is broken")
-
-    async def _close(self, what: Page | BrowserContext, account: _Account) -> None:
-        """Close it; an error of a listener, which any call may raise instead, is kept."""
-        if error := self._take_error():
-            account.errors.append(error)
-        try:
-            await bridged(what.close)()
-        except Exception as error:
-            if not _is_closed(error):
-                account.errors.append(error)
-
     def _log_late(self) -> None:
-        if late := self._take_error():
+        if late := self._closer.take_error():
             structlog.get_logger().warning("a listener raised after its run", error=repr(late))
-
-    def _take_error(self) -> Exception | None:
-        """What a listener raised, before the next call by anybody would raise it.
-
-        Playwright has no public way to ask. Should its insides change, such an error comes out of
-        our own next call, and is charged all the same.
-        """
-        connection = getattr(getattr(self._browser, "_impl_obj", None), "_connection", None)
-        error = getattr(connection, "_error", None)
-        if not isinstance(error, Exception) or connection is None:
-            return None
-        connection._error = None
-        return None if _is_closed(error) else error
 
     def _on_close(self, _context: BrowserContext) -> None:
         if not self._closing:
@@ -497,11 +432,6 @@ async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers 
         if isinstance(error, Error):
             raise BrowserLost(f"the browser was lost as it launched: {error.message}") from error
         raise
-
-
-def _is_closed(error: BaseException) -> bool:
-    """True if it says only that a page or context is closed: by us, or with its browser."""
-    return isinstance(error, Error) and ("closed" in error.message or "crashed" in error.message)
 
 
 def _leader(plan: LaunchPlan) -> WatchedProcess | None:

@@ -198,7 +198,7 @@ def open_house(folder, url, *, args=()):
             runner = Runner(book, bodies, real_now=time.time, evidence=evidence, leaks=leaks)
             supervisor = Supervisor(
                 partial(open_generation, plan=plan, sessions=sessions),
-                Worker(receive, runner, lambda _record: None),
+                Worker(receive, runner, lambda _record: None, coming=lambda: ("main",)),
                 bus,
                 real_now=time.time,
             )
