@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from muxd.cli.status import _show
+from muxd.cli.status import _show, _show_jobs
 
 JOBS = """
 import muxd
@@ -44,6 +44,19 @@ def test_jobs_shows_every_job_as_it_will_run(muxd, write):
     assert "! the phase is pinned" in result.stdout
 
 
+def test_some_jobs_by_name(muxd, write):
+    """Names with ``*`` and ``?`` choose jobs; one that chooses none is the user's mistake."""
+    write("jobs/news.py", JOBS)
+    write("muxd.toml", TOML)
+    names = [job["name"] for job in json.loads(muxd("jobs", "pr*", "--json").stdout)]
+    assert names == ["prices"]
+    names = [job["name"] for job in json.loads(muxd("jobs", "pr*", "head?ines", "--json").stdout)]
+    assert names == ["headlines", "prices"]
+    none = muxd("jobs", "pr")
+    assert none.exit_code == 2
+    assert "no job is named pr " in none.stderr
+
+
 def test_jobs_for_programs(muxd, write):
     """``--json`` is one list with stable keys and seconds, sorted by name."""
     write("jobs/news.py", JOBS)
@@ -65,6 +78,7 @@ def test_jobs_for_programs(muxd, write):
         "misfire": "run_once",
         "expects_result": False,
         "idempotent": False,
+        "block": None,
         "description": "Read the [bold]headlines[/bold].",
     }
     assert (prices["name"], prices["enabled"], prices["session"]) == ("prices", False, "fresh")
@@ -287,3 +301,22 @@ def test_status_of_a_daemon_that_starts_has_no_empty_table(capsys):
     assert not shown.endswith("\n\n")
     _show(told | {"upcoming": [{"job": "a", "at": "2026-01-31T09:15:00.000000Z"}]}, 0.0)
     assert "next" in capsys.readouterr().out
+
+
+def test_a_page_of_jobs_is_readable(capsys):
+    """A line a job in local time, what is paused with its note, and how to go on."""
+    job = {"name": "a", "plugin": "p", "interval": 3600, "phase": 60, "duration": 5, "priority": 50}
+    told = {
+        "jobs": [
+            {**job, "next_at": "2024-01-01T00:01:00Z", "paused": None},
+            {**job, "name": "b", "next_at": None, "paused": "site is down"},
+        ],
+        "total": 7,
+        "timezone": "Europe/Berlin",
+        "next": "b",
+    }
+    _show_jobs(told, 1704067200.0)
+    _, first, second, _, rest = capsys.readouterr().out.splitlines()
+    assert first.split() == ["a", "1h", "1m", "5s", "01:01:00"]
+    assert second.split() == ["b", "1h", "1m", "5s", "-", "paused:", "site", "is", "down"]
+    assert rest == "2 of 7 jobs; go on with --after b"
