@@ -13,8 +13,8 @@ recycled, it is one line through all.
 
 The verdicts: each memory's line moves by 5 % at most from one end to the other; the median time of the
 last tenth of the runs is within 5 % of that of the first tenth after the warm-up; not one handle,
-process or temporary file more in the last quarter than in the first (medians). The exit code is 0 if
-all hold, else 1. Linux only.
+process or temporary file more in the last quarter than in the first (the least of each: what comes and
+goes only adds to that). The exit code is 0 if all hold, else 1. Linux only.
 """
 
 from __future__ import annotations
@@ -167,8 +167,7 @@ def judge(samples: Sequence[Sample], seconds: Sequence[float]) -> list[Verdict]:
     quarter = len(warm) // 4
     for what in COUNTS:
         before, after = (
-            statistics.median_low(getattr(each, what) for each in part)
-            for part in (warm[:quarter], warm[-quarter:])
+            min(getattr(each, what) for each in part) for part in (warm[:quarter], warm[-quarter:])
         )
         name = "temporary files" if what == "temporary" else what
         verdicts.append(Verdict(name, f"{before}, then {after}", after <= before))
