@@ -29,6 +29,7 @@ start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 	@$(BIN)/muxd start --speed 60
 
 test: setup lint types ## Lint, types, all tests
+	@$(BIN)/muxd browser install --engine headless-shell
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 nightly: $(STAMP) ## Simulate 100,000 days with faults on all cores, and kill muxd 5,000 times

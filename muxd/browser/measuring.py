@@ -44,6 +44,8 @@ class Launch:
     """Until the first page of the session ``main`` is open, seconds."""
     fresh_page: float
     """The same of the session ``fresh``, with its context."""
+    cpu: float
+    """Of browser, driver and Python for all of that, seconds."""
     memory: int
     """Of driver, browser and helpers with one page open, bytes."""
 
@@ -72,7 +74,7 @@ async def measured_launch(plan: LaunchPlan) -> AsyncIterator[tuple[Generation, L
       BrowserLost: it did not launch, or gave no page.
       BrowserUnusable: it can't be launched before somebody does something.
     """
-    begun = time.perf_counter()
+    cpu, begun = time.thread_time(), time.perf_counter()
     async with open_generation(1, plan, SessionFiles(plan.profile.with_name("sessions"))) as life:
         launched = time.perf_counter() - begun
         opened = {}
@@ -87,6 +89,7 @@ async def measured_launch(plan: LaunchPlan) -> AsyncIterator[tuple[Generation, L
                 seconds=launched,
                 main_page=opened[MAIN],
                 fresh_page=opened[FRESH],
+                cpu=_cpu(life) - cpu,
                 memory=memory or 0,
             ),
         )

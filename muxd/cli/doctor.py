@@ -304,12 +304,13 @@ def _print(findings: Findings) -> None:
     launches = findings.launches
     click.echo()
     print_table(
-        ("launch", "first page", "fresh page", "memory"),
+        ("launch", "first page", "fresh page", "CPU", "memory"),
         [
             (
                 _seconds(_median([each.seconds for each in launches])),
                 _seconds(_median([each.main_page for each in launches])),
                 _seconds(_median([each.fresh_page for each in launches])),
+                _seconds(_median([each.cpu for each in launches])),
                 format_size(round(_median([each.memory for each in launches]))),
             )
         ],

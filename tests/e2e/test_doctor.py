@@ -33,7 +33,7 @@ def test_what_blocking_saves_is_shown_beside_a_running_daemon(muxd_home):
         ("browser", "ok"),
         ("launch", "ok"),
     ]
-    assert set(found["launch"]) == {"seconds", "main_page", "fresh_page", "memory"}
+    assert set(found["launch"]) == {"seconds", "main_page", "fresh_page", "cpu", "memory"}
     (page,) = found["pages"]
     assert (page["page"], page["block"], page["jobs"]) == ("the sample page", ["image"], ["plain"])
     assert (page["without"]["requests"], page["with"]["requests"]) == (27, 7)
