@@ -14,6 +14,7 @@ __all__ = ["RunIds"]
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 """Base 32 without i, l, o and u, in the order of their codes; so texts sort as numbers do."""
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 
 
 @final
@@ -33,8 +34,5 @@ class RunIds:
     def __call__(self) -> str:
         """Return the next id."""
         self._newest = max(self._newest + 1, int(self.real_now() * 1000))
-        return _base32(self._newest, 10) + _base32(secrets.randbits(20), 4)
-
-
-def _base32(number: int, length: int) -> str:
-    return "".join(_DIGITS[number >> 5 * place & 31] for place in reversed(range(length)))
+        number = self._newest << 20 | secrets.randbits(20)
+        return "".join([_PAIRS[number >> place & 1023] for place in range(60, -1, -10)])

@@ -35,6 +35,8 @@ def grave(left: Mapping[str, int]) -> Left:
 
 def in_words(left: Mapping[str, int]) -> str | None:
     """``1 process, 3 pages``, in the order of `GRAVE`; None if nothing was left."""
+    if not left:
+        return None
     order = list(GRAVE)
     kinds = sorted(
         (kind for kind, count in left.items() if count > 0),

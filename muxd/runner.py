@@ -200,9 +200,9 @@ class Runner:
         self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
         begun = trio.current_time()
         async with trio.open_nursery() as watching:
+            watching.cancel_scope.deadline = begun + job.timeout
             watching.start_soon(lost)
-            with trio.move_on_after(job.timeout):
-                await news.wait()
+            await news.wait()
             watching.cancel_scope.cancel()
         # A body that blocks the whole process can't be ended; it is late all the same.
         late = trio.current_time() - begun > job.timeout + UNWIND
@@ -279,7 +279,8 @@ def _account(
 ) -> tuple[str | None, str | None]:
     """What a run left, and its harm, in words."""
     left = Left(lease.left if lease else ())
-    left.update(tally.left if tally else ())
+    if tally is not None:
+        left.update(tally.left)
     harms = [*(lease.harms if lease else ()), *(tally.harms if tally else ())]
     if verdict.harm is not None:
         harms.insert(0, verdict.harm)

@@ -42,6 +42,13 @@ class VirtualClock(WatchingClock):
         boot = awake + self._slept
         return Readings(wall=self._start + boot + self._stepped, boot=boot, awake=awake)
 
+    def now(self) -> float:
+        """Return what the wall clock of the imagined machine shows."""
+        now = trio.current_time()
+        if self._origin is None:
+            self._origin = now
+        return self._start + (now - self._origin + self._slept) + self._stepped
+
     def step(self, seconds: float) -> None:
         """Set the wall clock forwards, or backwards if negative, as an administrator would."""
         self.read()
