@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
@@ -50,19 +51,28 @@ def draw(results: dict[str, Any]) -> str:
 def _panel(
     title: str, top: int, runs: Sequence[int], lines: dict[str, Sequence[float]]
 ) -> list[str]:
-    most = 1.1 * max(max(values) for values in lines.values())
+    highest = max(max(values) for values in lines.values())
+    step = _step(highest)
+    steps = math.ceil(highest / step)
+    most = steps * step
     across = (WIDTH - LEFT - RIGHT) / runs[-1]
 
     def y(value: float) -> float:
         return round(top + HIGH - HIGH * value / most, 1)
 
     found = [text(LEFT, top - 10, title, "strong")]
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        at = y(most * share)
+    for number in range(steps + 1):
+        at = y(number * step)
         found.append(f'<line x1="{LEFT}" y1="{at}" x2="{WIDTH - RIGHT}" y2="{at}"/>')
-        found.append(text(LEFT - 8, at + 4, f"{most * share:.0f}", "dim", "end"))
+        found.append(text(LEFT - 8, at + 4, f"{number * step:g}", "dim", "end"))
     for name, values in lines.items():
         points = (f"{LEFT + at * across:.1f} {y(v)}" for at, v in zip(runs, values, strict=True))
         found.append(f'<path class="{name}" d="M{"L".join(points)}"/>')
         found.append(text(WIDTH - RIGHT + 8, y(values[-1]) + 4, name, ""))
     return found
+
+
+def _step(highest: float) -> float:
+    """Between two lines of the grid: a round number, so that there are five at most."""
+    size: float = 10 ** math.floor(math.log10(highest))
+    return next(size * part for part in (0.2, 0.5, 1, 2) if highest <= 5 * size * part)
