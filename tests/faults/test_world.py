@@ -70,6 +70,39 @@ def test_disk_full_at_the_end(muxd_home):
     lives_on(home)
 
 
+@pytest.fixture
+def small_disk(muxd_home):
+    """The state directory is a file system of its own, of 120 MB."""
+    state = muxd_home.state
+    state.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=120M,mode=0700", "tmpfs", str(state)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield state
+    finally:
+        if muxd_home.daemon is not None and muxd_home.daemon.poll() is None:
+            muxd_home.kill()
+        subprocess.run(["umount", "--lazy", str(state)], check=True)
+
+
+def test_no_room_for_the_browser_either(muxd_home, small_disk):
+    """Not a byte is left where the profile, temporary files and traces are: runs are `ok` all the same."""
+    home = muxd_home
+    home.write("honest", HONEST)
+    home.write("fresh", HONEST.replace("honest", "fresh").replace("(", '(session="fresh", ', 1))
+    home.start()
+    lives_on(home)
+    with (small_disk / "filling").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(1 << 16)):
+            pass
+    for job in ("fresh", "honest", "fresh"):
+        record = home.json("run", job)
+        assert (record["outcome"], record["harm"], record["left"]) == ("ok", None, None)
+    (small_disk / "filling").unlink()
+    lives_on(home)
+
+
 def test_ledger_locked_by_another_process(muxd_home):
     """Runs go on; the records are in the ledger when the other lets go of it."""
     home = muxd_home
