@@ -207,7 +207,7 @@ class Slotter(ABC):
     - Where not all can avoid each other, all have a phase all the same, and the warnings say why.
 
     muxd checks the first law, and the pair rule, itself: a timetable that breaks the first is
-    refused, and the plugin left out.
+    refused, and the plugin left out. So is one whose slotter takes longer than a minute.
     """
 
     name: str

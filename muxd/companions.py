@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from muxd.bus import EventsLost
+from muxd.performance import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ async def start_sinks(
 ) -> None:
     """Have each sink told of every event from now on, until the bus is closed and drained.
 
-    One that raises is logged and told no more.
+    One that raises, whatever that is, is logged and told no more.
     """
     for plugin, sink in sinks:
         await nursery.start(partial(_feed, sink, plugin, bus), name=f"sink {sink.name}")
@@ -51,10 +52,18 @@ async def _feed(
                 continue
             try:
                 await sink.handle(event)
-            except (Exception, SystemExit):
-                structlog.get_logger().exception(
-                    "a sink raised and is left out", sink=sink.name, plugin=plugin
-                )
+            except BaseException as error:
+                # Also asyncio's cancellation or an exit, which would end muxd without a word.
+                own, cancelled = split(error)
+                if own is not None:
+                    structlog.get_logger().error(
+                        "a sink raised and is left out",
+                        sink=sink.name,
+                        plugin=plugin,
+                        exc_info=own,
+                    )
+                if cancelled is not None:
+                    raise cancelled from None
                 return
 
 
@@ -91,7 +100,10 @@ async def start_services(
 
 
 async def _serve(service: Service, plugin: str, *, task_status: trio.TaskStatus[None]) -> None:
-    """Run the service. What it raises once it has started is logged; before that, raised."""
+    """Run the service. What it raises once it has started is logged; before that, raised.
+
+    Whatever it raises: only muxd's own cancellation of it goes further.
+    """
     started = False
 
     class Status:
@@ -106,7 +118,11 @@ async def _serve(service: Service, plugin: str, *, task_status: trio.TaskStatus[
         if not started:
             raise RuntimeError("it returned without calling task_status.started()")
         log.warning("a service has ended")
-    except (Exception, SystemExit) as error:
-        if not started:
-            raise RuntimeError(f"it raised {error!r}") from error
-        log.exception("a service raised and is gone")
+    except BaseException as error:
+        own, cancelled = split(error)
+        if own is not None and (started or cancelled is not None):
+            log.error("a service raised and is gone", exc_info=own)
+        elif own is not None:
+            raise RuntimeError(f"it raised {own!r}") from own
+        if cancelled is not None:
+            raise cancelled from None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from muxd.job import Body
     from muxd.running import Run
 
-__all__ = ["Performance", "says_lost"]
+__all__ = ["Performance", "says_lost", "split"]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -46,7 +46,7 @@ class Performance:
                 except BaseException as error:
                     # SystemExit, too, ends the run and nothing else. What a group has beside our
                     # own cancellation is the body's.
-                    self.error, cancelled = _split(error)
+                    self.error, cancelled = split(error)
                     if cancelled is not None:
                         self.cancelled = cancelled
                         raise cancelled from None
@@ -94,12 +94,12 @@ def says_lost(error: BaseException) -> bool:
     )
 
 
-def _split(error: BaseException) -> tuple[BaseException | None, BaseException | None]:
-    """What is the body's own of what it raised, and what is trio's cancellation."""
+def split(error: BaseException) -> tuple[BaseException | None, BaseException | None]:
+    """What is foreign code's own of what it raised, and what is trio's cancellation of it."""
     if isinstance(error, BaseExceptionGroup):
         cancelled, own = error.split(trio.Cancelled)
         return own, cancelled
-    return error, None
+    return (None, error) if isinstance(error, trio.Cancelled) else (error, None)
 
 
 def _leaves(error: BaseException | None) -> Iterator[BaseException]:

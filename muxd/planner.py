@@ -51,7 +51,7 @@ class JobSource(Protocol):
     def slotters(self) -> Sequence[tuple[str, Slotter]]:
         """Each with its plugin's name, best first."""
 
-    def leave_out(self, plugin: str, hook: str, cause: Exception) -> Exception:
+    def leave_out(self, plugin: str, hook: str, cause: BaseException) -> Exception:
         """Leave out a plugin because of what its hook gave; return what to tell people."""
 
 
@@ -204,7 +204,7 @@ class Planner:
             )
         )
 
-    def _leave_out(self, plugin: str, cause: Exception) -> None:
+    def _leave_out(self, plugin: str, cause: BaseException) -> None:
         structlog.get_logger().error(
             str(self._plugins.leave_out(plugin, "muxd_slotter", cause)), exc_info=cause
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 from muxd.errors import InternalError
 from muxd.slotting import Demand, Timetable, solve
 from muxd.slotting.demand import DEFAULT_SPREAD
+from muxd.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +35,10 @@ ENOUGH_RUNS = 5
 
 WIDEST_SPREAD = 3.0
 """A wider spread of durations says that the runs are of several kinds; it isn't believed."""
+
+
+SOLVE_BOUND = 60.0
+"""How long a plugin's slotter may take, seconds. muxd's own takes a few for thousands of jobs."""
 
 
 def demand_of(job: Job, learned: Learned | None = None) -> Demand:
@@ -95,30 +101,68 @@ def make_timetable(
 
 
 def slot_with(
-    slotters: Iterable[tuple[str, Slotter]], failed: Callable[[str, Exception], object]
+    slotters: Iterable[tuple[str, Slotter]],
+    failed: Callable[[str, BaseException], object],
+    *,
+    bound: float = SOLVE_BOUND,
 ) -> Slot:
     """A function that has the first slotter make a timetable that keeps its first law.
 
     Args:
       slotters: each with its plugin's name, best first.
-      failed: is told of each plugin whose slotter raised or broke the law, and how.
+      failed: is told of each plugin whose slotter raised, broke the law or took too long, and how.
+      bound: how long each may take, real seconds; but for the last one, as nobody could take its
+        place. What takes longer is left to itself, in a thread of its own.
     """
     offers = list(slotters)
 
     def slot(demands: Sequence[Demand], *, fixed: Mapping[str, int], headroom: float) -> Timetable:
         while offers:
             plugin, slotter = offers[0]
-            try:
+
+            def attempt(slotter: Slotter = slotter) -> Timetable:
                 table = slotter.solve(demands, fixed=fixed, headroom=headroom)
                 check(table, demands)
-            except Exception as error:
-                del offers[0]
-                failed(plugin, error)
-            else:
                 return table
+
+            answer = _Answer(attempt)
+            if len(offers) == 1:
+                answer.find()
+            else:
+                answer.find_within(bound)
+            if (table := answer.table) is not None:
+                return table
+            del offers[0]
+            failed(plugin, answer.error)
         raise InternalError("no slotter made a timetable that can be used")
 
     return slot
+
+
+class _Answer:
+    """What became of a call of a plugin's slotter: a timetable, or an error of whatever kind."""
+
+    def __init__(self, attempt: Callable[[], Timetable]) -> None:
+        self._attempt = attempt
+        self.table: Timetable | None = None
+        self.error: BaseException = TimeoutError("its slotter never answered")
+
+    def find(self) -> None:
+        """Call it here. What it raises is its error: also an exit, which would end muxd."""
+        main = threading.current_thread() is threading.main_thread()
+        try:
+            self.table = self._attempt()
+        except BaseException as error:
+            if main and isinstance(error, KeyboardInterrupt):
+                raise  # Ctrl-C
+            self.error = error
+
+    def find_within(self, bound: float) -> None:
+        """Call it in a thread, as nothing else can be left alone, and wait so many seconds."""
+        self.error = TimeoutError(f"its slotter took longer than {format_duration(bound)}")
+        thread = threading.Thread(target=self.find, name="muxd slotter", daemon=True)
+        thread.start()
+        thread.join(bound)
 
 
 def check(table: Timetable, demands: Sequence[Demand]) -> None:

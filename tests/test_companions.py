@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from muxd.abc import Service, Sink
 from muxd.bus import Bus
@@ -95,3 +98,79 @@ async def test_a_service_that_returns_without_having_started_is_broken(autojump_
     async with trio.open_nursery() as nursery:
         await start_services([("p", Forgetful())], nursery, failed.__setitem__)
     assert "started()" in str(failed["p"])
+
+
+FATAL = [
+    asyncio.CancelledError("gone"),
+    SystemExit(0),
+    KeyboardInterrupt(),
+    GeneratorExit(),
+    BaseExceptionGroup("several", [asyncio.CancelledError(), ValueError("and this")]),
+]
+"""What would end muxd without a word."""
+
+
+@pytest.mark.parametrize("error", FATAL, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_whatever_a_service_raises_costs_nobody_else(autojump_clock, error, when):
+    """Also what is no Exception leaves out its plugin, or is logged once it has started."""
+    failed, other = {}, Scripted("other")
+    with capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            services = [("p", Scripted("s", **{when: error})), ("q", other)]
+            await start_services(services, nursery, failed.__setitem__)
+            await trio.sleep(100)
+            assert not other.ended
+            nursery.cancel_scope.cancel()
+    if when == "before":
+        assert repr(failed["p"].__cause__) == repr(error)
+    else:
+        (log,) = logs
+        assert (log["event"], log["plugin"]) == ("a service raised and is gone", "p")
+        assert repr(log["exc_info"]) == repr(error)
+
+
+async def test_what_a_service_raises_as_it_is_cancelled_is_logged(autojump_clock):
+    """Its own error beside muxd's cancellation is told, and the cancellation goes on."""
+
+    class Bad(Service):
+        name = "bad"
+
+        async def run(self, *, task_status=trio.TASK_STATUS_IGNORED):
+            task_status.started()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    raise asyncio.CancelledError
+
+    with capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            await start_services([("p", Bad())], nursery, pytest.fail)
+            nursery.cancel_scope.cancel()
+        assert nursery.cancel_scope.cancelled_caught
+    (log,) = logs
+    assert log["event"] == "a service raised and is gone"
+
+
+@pytest.mark.parametrize("error", FATAL, ids=lambda error: type(error).__name__)
+async def test_whatever_a_sink_raises_costs_nobody_else(autojump_clock, error):
+    """It is left out and logged; the other gets everything."""
+
+    class Bad(Recorder):
+        async def handle(self, event):
+            raise error
+
+    bus, good = Bus(), Recorder()
+    with capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            await start_sinks([("p", Bad()), ("q", good)], bus, nursery)
+            for n in range(3):
+                bus.publish(Draining(at=0.0, grace=n))
+                await trio.sleep(1)
+            bus.close()
+    assert good.got == [0, 1, 2]
+    (log,) = logs
+    assert (log["event"], log["plugin"]) == ("a sink raised and is left out", "p")
+    assert repr(log["exc_info"]) == repr(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from textwrap import dedent
 
 import pytest
@@ -15,7 +17,7 @@ from muxd.errors import PluginError
 from muxd.planner import Planner
 from muxd.planning import make_timetable, slot_with
 from muxd.plugins import BrokenPlugins, load_plugins
-from muxd.slotting import solve
+from muxd.slotting import Timetable, solve
 from muxd.testing import MemoryStore
 
 JOBS = """
@@ -188,3 +190,56 @@ async def test_where_broken_plugins_are_fatal_so_is_a_broken_slotter(load):
     plugins = load(jobs=JOBS, lost=RAISES, strict=True)
     with pytest.raises(BrokenPlugins, match="I have lost my way"):
         await planned(plugins)
+
+
+class Ends:
+    """A slotter that raises."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def solve(self, demands, *, fixed, headroom):
+        raise self.error
+
+
+class Muxds:
+    def solve(self, demands, *, fixed, headroom):
+        return Timetable(slots=())
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), asyncio.CancelledError(), GeneratorExit()])
+def test_whatever_a_slotter_raises_it_is_left_out(error):
+    """Also an exit, which would end `muxd plan` without a word and with code 0."""
+    failed = {}
+    slot = slot_with([("p", Ends(error)), ("muxd.slotter", Muxds())], failed.__setitem__)
+    assert slot([], fixed={}, headroom=0.5).slots == ()
+    assert failed == {"p": error}
+
+
+def test_ctrl_c_while_muxd_solves_is_no_slotters_fault():
+    """In the main thread it ends the command."""
+    slot = slot_with([("muxd.slotter", Ends(KeyboardInterrupt()))], pytest.fail)
+    with pytest.raises(KeyboardInterrupt):
+        slot([], fixed={}, headroom=0.5)
+
+
+def test_a_slotter_that_hangs_is_left_out():
+    """It is left to itself after its bound, and the next one is asked; the last one has no bound."""
+    free = threading.Event()
+
+    class Hangs:
+        def solve(self, demands, *, fixed, headroom):
+            free.wait(60)
+
+    failed = {}
+    slotters = [("p", Hangs()), ("muxd.slotter", Muxds())]
+    slot = slot_with(slotters, failed.__setitem__, bound=0.2)
+    try:
+        assert slot([], fixed={}, headroom=0.5).slots == ()
+        assert slot([], fixed={}, headroom=0.5).slots == ()
+        assert not free.is_set()
+    finally:
+        free.set()
+    assert [(name, str(error)) for name, error in failed.items()] == [
+        ("p", "its slotter took longer than 200ms")
+    ]

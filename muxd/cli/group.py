@@ -98,16 +98,18 @@ class LazyGroup(click.Group):
             raise
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(INTERRUPTED)
-        except Exception as error:
+        except SystemExit:
+            raise
+        except BaseException as error:
+            if any(isinstance(leaf, KeyboardInterrupt) for leaf in _leaves(error)):
+                ctx.exit(INTERRUPTED)  # Ctrl-C within a nursery
             ctx.exit(report(error, debug=ctx.params.get("debug", False)))
-        except BaseExceptionGroup:  # Ctrl-C within a nursery
-            ctx.exit(INTERRUPTED)
         if isinstance(result, int) and result:
             ctx.exit(result)
         return result
 
 
-def report(error: Exception, *, debug: bool) -> int:
+def report(error: BaseException, *, debug: bool) -> int:
     """Say on stderr what went wrong, each error once; gives the exit code."""
     from muxd.errors import MuxdError
 

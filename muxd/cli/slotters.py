@@ -28,7 +28,7 @@ def slot_of(plugins: Plugins) -> Slot:
       BrokenPlugins: a plugin is broken and that was asked to be fatal; also when it is called.
     """
 
-    def failed(plugin: str, error: Exception) -> None:
+    def failed(plugin: str, error: BaseException) -> None:
         click.echo(f"muxd: {plugins.leave_out(plugin, 'muxd_slotter', error)}", err=True)
 
     return slot_with(plugins.slotters(), failed)

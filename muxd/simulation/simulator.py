@@ -88,7 +88,7 @@ class _Plugins:
     def slotters(self) -> Sequence[tuple[str, Slotter]]:
         return self.offers
 
-    def leave_out(self, plugin: str, hook: str, cause: Exception) -> Exception:
+    def leave_out(self, plugin: str, hook: str, cause: BaseException) -> Exception:
         return RuntimeError(f"{plugin} ({hook}): {cause}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -153,7 +154,15 @@ def test_an_error_is_one_clear_message(muxd, failing, error, code, text):
 
 
 @pytest.mark.parametrize(
-    "error", [TypeError("oops"), OSError("oops"), ExceptionGroup("", [KeyError("oops")])]
+    "error",
+    [
+        TypeError("oops"),
+        OSError("oops"),
+        ExceptionGroup("", [KeyError("oops")]),
+        asyncio.CancelledError("oops"),
+        BaseExceptionGroup("", [asyncio.CancelledError("oops")]),
+        BaseExceptionGroup("", [SystemExit("oops")]),
+    ],
 )
 def test_an_error_that_nobody_foresaw_asks_to_be_reported(muxd, failing, error):
     """It is called a mistake in muxd, exit code 1, and says how to get the traceback."""
