@@ -13,6 +13,7 @@ control, services -> sinks -> ledger -> lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from functools import partial
@@ -43,7 +44,7 @@ from muxd.status import jobs_of, status_of
 from muxd.zone import zone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from muxd.abc import Sink
     from muxd.browser.launch import LaunchPlan
@@ -168,7 +169,7 @@ class Daemon:
         # Signals from the lock to its end: one that comes early or late leaves nothing behind.
         with (
             trio.open_signal_receiver(*stop_signals()) as signals,
-            self.state.hold(),
+            self._place(),
             self._leaks,
         ):
             async with self.book.store.open(), trio.open_nursery() as outer:
@@ -186,6 +187,18 @@ class Daemon:
                         told.cancel_scope.deadline = trio.current_time() + SINK_BOUND
                 await self.book.finish()
                 outer.cancel_scope.cancel()
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold the state directory, together with the guard: it keeps it for the next daemon."""
+        if self.pulse is None:
+            with self.state.hold():
+                yield
+            return
+        link = self.pulse.link
+        with self.state.hold(guard=link.guard, lock=link.lock) as lock:
+            self.pulse.holds(lock)
+            yield
 
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
@@ -243,7 +256,8 @@ class Daemon:
 
     def _clean_up(self) -> None:
         self.state.socket.unlink(missing_ok=True)
-        self.state.lock_file.unlink(missing_ok=True)
+        if self.pulse is None:  # else the guard removes it
+            self.state.lock_file.unlink(missing_ok=True)
         self._leaks.close()
 
     async def _serve(self) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["EXIT_STATUS", "Forkable", "end_stray_forks"]
+__all__ = ["EXIT_STATUS", "Forkable", "end_stray_forks", "kept_from_forks"]
 
 EXIT_STATUS = 70
 """The exit status of a forked process that came back; sysexits.h calls it a software error."""
@@ -56,6 +56,30 @@ def end_stray_forks(loop: Forkable) -> None:
             trio.lowlevel.add_instrument(_EndAfterStep())
 
     os.register_at_fork(after_in_child=in_child)
+
+
+@contextlib.contextmanager
+def kept_from_forks(*descriptors: int) -> Iterator[None]:
+    """While inside, a process that is forked gets ``/dev/null`` in place of these descriptors.
+
+    For what the system keeps as long as any process has it open: a lock, a listening socket, a pipe
+    whose end somebody waits for. What a body has forked may outlive muxd. Their numbers stay in use
+    there: whoever in the copy believes to own one may close it.
+    """
+    mine = list(descriptors)
+
+    def in_child() -> None:
+        for fd in mine:
+            with contextlib.suppress(OSError):
+                null = os.open(os.devnull, os.O_RDWR)
+                os.dup2(null, fd, inheritable=False)
+                os.close(null)
+
+    os.register_at_fork(after_in_child=in_child)
+    try:
+        yield
+    finally:
+        mine.clear()  # Python keeps the hook for the life of the process
 
 
 class _EndAfterStep(trio.abc.Instrument):

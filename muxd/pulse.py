@@ -49,6 +49,10 @@ class Pulse(Watch):
         # Written without the interpreter's lock, by whichever thread gets the signal: the main one.
         faulthandler.register(DUMP, file=link.stack, all_threads=True)
 
+    def holds(self, lock: int) -> None:
+        """This process has the state directory, by the open file of this descriptor."""
+        self._lines.hand("lock", lock)
+
     def running(self) -> None:
         """muxd is up: from now on the guard starts it again whatever it dies of."""
         self._is_up = True

@@ -32,6 +32,13 @@ class Owner:
     pid: int | None
     """Its process; None if it has the lock and has not written who it is yet."""
     role: Role = "daemon"
+    guard: int | None = None
+    """The process of its guard, if it has one."""
+
+    @property
+    def told(self) -> int | None:
+        """The process to tell that it is to stop. It is the same before and after a restart."""
+        return self.pid if self.guard is None else self.guard
 
 
 @attrs.frozen
@@ -67,7 +74,7 @@ class StateDir:
 
     @property
     def lock_file(self) -> Path:
-        """Held by the running muxd, which has its pid and its role in it; gone when none runs."""
+        """Held by the running muxd; pid, role and guard are in it. Gone when none runs."""
         return self.root / "muxd.lock"
 
     def prepare(self) -> None:
@@ -105,25 +112,37 @@ class StateDir:
         )
 
     @contextlib.contextmanager
-    def hold(self, role: Role = "daemon") -> Iterator[None]:
-        """Own the directory while inside.
+    def hold(
+        self, role: Role = "daemon", *, guard: int | None = None, lock: int | None = None
+    ) -> Iterator[int]:
+        """Own the directory while inside. Gives the descriptor of the file that has the lock.
 
-        The lock is the system's (`flock`): it ends with its process, however that ends. The file
-        is removed on leaving.
+        The lock is the system's (`flock`): it ends with its process, however that ends, and what a
+        body has forked does not keep it. The file is removed on leaving, unless a guard does that:
+        it has the lock as well, for the next daemon.
+
+        Args:
+          role: what this process is.
+          guard: the process of the daemon's guard.
+          lock: the descriptor of an open file that the guard holds the directory by; it is closed
+            on leaving.
 
         Raises:
           AlreadyRunning: another process holds it; its pid is named.
         """
+        # What only looks who is there is quick, and needs none of these.
+        from muxd.forks import kept_from_forks
+        from muxd.guard.place import sign
+
         self.prepare()
-        fd = self._lock()
+        fd = self._lock(lock)
         try:
-            # On a full disk nobody can read whose the lock is; it holds all the same.
-            with contextlib.suppress(OSError):
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, f"{os.getpid()} {role}\n".encode(), 0)
-            yield
+            with kept_from_forks(fd):
+                sign(fd, os.getpid(), role, guard)
+                yield fd
         finally:
-            if self._is_ours(fd):  # else somebody has removed the directory, and made it anew
+            # If it isn't ours, somebody has removed the directory, and made it anew.
+            if guard is None and self._is_ours(fd):
                 self.lock_file.unlink(missing_ok=True)
             os.close(fd)
 
@@ -143,8 +162,12 @@ class StateDir:
         finally:
             os.close(fd)
 
-    def _lock(self) -> int:
-        """The lock file, locked and still in its place."""
+    def _lock(self, lock: int | None) -> int:
+        """The lock file, locked and still in its place; what is given, if it is that."""
+        if lock is not None:
+            if self._is_ours(lock):
+                return lock
+            os.close(lock)
         end = time.monotonic() + PATIENCE
         while True:
             fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
@@ -171,5 +194,11 @@ class StateDir:
 
 
 def _owner_in(fd: int) -> Owner:
-    pid, _, role = os.pread(fd, 40, 0).decode(errors="replace").strip().partition(" ")
-    return Owner(int(pid) if pid.isdigit() else None, "run" if role == "run" else "daemon")
+    # The first line counts: of a longer one there may still be the end.
+    text = os.pread(fd, 60, 0).decode(errors="replace").partition("\n")[0]
+    pid, role, guard, *_ = [*text.split(" "), "", ""]
+    return Owner(
+        int(pid) if pid.isdigit() else None,
+        "run" if role == "run" else "daemon",
+        int(guard) if guard.isdigit() else None,
+    )

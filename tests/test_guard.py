@@ -194,6 +194,54 @@ def test_what_was_up_once_is_never_given_up(fake):
     assert len(fake.lives()) == 6
 
 
+def test_what_was_up_once_may_be_refused_for_a_while(fake):
+    """Exit code 2 ends only what never was up: later it is somebody else's doing, which passes (a
+    `muxd run` that had the directory, a configuration that is being edited)."""
+    fake.start("""
+        lines.send("running")
+        if life == 0:
+            os._exit(9)
+        if life == 1:
+            lines.send("bye")
+            os._exit(2)
+        lines.send("stopping")
+        lines.send("bye")
+    """)
+    code, log = fake.ends(60)
+    assert code == 0
+    assert len(fake.lives()) == 3
+    assert [line["how"] for line in log] == ["exit code 9", "exit code 2"]
+
+
+def test_the_directory_is_muxds_from_one_daemon_to_the_next(fake):
+    """While no daemon has it the guard does, without a moment between; the next is given the lock.
+    In the end the file is gone."""
+    fake.start("""
+        from muxd.state import StateDir
+        with StateDir(here).hold(guard=link.guard, lock=link.lock) as lock:
+            lines.hand("lock", lock)
+            (here / "up").write_text(str(os.getpid()))
+            lines.send("listening")
+            lines.send("running")
+            answer(60)
+        lines.send("stopping")
+        lines.send("bye")
+    """)
+    state = StateDir(fake.folder)
+    guard = fake.process.pid
+    (first,) = fake.wait(fake.lives)
+    fake.wait(lambda: (fake.folder / "up").exists())
+    assert state.owner() == Owner(first, "daemon", guard)
+    os.kill(first, signal.SIGKILL)
+    while len(fake.lives()) == 1:
+        assert state.owner().told == guard
+    second = fake.lives()[1]
+    fake.wait(lambda: state.owner() == Owner(second, "daemon", guard))
+    fake.process.send_signal(signal.SIGTERM)
+    assert fake.ends()[0] == 0
+    assert not state.lock_file.exists()
+
+
 def test_a_start_that_fails_is_tried_again(fake):
     """The interpreter is away for a moment, as it is in an upgrade: it goes on when it is back."""
     away = fake.folder / "python"
@@ -229,7 +277,7 @@ def test_a_stop_ends_the_waiting_for_the_next_start(fake):
     fake.wait(lambda: len(fake.lives()) == 4)
     fake.wait(lambda: gone(fake.lives()[-1]))
     state = StateDir(fake.folder)
-    fake.wait(lambda: state.owner() == Owner(fake.process.pid), 2)
+    fake.wait(lambda: state.owner() == Owner(fake.process.pid, "daemon", fake.process.pid), 2)
     fake.process.send_signal(signal.SIGTERM)
     code, _ = fake.ends(3)
     assert code == 0

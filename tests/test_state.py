@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import resource
@@ -14,7 +15,7 @@ import threading
 import pytest
 
 from muxd.errors import AlreadyRunning, ConfigError
-from muxd.guard.place import in_place_of_the_daemon
+from muxd.guard.place import Place
 from muxd.state import Owner, StateDir
 
 HOLD = """
@@ -59,10 +60,16 @@ def test_a_dead_owner_blocks_nobody(tmp_path, holder):
         assert state.owner() == Owner(os.getpid(), "daemon")
 
 
+@contextlib.contextmanager
+def guarding(root):
+    place = Place(str(root))
+    place.take()
+    yield
+    place.leave()
+
+
 @pytest.mark.parametrize(
-    "hold",
-    [lambda root: StateDir(root).hold(), lambda root: in_place_of_the_daemon(str(root))],
-    ids=["daemon", "guard"],
+    "hold", [lambda root: StateDir(root).hold(), guarding], ids=["daemon", "guard"]
 )
 def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path, hold):
     """Who holds it can't be written then; that it is held is the system's to know."""
@@ -74,6 +81,75 @@ def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path, hold):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert StateDir(tmp_path).owner() is None
+
+
+FORKED = """
+import multiprocessing, sys, time
+from pathlib import Path
+from muxd.state import StateDir
+with StateDir(Path(sys.argv[1])).hold():
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child.start()
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_dead_owner_has_forked_blocks_nobody(tmp_path):
+    """A lock belongs to an open file, which a fork inherits: not this one. The next owner need not
+    wait for the fork's end."""
+    root = tmp_path / "state"
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKED, str(root)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        child = int(holder.stdout.readline())
+        try:
+            assert StateDir(root).owner() == Owner(holder.pid)
+            holder.kill()
+            holder.wait()
+            assert StateDir(root).owner() is None
+            with StateDir(root).hold():
+                os.kill(child, 0)  # it is there still
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_guard_has_the_directory_from_one_daemon_to_the_next(tmp_path):
+    """It has the open file that is locked: nobody comes in between. Whom to tell to stop stays the
+    same, and the file is the guard's to remove."""
+    state, place = StateDir(tmp_path / "state"), Place(str(tmp_path / "state"))
+    with state.hold(guard=77) as lock:
+        place.share(os.dup(lock))
+        assert state.owner() == Owner(os.getpid(), "daemon", 77)
+    assert state.owner().told == 77
+    with pytest.raises(AlreadyRunning), state.hold("run"):
+        pytest.fail("two owners")
+    place.take()
+    assert state.owner() == Owner(os.getpid(), "daemon", os.getpid())
+    with state.hold(guard=77, lock=os.dup(place.fd)):
+        assert state.owner() == Owner(os.getpid(), "daemon", 77)
+    place.leave()
+    assert place.fd is None
+    assert not state.lock_file.exists()
+    with state.hold("run"):
+        assert state.owner() == Owner(os.getpid(), "run")
+
+
+def test_a_guard_whose_directory_was_made_anew_has_that(tmp_path):
+    """What it holds is not in its place any more: neither it nor its daemon goes by that."""
+    state, place = StateDir(tmp_path / "state"), Place(str(tmp_path / "state"))
+    state.prepare()
+    place.take()
+    old = os.dup(place.fd)
+    shutil.rmtree(state.root)
+    state.prepare()
+    assert state.owner() is None
+    place.take()
+    assert state.owner() == Owner(os.getpid(), "daemon", os.getpid())
+    with pytest.raises(AlreadyRunning), state.hold(guard=77, lock=old):
+        pytest.fail("held by a file that is gone")
+    place.leave()
+    assert state.owner() is None
 
 
 def test_nothing_is_left_of_an_owner(tmp_path):

@@ -105,7 +105,8 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
         )
     state = StateDir(config.daemon.state_dir)
     owner = state.owner()
-    if owner is not None:  # before anything is launched; the lock itself is taken by the daemon
+    ours = pulse is not None and pulse.link.lock is not None  # the guard kept it for this process
+    if owner is not None and not ours:  # before anything is launched; the daemon takes the lock
         raise AlreadyRunning(str(state.root), owner.pid, alone=owner.role == "run")
     state.prepare()
     file = log_file_of(config, state)

@@ -14,6 +14,7 @@ from muxd.cli.options import config_options, epilog, json_option
 
 if TYPE_CHECKING:
     from muxd.config import Config
+    from muxd.state import Owner, StateDir
 
 __all__ = ["stop"]
 
@@ -49,14 +50,15 @@ def stop(config: Config, at_once: bool, as_json: bool) -> None:
         try:
             grace = client.stop(at_once=at_once).get("grace", grace)
         except (DaemonNotRunning, DaemonSilent):
-            if state.owner() == owner:  # else it was about to end
+            if _is_there(state, owner):  # else it was about to end
                 raise
-    elif owner.pid is not None and state.owner() == owner:
-        # It is starting, or stopping: no socket yet, or none any more. The signal means the same.
+    elif owner.told is not None and _is_there(state, owner):
+        # It is starting, or stopping, or just being started again: no socket yet, or none any
+        # more. The signal means the same.
         with contextlib.suppress(ProcessLookupError):
-            os.kill(owner.pid, signal.SIGTERM)
+            os.kill(owner.told, signal.SIGTERM)
     patience = time.monotonic() + grace + SLACK
-    while state.owner() == owner:  # another process's end: there is no event to wait for
+    while _is_there(state, owner):  # another process's end: there is no event to wait for
         if time.monotonic() > patience:
             raise DaemonSilent(
                 f"muxd (process {owner.pid}) has not stopped; end it with: kill -9 {owner.pid}"
@@ -66,3 +68,9 @@ def stop(config: Config, at_once: bool, as_json: bool) -> None:
         print_json({"stopped": True, "pid": owner.pid})
     else:
         click.echo(f"muxd (process {owner.pid}) has stopped")
+
+
+def _is_there(state: StateDir, owner: Owner) -> bool:
+    """Whether that muxd still is, be it with another daemon."""
+    now = state.owner()
+    return now is not None and now.told == owner.told

@@ -38,8 +38,9 @@ def under_guard(state_dir: Path, *, blocked_limit: float, log_format: str, colou
         link = Link.from_text(found)
         if link is None:
             sys.exit("muxd: the guard that started this process is gone, and so it ends")
-        for fd in (link.socket, link.stack):
-            os.set_inheritable(fd, False)
+        for fd in (link.socket, link.stack, link.lock):
+            if fd is not None:
+                os.set_inheritable(fd, False)
         processes.die_with_parent(link.guard)
         return link
     ours, theirs = socket.socketpair()

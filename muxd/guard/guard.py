@@ -17,7 +17,7 @@ from muxd.guard.life import Life
 from muxd.guard.lines import Log
 from muxd.guard.link import VARIABLE, Lines, Link
 from muxd.guard.note import FILE_NAME, Note
-from muxd.guard.place import in_place_of_the_daemon
+from muxd.guard.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +71,7 @@ class Guard:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.log = Log(plan.log_format, colours=plan.colours)
+        self.place = Place(plan.state_dir)
         self.calls = 0
         """How many signals to stop came here."""
         self.told = False
@@ -91,20 +92,12 @@ class Guard:
             ended = self._life
             processes.end({*self.plan.spared})
             code = self._judge(ended, status)
+            if code is None:
+                self.place.take()
+                code = self._start_again()
             if code is not None:
+                self.place.leave()
                 return code
-            while True:
-                if not self._pause(self._wait):
-                    return 0
-                error = self._spawn()
-                if error is None:
-                    break
-                self.deaths += 1
-                if self._is_hopeless(str(error)):
-                    return 1
-                self.log.say(
-                    "error", "muxd can't be started", error=str(error), again_in=self._wait
-                )
 
     # --- One life -----------------------------------------------------------------------------
 
@@ -134,6 +127,8 @@ class Guard:
     def _hear(self, now: float | None = None) -> None:
         """Take in what the daemon has said."""
         self._life.read(now)
+        while self._life.lines.handed:
+            self.place.share(self._life.lines.handed.pop(0))
         self.told |= self._life.stopping
         self.ever_ran |= self._life.running
 
@@ -185,7 +180,7 @@ class Guard:
                 return 1
         elif -code in FORWARDED and not life.listening:
             self._end_by(-code)  # somebody wanted it to end, and it had no time to hear of it
-        elif life.bye and (life.stopping or not self.ever_ran or code == 2):
+        elif life.bye and (life.stopping or not self.ever_ran):
             return max(code, 0) if code >= 0 else 1
         elif self.told:
             return code if code >= 0 else 128 - code
@@ -228,19 +223,31 @@ class Guard:
 
     def _end_by(self, number: int) -> None:
         """End as the daemon did, so that whoever started muxd sees what they would without us."""
+        self.place.leave()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
     # --- The next -------------------------------------------------------------------------------
 
+    def _start_again(self) -> int | None:
+        """Start the next daemon, as soon as that can be; the exit code if it is not to be."""
+        while self._pause(self._wait):
+            error = self._spawn()
+            if error is None:
+                return None
+            self.deaths += 1
+            if self._is_hopeless(str(error)):
+                return 1
+            self.log.say("error", "muxd can't be started", error=str(error), again_in=self._wait)
+        return 0
+
     def _pause(self, seconds: float) -> bool:
         """Wait before the next start; False if told to stop meanwhile."""
         until = time.monotonic() + seconds
-        with in_place_of_the_daemon(self.plan.state_dir) if seconds else contextlib.nullcontext():
-            while not self.told and (left := until - time.monotonic()) > 0:
-                select.select([self._wakes], [], [], left)
-                self._heed()
-                processes.reap()
+        while not self.told and (left := until - time.monotonic()) > 0:
+            select.select([self._wakes], [], [], left)
+            self._heed()
+            processes.reap()
         self._heed()
         return not self.told
 
@@ -251,9 +258,16 @@ class Guard:
         try:
             ours, theirs = socket.socketpair()
             with ours, theirs:
-                for fd in (theirs.fileno(), self.plan.stack):
-                    os.set_inheritable(fd, True)
-                link = Link(os.getpid(), theirs.fileno(), self.plan.stack, self.restarts + 1)
+                link = Link(
+                    os.getpid(),
+                    theirs.fileno(),
+                    self.plan.stack,
+                    self.restarts + 1,
+                    self.place.fd,
+                )
+                for fd in (link.socket, link.stack, link.lock):
+                    if fd is not None:
+                        os.set_inheritable(fd, True)
                 pid = os.posix_spawn(
                     self.plan.command[0],
                     self.plan.command,

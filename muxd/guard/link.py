@@ -2,6 +2,7 @@
 
 Lines of JSON lists over a socket pair. From the daemon::
 
+    ["lock"]              it holds the state directory; with the open file that has the lock
     ["listening"]         it reads what the guard says: it can be asked, and told of signals
     ["running"]           it is up
     ["run", ID, JOB]      a run begins
@@ -51,10 +52,13 @@ class Link:
     """That of the file for the stack."""
     restarts: int = 0
     """How many daemons the guard has had before this one."""
+    lock: int | None = None
+    """That of the open file that has the state directory's lock, if the guard has it."""
 
     def as_text(self) -> str:
         """For the environment."""
-        return f"{self.guard}:{self.socket}:{self.stack}:{self.restarts}"
+        fields = (self.guard, self.socket, self.stack, self.restarts, self.lock)
+        return ":".join(str(field) for field in fields if field is not None)
 
     @classmethod
     def from_text(cls, text: str) -> Link | None:
@@ -129,8 +133,21 @@ class Lines:
         self.socket.setblocking(False)
         self.closed = False
         """True once the other end is gone."""
+        self.handed: list[int] = []
+        """Descriptors that came with what was said, to be taken out and closed by the reader."""
         self._unsent = b""
         self._unread = b""
+
+    def hand(self, word: str, fd: int) -> None:
+        """Say this word, and give the other end the open file of a descriptor.
+
+        An end that is full, or gone, does not get it.
+        """
+        if self._unsent:
+            return
+        said = json.dumps([word]).encode() + b"\n"
+        with contextlib.suppress(OSError):
+            self._unsent = said[socket.send_fds(self.socket, [said], [fd]) :]
 
     def send(self, *words: object) -> None:
         """Say something; what the other end does not take yet goes with the next."""
@@ -148,11 +165,14 @@ class Lines:
         """What has been said since the last time."""
         while not self.closed:
             try:
-                read = self.socket.recv(65_536)
+                read, fds, _, _ = socket.recv_fds(self.socket, 65_536, 1)
             except BlockingIOError:
                 break
             except OSError:
-                read = b""
+                read, fds = b"", []
+            for fd in fds:
+                os.set_inheritable(fd, False)
+            self.handed += fds
             self.closed = not read
             self._unread += read
         *lines, self._unread = self._unread.split(b"\n")

@@ -126,8 +126,10 @@ class Muxd:
 
         def found():
             with contextlib.suppress(OSError, ValueError):
-                pid, role = (self.state / "muxd.lock").read_text().split()
-                return int(pid) if role == "daemon" and psutil.pid_exists(int(pid)) else None
+                pid, role, *guard = (self.state / "muxd.lock").read_text().split()
+                if role == "daemon" and [pid] != guard and psutil.pid_exists(int(pid)):
+                    return int(pid)
+            return None
 
         return self.wait(found, 20, "a daemon with a lock")
 

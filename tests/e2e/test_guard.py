@@ -198,6 +198,24 @@ def test_a_killed_daemon_is_back_at_once(muxd_home, busy):
     assert (line["how"], line["again_in"]) == ("SIGKILL", 0)
 
 
+def test_while_the_next_daemon_is_started_muxd_is_there(muxd_home):
+    """kill -9 of the daemon, and before the next is up: a run asked for is the next one's, which
+    ends `ok`, another start is refused, and after a second kill `stop` stops it for good."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    home.start()
+    old = home.pid
+    os.kill(old, signal.SIGKILL)
+    assert home.json("run", "quick")["outcome"] == "ok"
+    assert home.pid != old
+    os.kill(home.pid, signal.SIGKILL)
+    home.call("start", code=2)
+    assert "already running" in home.errors
+    home.call("stop")
+    assert home.daemon.wait(20) == 0
+    home.nothing_is_left()
+
+
 def test_a_killed_guard_leaves_nothing(muxd_home):
     """kill -9 of the guard, with a run in progress: daemon and browser go, the next start works."""
     home = muxd_home
