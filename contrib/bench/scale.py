@@ -84,7 +84,8 @@ def main() -> None:
     print("".join(f"{column:>11}" for column in columns), flush=True)
     for count in options.jobs:
         with tempfile.TemporaryDirectory(prefix="muxd-scale-") as folder:
-            row = {"jobs": count, **measured(Path(folder), count, commands), **core(count)}
+            words = COMMANDS if count == options.jobs[-1] else ()
+            row = {"jobs": count, **measured(Path(folder), count, words, commands), **core(count)}
         rows.append(row)
         print("".join(f"{row[column]:>11.4g}" for column in columns), flush=True)
     print(f"\ncommands beside {options.jobs[-1]} jobs, median seconds: wall, processor")
@@ -94,8 +95,10 @@ def main() -> None:
         options.json.write_text(json.dumps({"rows": rows, "commands": commands}, indent=2))
 
 
-def measured(folder: Path, count: int, commands: dict[str, dict[str, float]]) -> dict[str, float]:
-    """What a daemon with so many jobs takes; `commands` is filled beside the second."""
+def measured(
+    folder: Path, count: int, words: Iterable[list[str]], commands: dict[str, dict[str, float]]
+) -> dict[str, float]:
+    """What a daemon with so many jobs takes, and what these commands take beside it."""
     (folder / "jobs").mkdir()
     (folder / "jobs" / "many.py").write_text(PLUGIN.format(count=count))
     others = [point.name for point in entry_points(group="muxd")]
@@ -113,7 +116,7 @@ def measured(folder: Path, count: int, commands: dict[str, dict[str, float]]) ->
             "status": median(timed(client.status) for _ in range(ASKED)),
             "page": median(timed(client.jobs) for _ in range(ASKED)),
         }
-        commands |= {"muxd " + " ".join(words): command(folder, words) for words in COMMANDS}
+        commands |= {"muxd " + " ".join(each): command(folder, each) for each in words}
     return {
         "start": first,
         "again": again,

@@ -119,7 +119,7 @@ class _Upkeep:
         new.sort(key=lambda i: (self.problem.periods[i], -self.board.lengths[i], i))
         limit = max(3, round(_MOST_MOVED * len(self.problem.demands)))
         if self.problem.many:
-            if len(moved) > limit or not self._put_all(new):
+            if len(moved) > limit or (new and not self._put_all(new)):
                 return None
             new = []
         while new:
