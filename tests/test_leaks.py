@@ -469,6 +469,39 @@ def test_a_body_left_behind_is_charged(perform):
 
 
 @linux
+def test_what_all_share_is_put_back(perform, tmp_path):
+    """Working directory, umask, handled and blocked signals: the next run, and muxd, have their own."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+
+    async def body(run):
+        os.chdir(gone)
+        gone.rmdir()
+        os.umask(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+    def now():
+        umask = os.umask(0o022)
+        os.umask(umask)
+        handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
+        return os.getcwd(), umask, handlers, signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    async def test(bench):
+        before = now()
+        record = await bench.run(body)
+        assert now() == before
+        assert record.left == (
+            "3 changed signal handlers, 1 changed umask, 1 changed working directory"
+        )
+        assert record.harm is None
+        assert (await bench.run(honest)).left is None
+
+    perform(test)
+
+
+@linux
 def test_file_handles_are_counted_and_many_of_them_are_harm(perform):
     """One or two may be anybody's; more than 16 at once are harm, and garbage is none at all."""
     handles = []

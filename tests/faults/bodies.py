@@ -137,6 +137,11 @@ async def leaves_a_multiprocess(run, url):
     context.Process(target=time.sleep, args=(60,), daemon=True).start()
 
 
+async def changes_what_all_share(run, url):
+    os.chdir("/")
+    os.umask(0)
+
+
 async def leaves_files_open(run, url):
     KEPT.extend(os.open("/dev/null", os.O_RDONLY) for _ in range(50))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +149,15 @@ def test_thread_left_running(house):
     """A thread can't be ended: it is counted and charged."""
     record = house.survives(bodies.thread_left, Outcome.ok, timeout=5.0)
     assert record.left == "1 thread"
+
+
+def test_what_all_share_changed(house):
+    """Another working directory and another umask are none of the next run's."""
+    before = Path.cwd()
+    record = house.survives(bodies.changes_what_all_share, Outcome.ok, timeout=5.0)
+    assert record.left == "1 changed umask, 1 changed working directory"
+    assert record.harm is None
+    assert Path.cwd() == before
 
 
 def test_files_left_open(house):
