@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 
+import psutil
 import pytest
 import trio
 
@@ -12,6 +14,8 @@ from muxd.bridge import bridged
 from muxd.browser.find import find_browser
 from muxd.browser.generation import open_generation
 from muxd.browser.launch import LaunchPlan
+from muxd.browser.profile import claim_profile
+from muxd.engine import Engine
 
 from .conftest import open_site
 
@@ -88,6 +92,50 @@ def test_blocking_ends_however_the_lease_does(browse):
         assert lease.errors == []
 
     browse(test)
+
+
+@pytest.mark.parametrize("plan", ["chromium"], indirect=True)
+def test_an_engine_that_only_playwright_knows_does_all_the_rest(browse, monkeypatch):
+    """Without Chromium's own protocol runs have pages, sessions and blocking, and clean up."""
+    # Chromium plays its part: a browser that nothing is asked of but what Playwright can ask of all.
+    monkeypatch.setattr(Engine, "is_chromium", False)
+
+    async def test(life, site):
+        for session, block, missing in [("main", ("image",), {"/a.png"}), ("named", (), set())]:
+            assert await life.prepare(session)
+            async with life.lease(session, block=block) as lease:
+                assert await load(lease, site) == HEAVY - missing
+                await life.keep_session(lease, session)
+            assert lease.errors == lease.harms == []
+            assert +lease.left == {"page": 1}  # the popup
+        async with life.lease("main", block=()) as lease:
+            await bridged(lease.page.goto)(site.url + "/heavy")
+            await life.revoke(lease)
+        assert "/a.png" in asked(site)
+
+    browse(test)
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        (["-no-remote", "-headless", "-profile", "HERE", "-juggler-pipe"], True),
+        (["-no-remote", "-profile", "ELSEWHERE", "-juggler-pipe"], False),
+        (["-contentproc", "-profile", "HERE"], False),
+        (["--inspector-pipe", "--user-data-dir=HERE"], True),
+    ],
+)
+def test_a_firefox_and_a_webkit_of_a_dead_muxd_are_found_by_their_profile(tmp_path, args, found):
+    """Theirs are named in other words than Chromium's; helpers and others' are let be."""
+    here = tmp_path / "profile"
+    here.mkdir()
+    args = [each.replace("HERE", str(here)) if each != "ELSEWHERE" else "/nowhere" for each in args]
+    with subprocess.Popen(
+        ["/bin/sh", "-c", "read line", *args], stdin=-1, start_new_session=True
+    ) as left:
+        assert claim_profile(here) == ([left.pid] if found else [])
+        assert psutil.pid_exists(left.pid) is not found
+        left.kill()
 
 
 def test_the_engines_share_the_profile(tmp_path, sessions):

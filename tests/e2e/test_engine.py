@@ -1,0 +1,35 @@
+"""The configured engine, and what is blocked, reach the runs."""
+
+from __future__ import annotations
+
+JOBS = """
+import muxd
+
+
+async def width(run):
+    await run.page.goto({page!r})
+    return str(await run.page.locator("img").evaluate("img => img.naturalWidth"))
+
+
+@muxd.hookimpl
+def muxd_jobs():
+    for name, fields in {{"usual": {{}}, "seeing": {{}}, "own": {{"block": ["font"]}}}}.items():
+        yield muxd.Job(name, width, interval="1h", duration="1s", **fields)
+"""
+
+
+def test_jobs_block_what_they_say_or_the_configuration_says(muxd_home):
+    """With the headless shell: all jobs, but for one that says otherwise, and one of which it is said."""
+    home = muxd_home
+    page = home.folder / "page.html"
+    page.write_text("<img src=seven.svg>")
+    drawing = "<svg xmlns='http://www.w3.org/2000/svg' width='7' height='7'/>"
+    (home.folder / "seven.svg").write_text(drawing)
+    home.write("jobs", JOBS.format(page=page.as_uri()))
+    with home.config.open("a") as config:
+        config.write('[browser]\nengine = "headless-shell"\nblock = ["image"]\n')
+        config.write("[jobs.seeing]\nblock = []\n")
+    assert home.json("browser", "show")["engine"] == "headless-shell"
+    for job, told in {"usual": "0", "seeing": "7", "own": "7"}.items():
+        record = home.json("run", job)
+        assert (record["outcome"], record["result"], record["left"]) == ("ok", told, None), job
