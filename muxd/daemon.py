@@ -35,6 +35,7 @@ from muxd.floors import PATIENCE, Floors, FreeReader
 from muxd.keeping import artifacts_of, evidence_of, make_room
 from muxd.lastrung import end_process
 from muxd.leaks import Leaks
+from muxd.performance import split
 from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
 from muxd.retention import keep_in_shape
@@ -129,7 +130,8 @@ class Daemon:
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]
-        self._drained = trio.Event()
+        self._drained, self._ends = trio.Event(), trio.Event()
+        self._cause: BaseException | None = None  # why it ends, if nobody told it to
         self.pulse = pulse
         self._signals = Signals()
 
@@ -248,16 +250,20 @@ class Daemon:
 
     async def _last_rung(self) -> None:
         """End the process where something of a plugin's or a body's would keep it for ever."""
-        await self.core.stopping.wait()
+        async with trio.open_nursery() as either:
+            for event in (self.core.stopping, self._ends):
+                either.start_soon(_wait_and_cancel, event, either.cancel_scope)
         with trio.move_on_after(self.grace + STOP_BOUND):
             await self._drained.wait()
         await trio.sleep(SINK_BOUND + LAST_BOUND)
-        await end_process(self.book.finish, self._clean_up)
+        await end_process(self.book.finish, self._clean_up, cause=self._cause)
 
     def _clean_up(self) -> None:
         self.state.socket.unlink(missing_ok=True)
         if self.pulse is None:  # else the guard removes it
             self.state.lock_file.unlink(missing_ok=True)
+        else:
+            self.pulse.bye()
         self._leaks.close()
 
     async def _serve(self) -> None:
@@ -266,19 +272,31 @@ class Daemon:
         if not self.book.unwritten:  # else the next start has to be told again
             forget_fate(self.state.root)
         async with trio.open_nursery() as beside:
-            with trio.CancelScope() as starting:
+            with self._bounding(), trio.CancelScope() as starting:
                 beside.start_soon(self._cut_short, starting)
                 await start_services(self.plugins.services(), beside, self._leave_out)
                 await self.core.plan()
             if not starting.cancelled_caught:
                 async with trio.open_nursery() as bodies:
-                    self.core.assemble(bodies)
-                    await beside.start(serve_control, self, self.state.socket)
-                    beside.start_soon(self._keep_in_shape)
-                    await self.core.work()
-                    self._drained.set()
+                    with self._bounding():
+                        self.core.assemble(bodies)
+                        await beside.start(serve_control, self, self.state.socket)
+                        beside.start_soon(self._keep_in_shape)
+                        await self.core.work()
+                        self._drained.set()
                     bodies.cancel_scope.cancel()
             beside.cancel_scope.cancel()
+
+    @contextlib.contextmanager
+    def _bounding(self) -> Iterator[None]:
+        """If it raises inside, what is beside has no longer to end than after an order to stop."""
+        try:
+            yield
+        except BaseException as error:
+            self._cause, _cancelled = split(error)
+            self._drained.set()
+            self._ends.set()
+            raise
 
     async def _cut_short(self, starting: trio.CancelScope) -> None:
         """Told to stop while it starts, the daemon does not start first."""
@@ -296,6 +314,11 @@ class Daemon:
         # A rehearsal begins at midnight: the same in the morning as in the evening.
         today = self._calendar.local(time.time()).replace(hour=0, minute=0, second=0, microsecond=0)
         return ScaledClock(self.speed, clock, origin=today.timestamp())
+
+
+async def _wait_and_cancel(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
 
 
 async def _measure(pid: int) -> int | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from muxd.performance import in_short
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -19,13 +21,17 @@ FINISH_BOUND = 25.0
 
 
 async def end_process(
-    finish: Callable[[], Awaitable[object]], clean_up: Callable[[], object]
+    finish: Callable[[], Awaitable[object]],
+    clean_up: Callable[[], object],
+    *,
+    cause: BaseException | None = None,
 ) -> None:
     """Write what is to be written, name the culprits in the log, and end the process with code 1.
 
     Args:
       finish: writes the last records. It is waited for, for `FINISH_BOUND` at most.
       clean_up: removes what must not be left behind.
+      cause: why muxd ends, if it was not told to.
 
     Never returns.
     """
@@ -40,6 +46,8 @@ async def end_process(
         nursery.start_soon(write)
         with trio.move_on_after(FINISH_BOUND):
             await finished.wait()
+        if cause is not None:
+            structlog.get_logger().critical("muxd can't go on", error=in_short(cause))
         structlog.get_logger().critical(
             "something ignores that muxd stops: the process is ended", tasks=culprits
         )

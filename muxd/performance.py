@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from muxd.job import Body
     from muxd.running import Run
 
-__all__ = ["Performance", "says_lost", "split"]
+__all__ = ["Performance", "in_short", "says_lost", "split"]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -100,6 +100,11 @@ def split(error: BaseException) -> tuple[BaseException | None, BaseException | N
         cancelled, own = error.split(trio.Cancelled)
         return own, cancelled
     return (None, error) if isinstance(error, trio.Cancelled) else (error, None)
+
+
+def in_short(error: BaseException) -> str:
+    """What it says; of a group what those in it say, each once."""
+    return "; ".join(dict.fromkeys(str(each) or repr(each) for each in _leaves(error)))
 
 
 def _leaves(error: BaseException | None) -> Iterator[BaseException]:

@@ -406,6 +406,20 @@ async def quick(run):
 """
 
 
+def test_a_start_that_fails_ends_whatever_its_plugin_does(muxd_home):
+    """A service that ignores its end keeps nobody: muxd says why it fails and whose service it is,
+    and the guard does not try again."""
+    home = muxd_home
+    quick = "import muxd.daemon\n\nmuxd.daemon.SINK_BOUND = muxd.daemon.LAST_BOUND = 0.1\n"
+    home.write("shielded", quick + SHIELDED)
+    home.config.write_text(home.config.read_text() + "[slotting]\nmax_utilisation = 0.01\n")
+    home.call("start", code=1)
+    assert "more than the limit of 1%" in home.errors
+    assert home.errors.count("something ignores that muxd stops") == 1
+    assert "service stays" in home.errors
+    home.nothing_is_left()
+
+
 def test_a_lone_run_ends_whatever_its_plugin_does(muxd_home):
     """A service that ignores its end keeps nobody: the run has its record, and no lock is left."""
     home = muxd_home
