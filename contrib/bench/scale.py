@@ -104,6 +104,7 @@ def measured(
     others = [point.name for point in entry_points(group="muxd")]
     (folder / "muxd.toml").write_text(
         f'[plugins]\njobs_dirs = ["jobs"]\ndisable = {json.dumps(others)}\n'
+        'patience = "2m"\n'  # the machine may be busy
         f'[daemon]\nstate_dir = "state"\n'
     )
     with daemon(folder) as (ours, first):
