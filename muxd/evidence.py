@@ -46,6 +46,7 @@ LARGEST = {
     "network.txt": 200_000,
     "trace.zip": 20_000_000,
     "traceback.txt": 200_000,
+    "blocked.txt": 200_000,
 }
 """Bytes of each file at most. Of a longer page the beginning is kept, of other texts the end; a larger
 picture or trace is not kept. The summary is made of parts that have their bounds."""
@@ -169,10 +170,12 @@ class Case:
             self._seen = await self._pages.observe(lease, folder)
             self._secrets = self._secrets.with_more(self._seen.secrets or ())
 
-    async def close(self, record: Record, outcome: Outcome, error: BaseException | None) -> None:
+    async def close(
+        self, record: Record, outcome: Outcome, error: BaseException | None, *, stack: str = ""
+    ) -> None:
         """The run is over: keep what there is, unless it ended well. Bounded, never raises.
 
-        What can't be written costs the evidence and nothing else.
+        What can't be written costs the evidence and nothing else. `stack`: where it blocked muxd.
         """
         if self._evidence is None:
             return
@@ -181,7 +184,7 @@ class Case:
             return
         with trio.move_on_after(KEEP_BOUND) as scope:
             try:
-                keep = partial(self._keep, record, outcome, error)
+                keep = partial(self._keep, record, outcome, error, stack)
                 await self._evidence.in_thread(keep, abandon_on_cancel=True)
                 self._evidence.succeeded()
             except Exception as trouble:
@@ -191,7 +194,9 @@ class Case:
             reason = f"it was not done in {KEEP_BOUND:g} s"
             self._evidence.failed(TimeoutError(reason), self._release.job.name)
 
-    def _keep(self, record: Record, outcome: Outcome, error: BaseException | None) -> None:
+    def _keep(
+        self, record: Record, outcome: Outcome, error: BaseException | None, stack: str
+    ) -> None:
         """In a thread."""
         assert self._evidence is not None
         with self._stack:
@@ -202,6 +207,8 @@ class Case:
             files = self._work_up(seen, missing)
             if error is not None:
                 files["traceback.txt"] = self._text(traceback_through_jobs(error), "traceback.txt")
+            if stack:
+                files["blocked.txt"] = self._text(stack, "blocked.txt")
             summary = self._summary(record, outcome, error, seen, missing)
             files["summary.json"] = summary.encode("utf-8", "backslashreplace")
             self._evidence.artifacts.write(record.id, files)

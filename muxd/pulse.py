@@ -115,9 +115,16 @@ class Pulse(Watch):
     def _note_block(self) -> None:
         """Take down the block that just ended, if the guard has found one."""
         found = read_stack(self.link.stack) if self._run is not None else None
-        if found is None or not found[1] or not is_a_runs(found[1]):
+        if self._run is None or found is None or not found[1] or not is_a_runs(found[1]):
             return
         block = Block(max(0.0, self._now() - found[0]), found[1])
+        # The guard has told of it on its stderr alone; this goes into the log file, too.
+        structlog.get_logger().warning(
+            f"job {self._run[1]!r} has blocked muxd",
+            run=self._run[0],
+            blocked=round(block.seconds, 1),
+            stack=block.stack,
+        )
         if self._worst is None or block.seconds > self._worst.seconds:
             self._worst = block
 

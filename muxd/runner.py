@@ -160,11 +160,13 @@ class Runner:
         assert verdict is not None
         if verdict.outcome is Outcome.timed_out:
             verdict = _explained(verdict, stray)
-        verdict = _blamed(verdict, self._watch.end())
+        block = self._watch.end()
+        verdict = _blamed(verdict, block)
         if tally is not None:
             await tally.finish(background, failed=not verdict.outcome.good)
         left, harm = _account(verdict, lease, tally)
-        await case.close(record, verdict.outcome, verdict.error)
+        stack = block.stack if block is not None else ""
+        await case.close(record, verdict.outcome, verdict.error, stack=stack)
         return await self._book.end(
             record,
             verdict.outcome,
@@ -300,7 +302,7 @@ def _blamed(verdict: _Verdict, block: Block | None) -> _Verdict:
         return verdict
     error = verdict.error
     if isinstance(error, DeadlineExceeded):
-        error = DeadlineExceeded(f"{error}; it {block.harm}, in\n{block.stack}")
+        error = DeadlineExceeded(f"{error}; it {block.harm}:\n{block.stack}")
     harms = filter(None, (block.harm, verdict.harm))
     return attrs.evolve(verdict, error=error, harm="; ".join(harms))
 

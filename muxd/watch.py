@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
+
 import attrs
 
 __all__ = ["Block", "Watch"]
+
+
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
+"""A line of a stack as `faulthandler` writes it."""
 
 
 @attrs.frozen
@@ -19,8 +26,13 @@ class Block:
 
     @property
     def harm(self) -> str:
-        """What is charged to the run."""
-        return f"blocked muxd for {self.seconds:.1f} s"
+        """What is charged to the run: ``blocked muxd for 7.2 s, in hang (shop.py:14)``."""
+        innermost = _FRAME.search(self.stack)
+        where = ""
+        if innermost is not None:
+            file, line, function = innermost.groups()
+            where = f", in {function} ({PurePath(file).name}:{line})"
+        return f"blocked muxd for {self.seconds:.1f} s{where}"
 
 
 class Watch:

@@ -24,6 +24,7 @@ from muxd.secrets import Secrets
 from muxd.testing import FakePages, MemoryStore
 from muxd.tracebacks import traceback_through_jobs
 from muxd.tracefile import TraceTooLarge, masked_trace, secrets_in_trace
+from muxd.watch import Block, Watch
 
 
 async def at_once(call, *args, abandon_on_cancel=False):
@@ -378,3 +379,23 @@ def test_secrets_are_read_from_the_logs_only(trace):
     found = secrets_in_trace(file, in_time=lambda: True)
     assert "cookie-1" in found
     assert "cookie-2" not in found
+
+
+async def test_where_a_run_blocked_muxd_is_kept(autojump_clock, bench):
+    """Of one that did not end well, whatever else it raised; a secret in it is masked."""
+
+    class Blocks(Watch):
+        def end(self):
+            return Block(7.0, '  File "/jobs/staple-77.py", line 3 in body')
+
+    async def fails(run):
+        raise ValueError("no")
+
+    async def good(run):
+        return "done"
+
+    bench.runner._watch = Blocks()
+    files = bench.files(await bench.run(fails))
+    assert files["blocked.txt"] == b'  File "/jobs/***.py", line 3 in body\n'
+    assert b"ValueError: no" in files["traceback.txt"]
+    assert bench.files(await bench.run(good)) is None

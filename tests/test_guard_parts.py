@@ -17,6 +17,7 @@ import pytest
 import structlog
 import trio
 import trio.testing
+from structlog.testing import capture_logs
 
 import muxd.guard
 from muxd import Job, Record, logs
@@ -348,6 +349,25 @@ def test_a_block_is_known_when_its_run_ends(pulse, stack_file):
         ["rest"],
     ]
     assert ["pong", 2.0] in said
+
+
+def test_the_stack_of_a_block_that_ended_is_logged(pulse, stack_file):
+    """The guard's line goes to its stderr only: this one is in the log file, too."""
+    pulse, guard = pulse
+    pulse.begin("01a", "job")
+    block(stack_file, 50.0)
+    guard.send("ping", 1.0)
+    with capture_logs() as logs:
+        pulse.end()
+    assert logs == [
+        {
+            "log_level": "warning",
+            "event": "job 'job' has blocked muxd",
+            "run": "01a",
+            "blocked": 50.0,
+            "stack": "  in body",
+        }
+    ]
 
 
 def test_a_block_is_charged_once(pulse, stack_file):

@@ -186,7 +186,9 @@ class Sees(Watch):
 
     def end(self):
         self.told.append("end")
-        return Block(7.25, "  in hang")
+        return Block(
+            7.25, '  File "/jobs/shop.py", line 14 in hang\n  File "/jobs/shop.py", line 3 in job'
+        )
 
 
 async def test_who_blocks_muxd_is_charged(autojump_clock, bench):
@@ -202,13 +204,14 @@ async def test_who_blocks_muxd_is_charged(autojump_clock, bench):
     bench.runner = Runner(bench.book, bench.nursery, real_now=trio.current_time, watch=watch)
     record = await bench.run(quick)
     assert (record.outcome, record.error) == (Outcome.ok, None)
-    assert record.harm == "blocked muxd for 7.2 s"
+    assert record.harm == "blocked muxd for 7.2 s, in hang (shop.py:14)"
     assert watch.told == [(record.id, "job"), "end"]
     record = await bench.run(slow)
     assert record.outcome is Outcome.timed_out
-    assert record.harm == "blocked muxd for 7.2 s"
+    assert record.harm == "blocked muxd for 7.2 s, in hang (shop.py:14)"
     assert record.error.startswith("it ran longer than its timeout, 1m; it blocked muxd for 7.2 s")
-    assert record.error.endswith("in hang")
+    assert record.error.endswith("line 3 in job")
+    assert Block(7.25, "<no Python frame>").harm == "blocked muxd for 7.2 s"
 
 
 async def test_a_run_that_is_told_to_end_says_why(autojump_clock, bench):

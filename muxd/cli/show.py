@@ -25,7 +25,9 @@ __all__ = ["resolve", "show"]
 
 TAIL = 20
 """Lines of console and of network that are printed."""
-TEXTS = ("traceback.txt", "console.txt", "network.txt")
+WHOLE = ("traceback.txt", "blocked.txt")
+"""Texts that are printed whole."""
+TEXTS = (*WHOLE, "console.txt", "network.txt")
 
 
 @attrs.frozen
@@ -198,7 +200,7 @@ def _print(found: _Found, zone: tzinfo) -> None:
         out.print(Text(harmless(error)), soft_wrap=True)
     for name in TEXTS:
         lines = found.text(name).rstrip().splitlines()
-        if name != "traceback.txt" and len(lines) > TAIL:
+        if name not in WHOLE and len(lines) > TAIL:
             heading(f"{name.partition('.')[0]}, the last {TAIL} of {len(lines)} lines")
             lines = lines[-TAIL:]
         elif lines:
