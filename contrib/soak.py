@@ -91,10 +91,14 @@ def honest(number, interval, phase):
 
 
 def hostile(name, interval, faults, session, timeout="2s", duration="4s"):
-    """Does one of them after the other: first those that cost memory, the rest in any order."""
+    """Does one of them after the other: first those that cost memory, the rest in any order.
+
+    Those cost what they cost two or three times over before memory has found its level.
+    """
+    big = [fault for fault in faults if fault in BIG]
     rest = [fault for fault in faults if fault not in BIG]
     random.Random(f"{seed} {{name}}").shuffle(rest)
-    order = itertools.cycle([fault for fault in faults if fault in BIG] + rest)
+    order = itertools.chain(2 * big, itertools.cycle(big + rest))
 
     async def body(run):
         return await next(order)(run, URL)
