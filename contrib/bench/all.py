@@ -49,6 +49,7 @@ def machine() -> dict[str, Any]:
         "system": platform.freedesktop_os_release()["PRETTY_NAME"],
         "python": platform.python_version(),
         "browser": _said([browser_path(), "--version"]),
+        "load": os.getloadavg()[0],
         "node": _said([node, "--version"]).removeprefix("v") if node else None,
     }
 

@@ -66,7 +66,7 @@ def table(results: dict[str, Any]) -> str:
         f"{results['rounds']} rounds on {results['when']}: {machine['cores']} cores, "
         f"{machine['memory_gb']:.0f} GB of memory, {machine['system']}, {machine['browser']}, "
         f"Python {machine['python']}{', node ' + machine['node'] if machine['node'] else ''}; "
-        f"{', '.join(software)}.",
+        f"{', '.join(software)}. Load of the machine before: {machine['load']:.1f}.",
     ]
     if results["left_out"]:
         lines += ["", f"Not there to be measured: {', '.join(results['left_out'])}."]

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["peak_memory", "race"]
 
-ALONE = 6
+ALONE = 4
 """How many jobs each does while its memory is looked at."""
+WARM_UP = 2
+"""How many rounds don't count."""
 EVERY = 0.05
 """Seconds between two looks at its memory."""
 
@@ -85,7 +87,7 @@ def race(entries: Sequence[Entry], rounds: int, environments: Environments) -> d
             entry.name: stack.enter_context(entry.start(url, environments)) for entry in present
         }
         print(f"{rounds} rounds", flush=True)
-        costs = interleaved(contestants, rounds)
+        costs = interleaved(contestants, rounds, warm_up=WARM_UP)
     found = {e.name: [Cost(c.wall, c.cpu / e.jobs) for c in costs[e.name]] for e in present}
     return {
         "contestants": [
