@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ __all__ = ["end_process"]
 
 FINISH_BOUND = 25.0
 """How long the last records may take to be written, seconds: a disk may hang."""
+FLUSH_BOUND = 3.0
+"""How long who reads stdout and stderr may take, seconds."""
 
 
 async def end_process(
@@ -52,9 +56,17 @@ async def end_process(
             "something ignores that muxd stops: the process is ended", tasks=culprits
         )
         clean_up()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        with trio.move_on_after(FLUSH_BOUND, shield=True):
+            await trio.to_thread.run_sync(_flush, abandon_on_cancel=True)
         os._exit(1)
+
+
+def _flush() -> None:
+    """Write what is still to be written, in a thread: there may be nobody to read it."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
 
 
 def _leaves(task: trio.lowlevel.Task | None) -> Iterator[trio.lowlevel.Task]:

@@ -6,12 +6,14 @@ import contextlib
 import json
 import logging
 import os
+import stat
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
 
+from muxd.guard.outlet import Outlet
 from muxd.record import utc_text
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["chosen_format", "configure", "has_colours"]
 
+FLUSH_BOUND = 2.0
+"""How long the end of the process waits for what reads the log, seconds."""
 LONGEST = 100_000
 """A line that is longer than so many characters is cut where it is kept for long."""
 _DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
@@ -49,11 +53,13 @@ def configure(
         ``json`` for an object a line, with ``at`` (UTC, microseconds), ``level`` and ``event``.
       level: what is less important than this `logging` level is dropped. Of other libraries
         only warnings are shown, and INFO where `level` is DEBUG.
-      stream: where to write; by default whatever ``sys.stderr`` is at the time.
+      stream: where to write; by default whatever ``sys.stderr`` is at the time. Nobody waits for
+        who reads that: what it does not take is dropped, and counted.
       also: is given each line as JSON, too, of INFO and above.
     """
-    out: Any = stream if stream is not None else _Stderr()
-    colours = log_format == "console" and has_colours(out)
+    colours = log_format == "console" and has_colours(stream if stream is not None else sys.stderr)
+    render: Processor = _Console(colours=colours) if log_format == "console" else _json
+    out: Any = stream if stream is not None else _Stderr(render)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -62,14 +68,13 @@ def configure(
     ]
     if also is not None:
         shared.append(_Copied(also))
-    render: Processor = _Console(colours=colours) if log_format == "console" else _json
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    handler = _Handler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared[:2], _named, *shared[2:]],
@@ -103,21 +108,54 @@ class _Copied:
 class _Stderr:
     """Whatever ``sys.stderr`` is when something is written.
 
-    What can't be written is lost: a log on a full disk, or at a terminal that is gone, must not end
-    what it is a log of.
+    What can't be written is lost: a log on a full disk, at a terminal that is gone, or that nobody
+    reads (Ctrl-S), must not end or stop what it is a log of.
     """
 
+    def __init__(self, render: Processor) -> None:
+        self._render = render
+        self._outlet = Outlet(_write, self._lost)
+
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            return sys.stderr.write(text)
+        if _may_block(sys.stderr):
+            self._outlet.put(text)
+        else:
+            with contextlib.suppress(OSError, ValueError):
+                _write(text)
         return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
+        """Each text is on its way already."""
 
-    def isatty(self) -> bool:
-        return sys.stderr.isatty()
+    def drain(self) -> None:
+        """Wait for what reads it, `FLUSH_BOUND` at most."""
+        self._outlet.drain(FLUSH_BOUND)
+
+    def _lost(self, count: int) -> str:
+        event = {"event": "nobody read the log: lines were dropped", "lines": count}
+        return f"{self._render(None, 'warning', event)!s}\n"
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _may_block(stream: TextIO) -> bool:
+    """True unless it is a file, or no stream of the system's."""
+    try:
+        return not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Python closes its handlers at the end of the process: what waits is written then."""
+
+    def close(self) -> None:
+        if isinstance(self.stream, _Stderr):
+            self.stream.drain()
+        super().close()
 
 
 def has_colours(stream: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from muxd.guard.link import VARIABLE, Link
+from muxd.guard.link import DUMP, VARIABLE, Link
 from muxd.guard.note import Note
 from muxd.state import Owner, StateDir
 
@@ -57,11 +58,10 @@ class Fake:
         script.write_text(DAEMON.format(body=textwrap.dedent(body)))
         self.process = subprocess.Popen(
             [python, str(script), str(self.folder), str(limit)],
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            **options,
+            **{"stdout": subprocess.PIPE, **options},
         )
         return self
 
@@ -126,6 +126,7 @@ def test_a_wanted_end_is_the_guards_end(fake):
         ("os._exit(3)", "exit code 3"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+        ("os.kill(os.getpid(), DUMP)", f"signal {DUMP:d}"),
         ("sys.exit(0)", "exit code 0"),
     ],
 )
@@ -352,6 +353,34 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
     assert 5 <= note.blocked < 9
     assert "in stuck" in note.stack
     assert all(gone(int(pid)) for pid in (fake.folder / "orphan").read_text().split())
+
+
+def test_a_log_that_nobody_reads_keeps_the_guard_from_nothing(fake):
+    """Its pipe is full: what is blocked is killed all the same, the next daemon comes, and guard and
+    daemon end."""
+    unread, pipe = os.pipe()
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"." * 4096)
+    os.set_blocking(pipe, True)
+    fake.start(
+        """
+        lines.send("listening")
+        lines.send("running")
+        signal.signal(DUMP, signal.SIG_IGN)
+        if life == 0:
+            lines.send("run", "01abc", "a job")
+            time.sleep(600)
+        lines.send("stopping")
+        lines.send("bye")
+        """,
+        stdout=pipe,
+    )
+    os.close(pipe)
+    assert fake.process.wait(60) == 0
+    assert len(fake.lives()) == 2
+    os.close(unread)
 
 
 def test_a_second_signal_does_not_wait_for_the_limit_of_a_block(fake):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
+import subprocess
 import sys
 
 import pytest
 import structlog
 
 from muxd import logs
+from muxd.guard.outlet import ROOM
 
 
 @pytest.fixture(autouse=True)
@@ -152,3 +155,51 @@ def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Full())
     structlog.get_logger().error("lost")
     logging.getLogger("library").warning("lost as well")
+
+
+STUCK = """
+import structlog
+from muxd import logs
+
+logs.configure("json")
+for number in range(200):
+    structlog.get_logger().info("x" * 10_000, number=number)
+print("said all", flush=True)
+"""
+
+
+def test_a_log_that_nobody_reads_stops_nothing():
+    """Nobody waits for a reader: neither who logs, nor, for more than a moment, the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+        assert process.stdout.read() == b"said all\n"
+
+
+def test_a_log_that_is_read_again_says_what_was_lost():
+    """Lines come whole and in order; where some were dropped, a line says how many."""
+    reader, writer = os.pipe()
+    with open(reader) as read, open(writer, "w") as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", stream)
+        logs.configure("json")
+        log = structlog.get_logger()
+        for number in range(20):
+            log.info("x" * (ROOM // 10 - 150), number=number)
+        first = [json.loads(read.readline()) for _ in range(11)]
+        log.info("read again")
+        last = json.loads(read.readline())
+    assert [line.get("number") for line in first] == [*range(10), None]
+    assert (first[-1]["level"], first[-1]["lines"]) == ("warning", 10)
+    assert last["event"] == "read again"
+
+
+def test_what_is_logged_last_is_read_before_the_end():
+    """A reader gets all of it, though the process ends at once."""
+    code = 'from muxd import logs; logs.configure("json")\n'
+    code += 'import structlog\nfor n in range(300): structlog.get_logger().info("x", n=n)'
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert [json.loads(line)["n"] for line in done.stderr.splitlines()] == [*range(300)]

@@ -16,10 +16,12 @@ from muxd.errors import PluginError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PATIENCE", "leave"]
+__all__ = ["PATIENCE", "flushed", "leave"]
 
 PATIENCE = 10.0
 """How long threads, and exit handlers, may go on after the command's end, seconds."""
+FLUSH_BOUND = 2.0
+"""How long who reads stdout and stderr may take for what is still to be written, seconds."""
 
 
 def leave(code: int) -> NoReturn:
@@ -39,10 +41,27 @@ def leave(code: int) -> NoReturn:
         # The names are CPython's own, not public; without them handlers are not called.
         if problem := _bounded(getattr(atexit, "_run_exitfuncs", lambda: None)):
             _say(f"muxd: an exit handler of a plugin: {problem.reason}")
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    flushed()
     os._exit(code)
+
+
+def flushed() -> bool:
+    """Write what stdout and stderr have not written yet; False if somebody does not read it."""
+
+    def flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+
+    return _within_bound(flush)
+
+
+def _within_bound(write: Callable[[], object]) -> bool:
+    # A thread: a write into a pipe that is full has no end, and no timeout.
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    thread.join(FLUSH_BOUND)
+    return not thread.is_alive()
 
 
 def _bounded(call: Callable[[], object]) -> PluginError | None:
@@ -66,5 +85,8 @@ def _others() -> list[threading.Thread]:
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(Exception):
-        sys.stderr.write(f"{line}\n")
+    def say() -> None:
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"{line}\n")
+
+    _within_bound(say)

@@ -57,6 +57,7 @@ def start(config: Config, anew: bool) -> None:
     What jobs log (`run.log`) goes to stderr, and so do muxd's own warnings. `muxd --debug start`
     shows lines of level debug too.
     """
+    from muxd.cli.leaving import flushed, leave
     from muxd.heap import give_back_large_blocks
     from muxd.logs import chosen_format
 
@@ -68,6 +69,8 @@ def start(config: Config, anew: bool) -> None:
     finally:
         if pulse is not None:
             pulse.bye()
+    if not flushed():  # nobody reads what is said: it is no reason to stay
+        leave(0)
 
 
 def _under_guard(config: Config, *, people: bool) -> Pulse:

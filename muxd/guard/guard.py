@@ -169,7 +169,7 @@ class Guard:
     def _judge(self, life: Life, status: int) -> int | None:
         """What the end of a daemon means: an exit code, or None if another is to be started."""
         code = os.waitstatus_to_exitcode(status)
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        how = _name(-code) if code < 0 else f"exit code {code}"
         self._note(life, how)
         lived = time.monotonic() - life.born
         if lived >= HEALTHY_AFTER:
@@ -307,3 +307,10 @@ class Guard:
                 signal.signal(number, ignore)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         return wakes
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have none
+        return f"signal {number}"

@@ -89,8 +89,8 @@ class Life:
         if self._end_by is not None:
             if now >= self._end_by:
                 self._end_by = now + 1
+                self.kill()  # before it is told: there may be nobody to read it
                 self._log.say("error", "muxd has ended but its process has not: it is killed")
-                self.kill()
             return
         due = self._watch.next_look
         if due is None or now < due:
@@ -139,6 +139,7 @@ class Life:
         self.stack = self._dump(now)
         self.blocked = self._watch.length(now)
         self.guilty = bool(self.stack) and is_a_runs(self.stack)
+        self.kill()
         run = {"job": self.run[1], "run": self.run[0]} if self.run and self.guilty else {}
         self._log.say(
             "error",
@@ -146,7 +147,6 @@ class Life:
             **run,
             stack=self.stack,
         )
-        self.kill()
 
     def _dump(self, now: float) -> str:
         """Have the daemon write its stack; gives that, or nothing if it doesn't."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from muxd.guard.outlet import Outlet
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Log"]
 
+PATIENCE = 0.5
+"""How long the guard waits until a line is written, seconds: so that it is before what comes next."""
 _DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -37,13 +40,29 @@ class Log:
           now: real Unix seconds.
         """
         self._json, self._colours, self._fd, self._now = log_format == "json", colours, fd, now
+        self._outlet = Outlet(self._write, self._lost)
 
     def say(self, level: str, event: str, *, stack: str = "", **values: object) -> None:
-        """Write one line, and the stack below it. An error of the stream is passed over."""
+        """Write one line, and the stack below it; where nobody reads, `PATIENCE` later.
+
+        An error of the stream is passed over.
+        """
+        self._outlet.put(self._line(level, event, stack, values))
+        self._outlet.drain(PATIENCE)
+
+    def _line(self, level: str, event: str, stack: str, values: dict[str, object]) -> str:
         render = self._as_json if self._json else self._for_people
-        text = render(level, event, stack, values) + "\n"
-        with contextlib.suppress(OSError):
-            os.write(self._fd, text.encode("utf-8", "backslashreplace"))
+        return render(level, event, stack, values) + "\n"
+
+    def _lost(self, count: int) -> str:
+        return self._line(
+            "warning", "nobody read the log: lines were dropped", "", {"lines": count}
+        )
+
+    def _write(self, text: str) -> None:
+        data = text.encode("utf-8", "backslashreplace")
+        while data:
+            data = data[os.write(self._fd, data) :]
 
     def _as_json(self, level: str, event: str, stack: str, values: dict[str, object]) -> str:
         at = datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
