@@ -135,7 +135,10 @@ def processor_time(processes: Iterable[psutil.Process]) -> float:
 
 def is_ours(process: psutil.Process) -> bool:
     """Whether it is a process of Python, and so neither the browser's nor the driver's."""
-    return Path(process.exe()).name.startswith("python")
+    try:
+        return Path(process.exe()).name.startswith("python")
+    except psutil.Error:  # it has just ended
+        return False
 
 
 @contextlib.contextmanager
