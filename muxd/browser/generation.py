@@ -20,7 +20,13 @@ from muxd.browser.launch import launch_error
 from muxd.browser.leftovers import Leftovers, NoLeftovers
 from muxd.browser.litter import sweep
 from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
-from muxd.browser.profile import claim_profile, kill_browsers_of, nothing_left_of, release_profile
+from muxd.browser.profile import (
+    claim_profile,
+    kill_browsers_of,
+    note_lock,
+    nothing_left_of,
+    release_profile,
+)
 from muxd.browser.ready import Shelf
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
@@ -400,6 +406,7 @@ async def open_generation(
         leader = _leader(plan)
         if leader is None:
             raise BrowserLost("the browser ended as soon as it had launched")
+        await trio.to_thread.run_sync(note_lock, plan.profile)
         leftovers = await _watch_leftovers(main, plan)
         assert main.browser is not None
         blocking = open_blocking(main.browser, plan.found.engine, plan.block)

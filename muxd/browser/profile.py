@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-__all__ = ["claim_profile", "kill_browsers_of", "nothing_left_of", "release_profile"]
+__all__ = ["claim_profile", "kill_browsers_of", "note_lock", "nothing_left_of", "release_profile"]
 
 _DRIVEN = ("--remote-debugging-", "-juggler-pipe", "--inspector-pipe")
 """How Chromium, Firefox and WebKit are told that a driver has them."""
@@ -36,7 +36,8 @@ def claim_profile(profile: Path) -> list[int]:
 
     To be called only by who holds the state directory's lock: then a browser that Playwright
     drives on this profile is a leftover of a muxd that died, and is killed with all its helpers.
-    A lock that no live process holds is removed.
+    A lock that no live process holds is removed; also one of another machine, if `note_lock` has
+    noted it: the name of a container, say, is a new one each time.
 
     Returns:
       The processes that were killed.
@@ -67,7 +68,31 @@ def claim_profile(profile: Path) -> list[int]:
         killed.append(process.pid)
         structlog.get_logger().warning("killed a browser left by a dead muxd", pid=process.pid)
     _remove_stale_lock(profile)
+    # Until the browser that is launched now is up, and its lock is noted, any of this machine is ours.
+    with contextlib.suppress(OSError):  # the disk is full
+        _note(profile).write_text(f"{socket.gethostname()}-")
     return killed
+
+
+def note_lock(profile: Path) -> None:
+    """Note that the lock which is on the profile now is of a browser that muxd launched.
+
+    So that it can be told from somebody else's by a muxd that finds the machine with another name.
+    """
+    with contextlib.suppress(OSError):  # a full disk; or it is no Chromium, which has no such lock
+        _note(profile).write_text(os.readlink(profile / "SingletonLock"))
+
+
+def _note(profile: Path) -> Path:
+    return profile.with_name("profile.lock")
+
+
+def _is_noted(profile: Path, host: str, pid: str) -> bool:
+    try:
+        noted = _note(profile).read_text()
+    except (OSError, ValueError):
+        return False
+    return noted in (f"{host}-{pid}", f"{host}-")
 
 
 def _remove_stale_lock(profile: Path) -> None:
@@ -76,6 +101,11 @@ def _remove_stale_lock(profile: Path) -> None:
     except OSError:
         return
     if host != socket.gethostname():
+        if _is_noted(profile, host, pid):
+            # The muxd that noted it is dead, as its state directory is ours; so is its browser: one
+            # that lives on this machine, whatever it was called, has been killed above.
+            release_profile(profile)
+            return
         raise ProfileInUse(
             f"the browser profile {profile} is locked by a browser on the machine {host!r}: "
             f"close it there; if it is gone for good, delete {profile / 'SingletonLock'}"

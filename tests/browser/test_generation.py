@@ -287,3 +287,23 @@ def test_a_leftover_of_a_dead_muxd_is_killed_and_a_strangers_browser_is_not(plan
             await main()
 
     muxd.run(bounded)
+
+
+def test_a_lock_of_a_machine_that_had_another_name_is_known(plan, sessions, monkeypatch):
+    """A dead muxd's browser has left its lock, and the machine's name is new, as a container's is."""
+    lock = plan.profile / "SingletonLock"
+
+    async def main():
+        async with open_generation(1, plan, sessions):
+            left = lock.readlink()
+        assert not lock.is_symlink()
+        lock.symlink_to(left)
+        monkeypatch.setattr("socket.gethostname", lambda: "new")
+        async with open_generation(2, plan, sessions) as life:
+            assert life.lost is None
+
+    async def bounded():
+        with trio.fail_after(60):
+            await main()
+
+    muxd.run(bounded)
