@@ -36,7 +36,7 @@ def check(older_than: float, keep: int) -> None:
 def plan(connection: sqlite3.Connection, older_than: float, keep: int) -> Plan:
     """What is to be deleted. Only reads.
 
-    As many entries of an index as runs may stay: a tenth of a second for a million.
+    As many entries of an index as runs may stay: half a second for a million.
     """
     limit = min(max(older_than, -9e12), 9e12)
     # The newest that goes: all up to it go, in the order of the index.
