@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import socket
+import sys
 
 import attrs
 import httpx
@@ -279,3 +281,27 @@ async def test_the_socket_of_a_dead_daemon_is_replaced(state):
             await nursery.start(serve_control, Fake(), state.socket)
             assert await in_thread(ControlClient(state).status) == {"state": "running"}
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_what_a_body_has_forked_does_not_listen(state):
+    """A command that connects is not left waiting for a process that knows nothing of it."""
+
+    def count():
+        """The exit code: how many descriptors are sockets on that path."""
+        found = 0
+        for fd in map(int, os.listdir("/proc/self/fd")):
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as here:
+                found += str(here.getsockname()).endswith("control.sock")
+        os._exit(found)
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_control, Fake(), state.socket)
+            forked = multiprocessing.get_context("fork").Process(target=count)
+            forked.start()
+            await trio.to_thread.run_sync(forked.join)
+            assert await in_thread(ControlClient(state).status) == {"state": "running"}
+            nursery.cancel_scope.cancel()
+    assert forked.exitcode == 0

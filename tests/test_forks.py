@@ -13,7 +13,7 @@ import pytest
 import trio
 
 import muxd
-from muxd.forks import EXIT_STATUS
+from muxd.forks import EXIT_STATUS, kept_from_forks
 
 # Python 3.12 and later: what forks in a process with threads may hang. Here it's done on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
@@ -142,3 +142,29 @@ def test_a_fork_in_another_thread_is_not_ours():
             assert await trio.to_thread.run_sync(fork) == 5
 
     muxd.run(main)
+
+
+def test_a_pipe_that_is_kept_from_forks_ends_with_its_owner():
+    """Whoever reads it sees the end, though a forked process lives; that may close what it believes
+    to have. Afterwards the number is like any other."""
+    reader, writer = os.pipe()
+    context = multiprocessing.get_context("fork")
+
+    def child():
+        os.close(writer)  # no error
+        signal.pause()
+
+    with kept_from_forks(writer):
+        process = context.Process(target=child)
+        process.start()
+    os.close(writer)
+    assert os.read(reader, 1) == b""
+    process.kill()
+    process.join()
+    os.dup2(reader, writer)
+    after = context.Process(target=lambda: os._exit(os.path.sameopenfile(reader, writer)))
+    after.start()
+    after.join()
+    assert after.exitcode == 1
+    os.close(reader)
+    os.close(writer)

@@ -17,6 +17,7 @@ from muxd.bridge import bridged
 from muxd.browser.processes import WatchedProcess, children_of
 from muxd.children import BROWSER_MARK
 from muxd.errors import BrowserLost
+from muxd.forks import kept_from_forks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -63,7 +64,8 @@ async def open_driver(scratch: Path) -> AsyncIterator[tuple[Playwright, WatchedP
         if driver is None:
             raise BrowserLost("Playwright's driver ended as soon as it had started")
         _let_others_in(playwright)
-        yield playwright, driver
+        with kept_from_forks(*_pipe_to(manager)):
+            yield playwright, driver
     finally:
         with trio.CancelScope(shield=True):
             # Ends the driver's standard input; it closes what it has open and exits.
@@ -119,6 +121,19 @@ def _let_others_in(playwright: object) -> None:
             return failing
 
     connection.send_message_to_server = send_or_fail_soon
+
+
+def _pipe_to(manager: object) -> Iterator[int]:
+    """The descriptor of the pipe at whose end the driver ends, too, and its browser.
+
+    What a body has forked must not have it, or both outlive muxd. Playwright has no public way to
+    it.
+    """
+    transport = getattr(getattr(manager, "_client", None), "_transport", None)
+    writer = getattr(transport, "_output", None)
+    pipe = writer.get_extra_info("pipe") if writer is not None else None
+    if pipe is not None:
+        yield pipe.fileno()
 
 
 def _fail(future: Any, error: Exception) -> None:

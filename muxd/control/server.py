@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from muxd.control.path import short_path
 from muxd.errors import MuxdError, UnknownJob, UserError
+from muxd.forks import kept_from_forks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -192,14 +193,17 @@ async def serve_control(
                 os.umask(mask)
         try:
             config = Config()
-            config.bind = [f"fd://{os.dup(listener.fileno())}"]
+            served = os.dup(listener.fileno())
+            config.bind = [f"fd://{served}"]
             config.accesslog = config.errorlog = None
             config.h11_max_incomplete_size = REQUEST_BOUND
             config.graceful_timeout = 1.0
             config.include_server_header = False
-            async with trio.open_nursery() as nursery:
-                await nursery.start(_serve, make_app(daemon), config)
-                task_status.started()
+            # Else commands could connect to a dead daemon as long as what a body has forked lives.
+            with kept_from_forks(listener.fileno(), served):
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(_serve, make_app(daemon), config)
+                    task_status.started()
         finally:
             path.unlink(missing_ok=True)  # noqa: ASYNC240
 

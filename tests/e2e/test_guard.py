@@ -98,7 +98,9 @@ def test_a_block_is_named_while_it_lasts_and_costs_nobody_else_a_run(muxd_home):
     assert record["harm"].startswith("blocked muxd for ")
     assert 7 <= float(record["harm"].split()[3]) < 12
     assert ", in hang (stuck.py:" in record["harm"]
-    kept = [json.loads(line) for line in (home.state / "logs" / "muxd.log").read_text().splitlines()]
+    kept = [
+        json.loads(line) for line in (home.state / "logs" / "muxd.log").read_text().splitlines()
+    ]
     (line,) = [line for line in kept if line["event"] == "job 'stuck' has blocked muxd"]
     assert "in hang" in line["stack"]
     after = home.json("run", "quick")
@@ -356,6 +358,44 @@ def test_a_sink_that_blocks_is_found_and_no_run_is_charged(muxd_home):
     (line,) = told(home, "a plugin's sink or service blocks muxd")
     assert "in handle" in line["stack"]
     assert home.json("run", "quick")["harm"] is None
+
+
+FORKS = """
+import multiprocessing
+import time
+import muxd
+import trio
+
+
+@muxd.job(interval="1h", duration="1s", timeout="60s")
+async def forks(run):
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(120,))
+    process.start()
+    open({mark!r}, "w").write(str(process.pid))
+    await trio.sleep(50)
+"""
+
+
+def test_what_a_body_has_forked_keeps_nothing_of_a_dead_muxd(muxd_home):
+    """kill -9 of the guard while a forked process of a run lives on: the browser goes, and the next
+    muxd starts."""
+    home = muxd_home
+    home.write("jobs", JOBS)
+    mark = home.folder / "forked"
+    home.write("forks", FORKS.format(mark=str(mark)))
+    home.start()
+    browser = home.browser().pid
+    home.request("forks")
+    home.wait(lambda: mark.exists() and mark.read_text(), PATIENT, "the body to have forked")
+    forked = int(mark.read_text())
+    try:
+        home.kill()
+        home.wait(lambda: not alive(browser), PATIENT, "the browser to be gone")
+        assert alive(forked)
+        home.start()
+        assert alive(forked)
+    finally:
+        os.kill(forked, signal.SIGKILL)
 
 
 LOGS = """
