@@ -187,14 +187,22 @@ class WatchingClock(Clock):
         while True:
             # Armed before the clocks are read: a jump in between is one or the other's to notice.
             with self.alarm(t) as ring:
-                readings = self.read()
-                jump = watch.jump(readings)
-                if jump is not None or readings.wall >= t:
-                    if not rang:
-                        await trio.lowlevel.cancel_shielded_checkpoint()
-                    return jump
-                await ring()
-                rang = True
+                is_over, jump = self._look(watch, t)
+                if not is_over:
+                    await ring()
+                    rang = True
+                elif not rang:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+            if not is_over:  # as a rule it is now, and need not be armed again to see that
+                is_over, jump = self._look(watch, t)
+            if is_over:
+                return jump
+
+    def _look(self, watch: _Watch, t: float) -> tuple[bool, ClockJump | None]:
+        """Whether a sleep until `t` is over, and the jump that has ended it, if one has."""
+        readings = self.read()
+        jump = watch.jump(readings)
+        return jump is not None or readings.wall >= t, jump
 
 
 @final

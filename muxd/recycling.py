@@ -213,7 +213,9 @@ class Recycler:
                 with trio.move_on_after(wait) as self._nap:
                     if self._told:
                         self._nap.cancel()
-                    if await self._clock.sleep_until(instant) is not None:
+                    if instant == math.inf:  # no gap that a jump of time could spoil
+                        await trio.sleep_forever()
+                    elif await self._clock.sleep_until(instant) is not None:
                         self._gap = None  # time jumped
                 self._nap = None
 
