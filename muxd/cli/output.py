@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from muxd.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from rich.console import Console
     from rich.text import TextType
 
     from muxd.record import Record
@@ -30,6 +28,7 @@ __all__ = [
     "error_text",
     "harmless",
     "print_json",
+    "print_plain",
     "print_table",
     "short",
     "short_id",
@@ -72,6 +71,8 @@ def console(*, stderr: bool = False) -> Console:
 
     Off a terminal lines are as long as they are, unless ``COLUMNS`` says otherwise.
     """
+    from rich.console import Console
+
     made = Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made = Console(stderr=stderr, highlight=False, width=_WIDE)
@@ -88,13 +89,18 @@ def print_table(
       rows: a cell each; None and "" are empty. A `rich.text.Text` keeps its style.
       right: the headings of columns that are set to the right, such as numbers.
     """
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
     right = set(right)
     cells = [
         [cell if isinstance(cell, Text) else Text(harmless(cell or "")) for cell in row]
         for row in rows
     ]
     if len(cells) > MANY:
-        _print_many([[Text(column) for column in columns], *cells], [c in right for c in columns])
+        plain = [[cell.plain for cell in row] for row in cells]
+        print_plain(columns, plain, right=right, width=cell_len)
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
@@ -108,14 +114,24 @@ def print_table(
     console().print(table)
 
 
-def _print_many(rows: Sequence[Sequence[Text]], right: Sequence[bool]) -> None:
-    """The same without colours and line breaks: a table of thousands takes rich a second each."""
-    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
+def print_plain(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Iterable[str] = (),
+    width: Callable[[str], int] = len,
+) -> None:
+    """As `print_table`, without colours and line breaks, and without rich, which takes its time.
+
+    `width` gives the columns of a terminal that a text takes.
+    """
+    to_right = [column in set(right) for column in columns]
+    widths = [max(map(width, column)) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
         cells = []
-        for cell, width, to_right in zip(row, widths, right, strict=True):
-            space = " " * (width - cell.cell_len)
-            cells.append(space + cell.plain if to_right else cell.plain + space)
+        for cell, wide, pushed in zip(row, widths, to_right, strict=True):
+            space = " " * (wide - width(cell))
+            cells.append(space + cell if pushed else cell + space)
         click.echo("  ".join(cells).rstrip())
 
 

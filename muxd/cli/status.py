@@ -70,7 +70,7 @@ def status(
 
 
 def _show_jobs(told: dict[str, Any], now: float) -> None:
-    from muxd.cli.output import clock_text, print_table
+    from muxd.cli.output import clock_text, harmless, print_plain
     from muxd.units import format_duration
 
     zone = ZoneInfo(told["timezone"])
@@ -81,11 +81,11 @@ def _show_jobs(told: dict[str, Any], now: float) -> None:
             format_duration(job["phase"]),
             format_duration(job["duration"]),
             clock_text(_unix(job["next_at"]), zone, now=now) if job["next_at"] else "-",
-            "" if job["paused"] is None else f"paused: {job['paused']}",
+            "" if job["paused"] is None else f"paused: {harmless(job['paused'])}",
         )
         for job in told["jobs"]
     ]
-    print_table(
+    print_plain(
         ("job", "every", "phase", "takes", "next", ""), rows, right=("every", "phase", "takes")
     )
     if told["next"] is not None:
@@ -93,7 +93,7 @@ def _show_jobs(told: dict[str, Any], now: float) -> None:
 
 
 def _show(told: dict[str, Any], now: float) -> None:
-    from muxd.cli.output import clock_text, duration_text, print_table
+    from muxd.cli.output import clock_text, duration_text, print_plain
 
     zone = ZoneInfo(told["timezone"])
     browser, running, plan = told["browser"], told["running"], told["timetable"]
@@ -150,7 +150,7 @@ def _show(told: dict[str, Any], now: float) -> None:
             (item["job"], item["cause"], duration_text(now - _unix(item["released_at"])))
             for item in told["waiting"]
         ]
-        print_table(("waiting", "why", "for"), rows, right=("for",))
+        print_plain(("waiting", "why", "for"), rows, right=("for",))
         _rest(told, "waiting")
     rows = [
         (item["job"], clock_text(at, zone, now=now), duration_text(max(0.0, at - now)))
@@ -159,7 +159,7 @@ def _show(told: dict[str, Any], now: float) -> None:
     ]
     if rows:  # while it starts, no release is due yet
         click.echo("")
-        print_table(("next", "at", "in"), rows, right=("in",))
+        print_plain(("next", "at", "in"), rows, right=("in",))
 
 
 def _collisions(plan: dict[str, Any]) -> str:
