@@ -24,7 +24,7 @@ ALONE = 4
 """How many jobs each does while its memory is looked at."""
 WARM_UP = 2
 """How many rounds don't count."""
-EVERY = 0.05
+EVERY = 0.2
 """Seconds between two looks at its memory."""
 
 
