@@ -14,7 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from muxd.cli import main
 from muxd.guard.link import DUMP, VARIABLE, Link
 from muxd.guard.note import Note
 from muxd.state import Owner, StateDir
@@ -357,7 +359,7 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
 
 def test_a_log_that_nobody_reads_keeps_the_guard_from_nothing(fake):
     """Its pipe is full: what is blocked is killed all the same, the next daemon comes, and guard and
-    daemon end."""
+    daemon end. The run is charged, though the body has closed the file for its stack."""
     unread, pipe = os.pipe()
     os.set_blocking(pipe, False)
     with contextlib.suppress(BlockingIOError):
@@ -381,6 +383,43 @@ def test_a_log_that_nobody_reads_keeps_the_guard_from_nothing(fake):
     assert fake.process.wait(60) == 0
     assert len(fake.lives()) == 2
     os.close(unread)
+    note = Note.read(str(fake.folder))
+    assert (note.run, note.job, note.stack) == ("01abc", "a job", "")
+
+
+@pytest.mark.parametrize("option", [None, "--now"])
+def test_muxd_stop_reaches_what_is_blocked(fake, monkeypatch, option):
+    """It is told by way of its guard, and is not started again: it ends when the block does, at the
+    latest at its limit; with --now at once."""
+    monkeypatch.setattr("muxd.control.client.BOUND", 0.3)
+    fake.start(
+        """
+        import faulthandler, socket
+        from muxd.state import StateDir
+        with StateDir(here).hold(guard=link.guard) as lock:
+            os.chdir(here)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind("control.sock")
+            listener.listen()
+            lines.hand("lock", lock)
+            lines.send("listening")
+            lines.send("running")
+            lines.send("run", "01abc", "a job")
+            faulthandler.register(DUMP, file=link.stack)
+            (here / "up").touch()
+            time.sleep(600)
+        """,
+        limit=8 if option is None else 500,
+    )
+    fake.wait(lambda: (fake.folder / "up").exists())
+    args = ["stop", "--state-dir", str(fake.folder), *filter(None, [option])]
+    result = CliRunner().invoke(main, args)
+    assert result.output == f"muxd (process {fake.lives()[0]}) has stopped\n"
+    assert result.exit_code == 0
+    code, log = fake.ends()
+    assert code == 1
+    assert "it is killed" in log[-1]["event"]
+    assert len(fake.lives()) == 1
 
 
 def test_a_second_signal_does_not_wait_for_the_limit_of_a_block(fake):

@@ -20,6 +20,8 @@ __all__ = ["stop"]
 
 SLACK = 40.0
 """How much longer than its grace a stop may take, seconds: every step of it has a bound."""
+BETWEEN = 0.2
+"""How long after a signal the next one is another to whoever gets it, seconds."""
 
 
 @click.command(
@@ -32,7 +34,11 @@ SLACK = 40.0
 @config_options(needs=["daemon.state_dir"])
 @json_option
 def stop(config: Config, at_once: bool, as_json: bool) -> None:
-    """Stop the daemon, and wait until it is gone. One that is only starting is stopped too."""
+    """Stop the daemon, and wait until it is gone.
+
+    One that is only starting is stopped too, and one that a job blocks: at the latest when that has
+    reached its limit, with --now at once.
+    """
     from muxd.cli.output import print_json
     from muxd.control.client import ControlClient
     from muxd.errors import DaemonNotRunning, DaemonSilent
@@ -46,28 +52,36 @@ def stop(config: Config, at_once: bool, as_json: bool) -> None:
     if owner.role == "run":
         raise DaemonNotRunning(str(state.root), alone=owner.pid)
     client, grace = ControlClient(state), config.daemon.grace
-    if client.listening():
+    if not client.listening():
+        # It is starting, or stopping, or just being started again: no socket yet, or none any more.
+        _signal(state, owner, at_once=at_once)
+    else:
         try:
             grace = client.stop(at_once=at_once).get("grace", grace)
         except (DaemonNotRunning, DaemonSilent):
-            if _is_there(state, owner):  # else it was about to end
-                raise
-    elif owner.told is not None and _is_there(state, owner):
-        # It is starting, or stopping, or just being started again: no socket yet, or none any
-        # more. The signal means the same.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(owner.told, signal.SIGTERM)
+            # It was about to end; or it is blocked, which its guard knows how to end.
+            _signal(state, owner, at_once=at_once)
+            grace += config.daemon.blocked_limit
     patience = time.monotonic() + grace + SLACK
     while _is_there(state, owner):  # another process's end: there is no event to wait for
         if time.monotonic() > patience:
             raise DaemonSilent(
-                f"muxd (process {owner.pid}) has not stopped; end it with: kill -9 {owner.pid}"
+                f"muxd (process {owner.told}) has not stopped; end it with: kill -9 {owner.told}"
             )
         time.sleep(0.05)
     if as_json:
         print_json({"stopped": True, "pid": owner.pid})
     else:
         click.echo(f"muxd (process {owner.pid}) has stopped")
+
+
+def _signal(state: StateDir, owner: Owner, *, at_once: bool) -> None:
+    """Tell it by a signal, which means the same and waits until it is heard."""
+    for _ in range(2 if at_once else 1):
+        if owner.told is not None and _is_there(state, owner):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(owner.told, signal.SIGTERM)
+            time.sleep(BETWEEN)
 
 
 def _is_there(state: StateDir, owner: Owner) -> bool:

@@ -109,7 +109,7 @@ class Life:
     def cut_short(self, now: float) -> None:
         """End a block now, if there is one: somebody can't wait for its limit."""
         if self._watch.found and self.blocked is None:
-            self._over(now)
+            self._over(now, cut_short=True)
 
     def kill(self) -> None:
         """Kill it, at once."""
@@ -135,10 +135,12 @@ class Life:
             run, job = self.run
             self._log.say("error", f"job {job!r} blocks muxd", run=run, blocked=length, stack=stack)
 
-    def _over(self, now: float) -> None:
+    def _over(self, now: float, *, cut_short: bool = False) -> None:
         self.stack = self._dump(now)
         self.blocked = self._watch.length(now)
-        self.guilty = bool(self.stack) and is_a_runs(self.stack)
+        # Without a stack (the body closed its file) nothing shows another's fault; but a block that
+        # somebody cut short may have ended well.
+        self.guilty = is_a_runs(self.stack) and (bool(self.stack) or not cut_short)
         self.kill()
         run = {"job": self.run[1], "run": self.run[0]} if self.run and self.guilty else {}
         self._log.say(
