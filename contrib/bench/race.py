@@ -73,21 +73,30 @@ def race(entries: Sequence[Entry], rounds: int, environments: Environments) -> d
       why some did not take part, by name.
     """
     alone: dict[str, _Alone] = {}
+    contestants: dict[str, Contestant] = {}
     left_out: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def or_leave_out(entry: Entry) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of whatever kind: the others are measured all the same
+            left_out[entry.name] = f"{type(error).__name__}: {error}"
+            print(f"  left out: {left_out[entry.name]}", flush=True)
+
     with open_site() as url, contextlib.ExitStack() as stack:
         for entry in entries:
             print(f"{entry.label}: installing, and looking at its memory", flush=True)
-            try:
+            with or_leave_out(entry):
                 alone[entry.name] = _alone(entry, url, environments)
-            except Exception as error:  # of whatever kind: the others are measured all the same
-                left_out[entry.name] = f"{type(error).__name__}: {error}"
-                print(f"  left out: {left_out[entry.name]}", flush=True)
-        present = [entry for entry in entries if entry.name in alone]
-        contestants: dict[str, Contestant] = {
-            entry.name: stack.enter_context(entry.start(url, environments)) for entry in present
-        }
+        for entry in entries:
+            if entry.name in alone:
+                print(f"{entry.label}: starting", flush=True)
+                with or_leave_out(entry):
+                    contestants[entry.name] = stack.enter_context(entry.start(url, environments))
         print(f"{rounds} rounds", flush=True)
         costs = interleaved(contestants, rounds, warm_up=WARM_UP)
+    present = [entry for entry in entries if entry.name in contestants]
     found = {e.name: [Cost(c.wall, c.cpu / e.jobs) for c in costs[e.name]] for e in present}
     return {
         "contestants": [
