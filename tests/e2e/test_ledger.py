@@ -39,7 +39,8 @@ def test_a_damaged_ledger_keeps_nobody_from_starting(muxd_home):
     assert f"kept as {kept.name}; 1 runs" in warning
     assert warning in muxd_home.call("status")
     assert warning in muxd_home.output.read_text()
-    assert [run["job"] for run in muxd_home.history()] == ["fresh"]
+    manual = [run["job"] for run in muxd_home.history() if run["cause"] == "manual"]
+    assert manual == ["fresh"]  # on a slow machine a slot of it may have come meanwhile
 
     # And again, while it runs: the records of the present are in the new one.
     for path in muxd_home.state.glob("ledger.sqlite3*"):
