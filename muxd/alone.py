@@ -87,7 +87,7 @@ async def run_alone(
     with (
         trio.open_signal_receiver(*stop_signals()) as signals,
         state.hold("run"),
-        Leaks() as leaks,
+        Leaks(launch.scratch) as leaks,
     ):
         bus: Bus[Event] = Bus()
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)

@@ -100,7 +100,7 @@ class Daemon:
         self.speed = config.daemon.speed
         self.bus: Bus[Event] = Bus()
         self._calendar = Calendar(self.zone)
-        self._leaks = Leaks()
+        self._leaks = Leaks(launch.scratch)
         self.core = Core(
             plugins,
             plugins.store(self.state.root),

@@ -20,9 +20,11 @@ from muxd.children import Children, adopting, signal_trees, wait_dead
 from muxd.handles import LeftHandles, accepted, described, open_handles
 from muxd.left import Left
 from muxd.origins import Origins
+from muxd.tempfiles import TempFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from muxd.background import BackgroundErrors
     from muxd.children import Leftover
@@ -44,8 +46,10 @@ class Leaks:
     who starts processes and threads (`muxd.origins`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, temp: Path | None = None) -> None:
+        """`temp`: where runs have their temporary files, each in a folder. None: as everybody."""
         self.origins = Origins()
+        self.temp = TempFiles(temp, self.origins.in_run) if temp is not None else None
         self._children: Children
         self.handles = LeftHandles()
         self._stack = contextlib.ExitStack()
@@ -54,6 +58,8 @@ class Leaks:
     def __enter__(self) -> Self:
         self._stack.enter_context(adopting())
         self._stack.enter_context(self.origins)
+        if self.temp is not None:
+            self._stack.enter_context(self.temp)
         self._children = Children(self.origins)
         return self
 
@@ -92,6 +98,8 @@ class Tally:
         self._threads = {*leaks.origins.threads(), *self._pooled()}
         self._system = set(_system_tasks())
         self._ambient = Ambient.now()
+        if leaks.temp is not None:
+            leaks.temp.begin()
         self._asked_at: float | None = None
         self._asked: list[Leftover] = []
         self._told: set[int] = set()  # the pids of what was asked or killed
@@ -125,14 +133,31 @@ class Tally:
         """
         await self._end_processes()
         self.left["process"] = len(self._told)
+        files = self._leaks.temp.end() if self._leaks.temp is not None else None
         staying = self._staying(background)
         with trio.move_on_after(LULL):
+            if files is not None:
+                await self._remove(files)
             while staying:
                 await trio.sleep(LULL / 5)  # nothing tells of a thread's end
                 staying = self._staying(background)
         self.left.update(staying)
         self._count_handles(failed)
         self._leaks.ended()
+
+    async def _remove(self, folder: Path) -> None:
+        """Remove the run's temporary files. Cancelled, a thread goes on with it."""
+        temp, many = self._leaks.temp, 0
+        assert temp is not None
+
+        def counted(number: int) -> None:
+            nonlocal many
+            many = number
+
+        try:
+            await trio.to_thread.run_sync(temp.clear, folder, counted, abandon_on_cancel=True)
+        finally:
+            self.left["temporary file"] = many
 
     def kill(self) -> None:
         """Kill at once what the run has left running. Never blocks."""

@@ -72,7 +72,8 @@ class Origins:
         self._undo.callback(setattr, place, name, getattr(place, name))
         setattr(place, name, replacement)
 
-    def _in_run(self) -> bool:
+    def in_run(self) -> bool:
+        """True if a run's code calls this, in its task or in a thread that it has started."""
         # A plain thread doesn't have the context of who started it.
         return owner() is not None or threading.current_thread() in self._threads
 
@@ -80,7 +81,7 @@ class Origins:
         def spawn(*args: Any, **kwargs: Any) -> Any:
             started = real(*args, **kwargs)
             pid = started[0] if isinstance(started, tuple) else started
-            if pid > 0 and not self._in_run():
+            if pid > 0 and not self.in_run():
                 self._others.add(pid)
             return started
 
@@ -88,7 +89,7 @@ class Origins:
 
     def _noting_thread(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def start(thread: threading.Thread) -> None:
-            if self._in_run():
+            if self.in_run():
                 self._threads.add(thread)
             real(thread)
 

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import multiprocessing.util
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import attrs
 import psutil
@@ -83,19 +86,26 @@ class Bench:
         return await self.runner.run(release, self.pages)
 
 
+@contextlib.asynccontextmanager
+async def open_bench(temp=None):
+    """A bench, bounded; `temp`: where runs have their temporary files."""
+    store = MemoryStore()
+    with trio.fail_after(60), Leaks(temp) as leaks:
+        async with store.open(), trio.open_nursery() as nursery:
+            book = RunBook(store, Bus(), real_now=time.time)
+            runner = Runner(book, nursery, real_now=time.time, leaks=leaks)
+            yield Bench(book, runner, FakePages(), nursery, leaks)
+            nursery.cancel_scope.cancel()
+
+
 @pytest.fixture
 def perform():
     """Run an async test function with a bench, bounded."""
 
     def perform(test):
         async def main():
-            store = MemoryStore()
-            with trio.fail_after(60), Leaks() as leaks:
-                async with store.open(), trio.open_nursery() as nursery:
-                    book = RunBook(store, Bus(), real_now=time.time)
-                    runner = Runner(book, nursery, real_now=time.time, leaks=leaks)
-                    await test(Bench(book, runner, FakePages(), nursery, leaks))
-                    nursery.cancel_scope.cancel()
+            async with open_bench() as bench:
+                await test(bench)
 
         muxd.run(main)
 
@@ -466,6 +476,80 @@ def test_a_body_left_behind_is_charged(perform):
         thread_free.set()
 
     perform(test)
+
+
+def test_temporary_files_go_with_their_run(tmp_path):
+    """The run's own, in a thread too; those of a service stay, and a run that leaves none made no folder."""
+    made, shared, usual = {}, [], tempfile.gettempdir()
+
+    async def body(run):
+        made["body"] = tempfile.mkstemp()
+        made["bytes"] = tempfile.mkdtemp(prefix=b"x")
+        made["thread"] = await trio.to_thread.run_sync(tempfile.mkdtemp)
+        thread = threading.Thread(target=lambda: made.update(own=tempfile.mkdtemp()))
+        thread.start()
+        thread.join()
+        shared.append(multiprocessing.util.get_temp_dir())
+        begun.set()
+        await ended.wait()
+        assert len(list(tmp_path.iterdir())) == 1
+
+    async def later(run):
+        shared.append(multiprocessing.util.get_temp_dir())
+        with tempfile.TemporaryDirectory() as folder:
+            assert Path(folder).parent.parent == tmp_path
+
+    async def service():
+        await begun.wait()
+        made["service"] = tempfile.mkdtemp()
+        ended.set()
+
+    async def test():
+        async with open_bench(tmp_path) as bench:
+            bench.nursery.start_soon(service)
+            record = await bench.run(body)
+            assert (record.left, record.harm) == ("1 file handle, 4 temporary files", None)
+            assert list(tmp_path.iterdir()) == []
+            assert Path(made["service"]).parent == Path(usual)
+            assert (await bench.run(later)).left is None
+            assert list(tmp_path.iterdir()) == []
+
+    begun, ended = trio.Event(), trio.Event()
+    muxd.run(test)
+    os.close(made["body"][0])
+    Path(made["service"]).rmdir()
+    assert shared[0] == shared[1]
+    assert Path(shared[0]).parent == Path(usual)
+    assert tempfile.gettempdir() == usual
+
+
+def test_a_body_left_behind_has_no_temporary_files_of_the_next_run(tmp_path):
+    """A thread of it goes on with the system's folder, and breaks nobody."""
+    made, go_on, done = [], threading.Event(), threading.Event()
+
+    def in_thread():
+        made.append(tempfile.mkdtemp())
+        go_on.wait(60)
+        made.append(tempfile.mkdtemp())
+        done.set()
+
+    async def behind(run):
+        await trio.to_thread.run_sync(in_thread)
+
+    async def other(run):
+        go_on.set()
+        await trio.to_thread.run_sync(done.wait, 60)
+
+    async def test():
+        async with open_bench(tmp_path) as bench:
+            record = await bench.run(behind, timeout="1s")
+            assert record.left.endswith(", 1 temporary file")
+            bench.pages = FakePages()
+            assert (await bench.run(other)).left is None
+
+    muxd.run(test)
+    assert not Path(made[0]).exists()
+    Path(made[1]).rmdir()
 
 
 @linux

@@ -9,8 +9,10 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import trio
@@ -135,6 +137,13 @@ async def leaves_a_daemon(run, url):
 async def leaves_a_multiprocess(run, url):
     context = multiprocessing.get_context("spawn")
     context.Process(target=time.sleep, args=(60,), daemon=True).start()
+
+
+async def leaves_temporary_files(run, url):
+    number, name = tempfile.mkstemp()
+    os.close(number)
+    (Path(tempfile.mkdtemp()) / "inside").write_text(name)
+    return name
 
 
 async def changes_what_all_share(run, url):

@@ -193,7 +193,7 @@ def open_house(folder, url, *, args=()):
             trio.open_nursery() as bodies,
             trio.open_nursery() as inner,
         ):
-            leaks = stack.enter_context(Leaks())
+            leaks = stack.enter_context(Leaks(plan.scratch))
             book = RunBook(store, bus, real_now=time.time)
             runner = Runner(book, bodies, real_now=time.time, evidence=evidence, leaks=leaks)
             supervisor = Supervisor(

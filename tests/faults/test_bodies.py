@@ -151,6 +151,14 @@ def test_thread_left_running(house):
     assert record.left == "1 thread"
 
 
+def test_temporary_files_left(house):
+    """What `tempfile` made for a run goes with it."""
+    record = house.survives(bodies.leaves_temporary_files, Outcome.ok, timeout=5.0)
+    assert record.left == "2 temporary files"
+    assert record.harm is None
+    assert not Path(record.result).exists()
+
+
 def test_what_all_share_changed(house):
     """Another working directory and another umask are none of the next run's."""
     before = Path.cwd()
