@@ -102,10 +102,12 @@ def instructions_counted():
     def trace(frame, _event, _arg):
         if not frame.f_code.co_filename.startswith(OURS):
             return None
-        frame.f_trace_opcodes = True
+        frame.f_trace, frame.f_trace_opcodes = local, True
         return local
 
     before = sys.gettrace()
+    # Python 3.12 traces instructions only if a frame wants that before settrace is called.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         yield counts
