@@ -111,7 +111,14 @@ def print_table(
         )
     for row in cells:
         table.add_row(*row)
-    console().print(table)
+    out = console()
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())  # one long cell would have all lines as long
 
 
 def print_plain(

@@ -245,13 +245,22 @@ def _print_files(found: _Found, heading: Any) -> None:
     if found.folder is None:
         record = found.record
         if record.outcome is not None and record.outcome.ran and not record.outcome.good:
-            click.echo("\nNo evidence is kept of it (any more).", err=True)
+            click.echo(f"\n{_why_none(record)}", err=True)
         return
     heading(f"files in {found.folder}")
     for name, size in found.files().items():
         click.echo(f"  {name:<16}{format_size(size):>8}")
     for part, reason in (found.summary.get("missing") or {}).items():
         click.echo(harmless(f"  no {part}: {reason}"))
+
+
+def _why_none(record: Record) -> str:
+    from muxd.errors import LoopBlocked, qualified_name
+    from muxd.record import CUT_OFF
+
+    if record.error_type in (CUT_OFF, qualified_name(LoopBlocked)):
+        return "There is no evidence of it: muxd itself ended while it ran."
+    return "No evidence is kept of it (any more)."
 
 
 def _open(found: _Found) -> None:

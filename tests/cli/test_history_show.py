@@ -16,6 +16,7 @@ from rich.console import Console
 from muxd.artifacts import Artifacts
 from muxd.builtin.ledger import Ledger
 from muxd.cli.live import ConsoleSink
+from muxd.errors import LoopBlocked, qualified_name
 from muxd.events import RunEnded
 from muxd.record import Outcome, Record
 from muxd.release import Cause
@@ -27,6 +28,7 @@ timezone = "Asia/Tokyo"
 state_dir = "state"
 """
 GOOD, BAD, AGAIN, WAITS = "01m8aaaaaaaaaa", "01m8bbbbbbbbbb", "01m8bbbbbbcccc", "01m8dddddddddd"
+KILLED = "01m9kkkkkkkkkk"
 
 
 def record(run_id, at, job="headlines", outcome=Outcome.ok, **fields):
@@ -45,6 +47,14 @@ RECORDS = (
         harm="left 1 process",
         left="1 process",
         browser_generation=3,
+    ),
+    record(
+        KILLED,
+        30,
+        job="stuck",
+        outcome=Outcome.crashed,
+        error_type=qualified_name(LoopBlocked),
+        error="blocked muxd",
     ),
     record(AGAIN, 120, attempt=2, first_id=BAD, cause=Cause.retry),
     Record(id=WAITS, job="headlines", released_at=NOON + 180),
@@ -109,7 +119,7 @@ def test_what_the_table_shows_is_enough(muxd, state):
     """The short id of each line of `muxd history` names that run."""
     lines = muxd("history").stdout.splitlines()[1:]
     shorts = [line.split()[2] for line in lines]
-    assert len(shorts) == 3
+    assert len(shorts) == 4
     for short in shorts:
         assert muxd("history", "show", short).exit_code == 0
 
@@ -177,6 +187,12 @@ def test_without_evidence_there_is_the_record(muxd, state):
     bad = muxd("history", "show", BAD)
     assert "TimeoutError: Locator.click: [b]Timeout[/b]" in bad.stdout
     assert bad.stderr == "\nNo evidence is kept of it (any more).\n"
+
+
+def test_a_run_that_muxd_did_not_outlive_never_had_evidence(muxd, state):
+    """It is not said to be gone: there was nobody to keep any."""
+    killed = muxd("history", "show", KILLED)
+    assert killed.stderr == "\nThere is no evidence of it: muxd itself ended while it ran.\n"
 
 
 def test_damaged_evidence_keeps_nobody_from_the_record(muxd, state):

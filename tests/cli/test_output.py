@@ -81,6 +81,15 @@ def test_tables_off_a_terminal_have_whole_lines(capsys, monkeypatch):
     assert second.rstrip() == long
 
 
+def test_lines_end_with_what_they_say(capsys, monkeypatch):
+    """One long last cell makes no other line longer, off a terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_table(("", "b"), [("x", "short"), ("y", "word " * 60 + "end")])
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert (head, first) == ("   b", "x  short")
+    assert len(second) > 300
+
+
 def test_columns_limits_the_width(capsys, monkeypatch):
     """COLUMNS is respected, as scripts expect."""
     monkeypatch.setenv("COLUMNS", "40")
