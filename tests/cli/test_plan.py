@@ -242,7 +242,7 @@ def test_pixels_need_a_browser(muxd, jobs_file, place, monkeypatch):
     monkeypatch.setenv("PATH", str(place))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(place))
     monkeypatch.delenv("MUXD_BROWSER", raising=False)
-    monkeypatch.setattr("muxd.browser.find._ON_MAC", ())
+    monkeypatch.setattr("muxd.browser.find._ON_MAC", {})
     result = muxd("plan", "--jobs-file", jobs_file(), "--png", "a.png")
     assert result.exit_code == 1
     assert "there is no browser on this machine" in result.stderr
