@@ -218,7 +218,8 @@ def test_while_the_next_daemon_is_started_muxd_is_there(muxd_home):
     os.kill(home.pid, signal.SIGKILL)
     home.call("stop")
     assert home.daemon.wait(20) in (0, -signal.SIGTERM)  # as far as the next had come
-    home.nothing_is_left()
+    assert home.wait(lambda: not home.processes(), 20, "all processes to go")
+    assert not (home.state / "muxd.lock").exists()
 
 
 def test_a_killed_guard_leaves_nothing(muxd_home):
