@@ -68,6 +68,11 @@ def table(results: dict[str, Any]) -> str:
         f"Python {machine['python']}{', node ' + machine['node'] if machine['node'] else ''}; "
         f"{', '.join(software)}. Load of the machine before: {machine['load']:.1f}.",
     ]
+    if machine["load"] > machine["cores"]:
+        lines += [
+            "",
+            "**The machine was busy with other things: this gives no more than an idea.**",
+        ]
     if results["left_out"]:
         lines += ["", f"Not there to be measured: {', '.join(results['left_out'])}."]
     if stampede := results["stampede"]:
