@@ -179,7 +179,8 @@ class PageSourceContract:
                         await pages.trace(lease, pictures=False)
                         used.append(lease.page)
                     assert not any(lease.left.values())
-                    assert not (lease.errors or lease.harms)
+                    assert not lease.errors
+                    assert not lease.harms
                 assert used[0] is not used[1]
 
         run(test)
@@ -195,7 +196,8 @@ class PageSourceContract:
                     async with pages.lease(session) as lease:
                         await pages.trace(lease, pictures=False)
                     assert not any(lease.left.values())
-                    assert not (lease.errors or lease.harms)
+                    assert not lease.errors
+                    assert not lease.harms
 
         run(test)
 
