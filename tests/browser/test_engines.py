@@ -22,7 +22,7 @@ from .conftest import open_site
 HEAVY = {"/heavy", "/a.css", "/a.woff2", "/a.png", "/a.mp4", "/a.js"}
 
 
-@pytest.fixture(params=["chromium", "headless-shell"])
+@pytest.fixture
 def plan(request, tmp_path):
     """The browser of the engine, which blocks pictures where nobody says."""
     found = find_browser(engine=request.param)
@@ -55,7 +55,9 @@ async def load(lease, site):
     return asked(site)
 
 
-@pytest.mark.parametrize("session", ["main", "fresh"])
+@pytest.mark.parametrize(
+    ("plan", "session"), [("chromium", "main"), ("headless-shell", "fresh")], indirect=["plan"]
+)
 def test_a_lease_blocks_and_nothing_of_it_is_left(browse, session):
     """What the lease says counts, or what is configured; the next one is as if nothing had been."""
 
@@ -75,6 +77,7 @@ def test_a_lease_blocks_and_nothing_of_it_is_left(browse, session):
     browse(test)
 
 
+@pytest.mark.parametrize("plan", ["headless-shell"], indirect=True)
 def test_blocking_ends_however_the_lease_does(browse):
     """By an exception in the middle of a load, or when its pages are taken away."""
 
