@@ -25,6 +25,8 @@ __all__ = ["RecordRules"]
 DAY = 86_400
 STEP = 3600.0
 SECOND = 1.0
+DECISION = 20.0
+"""How long it may take at most to find out what is due, and to write it down, seconds."""
 _SHARED = re.compile(r": (\d+) releases, from .* share this record$")
 
 
@@ -158,7 +160,9 @@ class RecordRules:
                 back = (stamp.era - before.era) * STEP
                 first, last = start - back - SECOND, start + 1.5 * interval + SECOND
                 return None if first <= instant <= last else f"it started at {clock_text(start)}"
-        steps = stamp.era - before.era
+        # A step in the middle of a decision: the instant was found before it, the id made after it.
+        back = self._world.steps_back[: before.era]
+        steps = stamp.era - before.era + sum(at >= before.at - DECISION for at, _ in back)
         if not steps and stamp.plan == before.plan:
             expected = self._calendar.next_release(interval, phase, newest, newest)
             return None if instant == expected else f"{clock_text(expected)} comes next"
