@@ -145,7 +145,7 @@ def test_a_hang_is_ended_at_its_deadline_and_the_next_runs(muxd_home, trap):
     home.write(
         "stuck",
         f"import trio\nimport muxd\n\n\n"
-        f'@muxd.job(interval="1h", duration="1s", timeout="1s")\nasync def stuck(run):\n    {trap}\n',
+        f'@muxd.job(interval="60d", duration="1s", timeout="1s")\nasync def stuck(run):\n    {trap}\n',
     )
     home.start()
     (record,) = [home.json("run", "stuck", code=1)]
@@ -181,12 +181,12 @@ def test_errors_in_the_background_fail_the_run_that_owns_them(muxd_home):
         def bang(_):
             raise RuntimeError("bang")
 
-        @muxd.job(interval="1h")
+        @muxd.job(interval="60d")
         async def listener(run):
             run.page.on("console", bang)
             await run.page.evaluate("console.log(1)")
 
-        @muxd.job(interval="1h")
+        @muxd.job(interval="60d")
         async def route(run):
             async def handler(route):
                 await route.abort()
@@ -213,7 +213,7 @@ def test_run_without_a_daemon(muxd_home):
     home.write(
         "empty",
         "import muxd\n\n\n"
-        '@muxd.job(interval="1h", expects_result=True)\nasync def nothing(run):\n    return []\n',
+        '@muxd.job(interval="60d", expects_result=True)\nasync def nothing(run):\n    return []\n',
     )
     home.call("status", code=3)
     home.call("stop", code=3)

@@ -10,14 +10,14 @@ import os
 import muxd
 
 
-@muxd.job(interval="10m", duration="5s", timeout="20s")
+@muxd.job(interval="60d", duration="5s", timeout="20s")
 async def broken(run):
     await run.page.set_content("<title>Shop</title><h1>prices</h1><p>" + os.environ["SHOP_KEY"])
     await run.page.evaluate("console.log('on the page')")
     raise LookupError("no price; the key was " + os.environ["SHOP_KEY"])
 
 
-@muxd.job(interval="10m", duration="5s", timeout="20s")
+@muxd.job(interval="60d", duration="5s", timeout="20s")
 async def fine(run):
     await run.page.set_content("<h1>fine</h1>")
 """

@@ -27,7 +27,7 @@ def hang():
     {body}
 
 
-@muxd.job(interval="1h", duration="1s", timeout="{timeout}", idempotent=True, retries=2)
+@muxd.job(interval="60d", duration="1s", timeout="{timeout}", idempotent=True, retries=2)
 async def stuck(run):
     await run.page.set_content("<h1>stuck</h1>")
     open({mark!r}, "w").close()
@@ -368,7 +368,7 @@ import muxd
 import trio
 
 
-@muxd.job(interval="1h", duration="1s", timeout="60s")
+@muxd.job(interval="60d", duration="1s", timeout="60s")
 async def forks(run):
     process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(120,))
     process.start()
@@ -403,7 +403,7 @@ LOGS = """
 import muxd
 
 
-@muxd.job(interval="1h", duration="1s")
+@muxd.job(interval="60d", duration="1s")
 async def logs(run):
     for number in range(40):
         run.log.info("x" * 10_000, number=number)

@@ -103,7 +103,7 @@ def test_what_jobs_log_is_in_the_state_directory(muxd_home):
             """
             import muxd
 
-            @muxd.job(interval="1h", duration="2s")
+            @muxd.job(interval="60d", duration="2s")
             async def tells(run):
                 run.log.info("seen", headlines=24)
             """
