@@ -208,7 +208,7 @@ class Runner:
             watching.cancel_scope.cancel()
         # A body that blocks the whole process can't be ended; it is late all the same.
         late = trio.current_time() - begun > job.timeout + UNWIND
-        if performance.ended.is_set() and not late:
+        if performance.ended.is_set() and not late and loss is None:
             return await self._judge(performance, release, lost)
         harm = None
         if not performance.ended.is_set():

@@ -397,19 +397,26 @@ async def test_nothing_is_released_after_the_end(autojump_clock, desk: Desk) -> 
 
 
 @bounded
-async def test_a_stop_while_a_release_is_being_written(autojump_clock, desk: Desk) -> None:
+async def test_a_stop_while_a_release_is_being_written(autojump_clock) -> None:
     """It is not given out, and is interrupted."""
     found: list[Release | None] = []
 
-    async def release() -> None:
-        found.append(await desk.book.release(a_job(), released_at=NOON))
+    class Slow(MemoryStore):
+        async def write(self, *records: Record) -> None:
+            await trio.sleep(1)
+            await super().write(*records)
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(release)
-        await trio.lowlevel.checkpoint()
-        nursery.start_soon(desk.book.close)
-    assert found == [None]
-    assert desk.outcomes() == ["interrupted"]
+    async with open_desk(Slow()) as desk:
+
+        async def release() -> None:
+            found.append(await desk.book.release(a_job(), released_at=NOON))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(release)
+            await trio.sleep(0.5)
+            nursery.start_soon(desk.book.close)
+        assert found == [None]
+        assert desk.outcomes() == ["interrupted"]
 
 
 @bounded

@@ -23,6 +23,8 @@ import muxd.guard
 from muxd import Job, Record, logs
 from muxd.abc import Service
 from muxd.alone import run_alone
+from muxd.browser.find import FoundBrowser
+from muxd.browser.launch import LaunchPlan
 from muxd.builtin.slotter import SolvingSlotter
 from muxd.bus import Bus
 from muxd.civil import Calendar
@@ -521,12 +523,13 @@ async def test_a_note_is_kept_until_its_run_has_its_record(tmp_path, alone, disk
         await store.write(Record(id="01abc", job="stuck", released_at=1.0, started_at=2.0))
     NOTE.write(str(tmp_path))
     store.refuses = disk == "full"
+    launch = LaunchPlan(FoundBrowser(path=Path("/none"), source="a test"), tmp_path / "profile")
     config = Config(daemon=DaemonConfig(state_dir=tmp_path))
     with trio.fail_after(20), contextlib.suppress(PluginError, BaseExceptionGroup):
         if alone:
-            await run_alone(config, Plugins((job,), store), None, job, ended=nothing)
+            await run_alone(config, Plugins((job,), store), launch, job, ended=nothing)
         else:
-            daemon = Daemon(config, Plugins((job,), store), None)
+            daemon = Daemon(config, Plugins((job,), store), launch)
             daemon.stop(at_once=True)
             await daemon.run()
     assert (last_fate(tmp_path) is None) == (disk == "works")

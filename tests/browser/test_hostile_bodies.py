@@ -235,6 +235,7 @@ def test_a_browser_that_dies_at_the_end_of_a_body_is_a_crash(perform, session):
 
     async def kills(run, life):
         os.kill(life.pid, signal.SIGKILL)
+        await life.wait_gone()
         await trio.sleep(0.1)
 
     (record,) = perform((kills, session, False))
