@@ -523,7 +523,9 @@ async def test_a_note_is_kept_until_its_run_has_its_record(tmp_path, alone, disk
         await store.write(Record(id="01abc", job="stuck", released_at=1.0, started_at=2.0))
     NOTE.write(str(tmp_path))
     store.refuses = disk == "full"
-    launch = LaunchPlan(FoundBrowser(path=Path("/none"), source="a test"), tmp_path / "profile")
+    launch = LaunchPlan(
+        found=FoundBrowser(path=Path("/none"), source="a test"), profile=tmp_path / "profile"
+    )
     config = Config(daemon=DaemonConfig(state_dir=tmp_path))
     with trio.fail_after(20), contextlib.suppress(PluginError, BaseExceptionGroup):
         if alone:
