@@ -291,7 +291,7 @@ class Recycler:
             return self._gap.at
         # Its time has come; is it as the timetable said?
         following = self._scheduler.next_instant
-        if not self._quiet():
+        if following <= now or not self._quiet():  # what is overdue is about to be released
             self._reserve(None)
             return math.inf  # looks again when the worker rests
         if following < self._gap.at + self._gap.length:

@@ -161,8 +161,8 @@ class RecordRules:
                 first, last = start - back - SECOND, start + 1.5 * interval + SECOND
                 return None if first <= instant <= last else f"it started at {clock_text(start)}"
         # A step in the middle of a decision: the instant was found before it, the id made after it.
-        back = self._world.steps_back[: before.era]
-        steps = stamp.era - before.era + sum(at >= before.at - DECISION for at, _ in back)
+        set_back = self._world.steps_back[: before.era]
+        steps = stamp.era - before.era + sum(at >= before.at - DECISION for at, _ in set_back)
         if not steps and stamp.plan == before.plan:
             expected = self._calendar.next_release(interval, phase, newest, newest)
             return None if instant == expected else f"{clock_text(expected)} comes next"
