@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from muxd.browser.leftovers import Leftovers, NoLeftovers
     from muxd.browser.ready import Shelf
 
-__all__ = ["Account", "Closer", "is_closed"]
+__all__ = ["FUTILE", "Account", "Closer", "is_closed"]
 
 FUTILE = 3
 """How often pages are told to close, without one that does, before the browser is given up."""

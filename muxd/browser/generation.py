@@ -13,7 +13,7 @@ from playwright.async_api import Error
 from muxd.abc import Lease, PageSource
 from muxd.bridge import bridged
 from muxd.browser.blocking import open_blocking
-from muxd.browser.closing import Account, Closer, is_closed
+from muxd.browser.closing import FUTILE, Account, Closer, is_closed
 from muxd.browser.driver import open_driver
 from muxd.browser.evidence import observe
 from muxd.browser.launch import launch_error
@@ -271,14 +271,13 @@ class Generation(PageSource):
 
     async def trace(self, lease: Lease, *, pictures: bool = True) -> None:
         """Begin a trace of Playwright's, within `TRACE_BOUND`. Never raises."""
-        if self._tracer is not None and self._tracer.on:  # begun when the page was made ready
-            if not pictures:
-                return
-            await dropped(self._tracer)
-        self._tracer = Tracer(lease.context, pictures=pictures)
+        if self._tracer is not None and self._tracer.on and not pictures:
+            return  # begun when the page was made ready
         try:
+            await dropped(self._tracer)
+            self._tracer = Tracer(lease.context, pictures=pictures)
             await _within(TRACE_BOUND, self._tracer.begin)
-        except (Error, trio.TooSlowError) as error:
+        except Exception as error:  # or that of a listener of an earlier run
             structlog.get_logger().warning("a run could not be traced", error=repr(error))
 
     async def observe(self, lease: Lease, folder: Path) -> Observation:
@@ -323,7 +322,14 @@ class Generation(PageSource):
 
         async def drop() -> None:
             nonlocal stuck
-            stuck = await dropped(self._tracer)
+            for _ in range(FUTILE):
+                try:
+                    stuck = await dropped(self._tracer)
+                    return
+                except Exception as error:  # a listener's, raised instead of ending the trace
+                    if not is_closed(error):
+                        account.errors.append(error)
+            stuck = "a trace would not end"
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(drop)
