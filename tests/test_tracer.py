@@ -54,7 +54,7 @@ async def test_a_trace_that_is_taken(context, tmp_path):
     await tracer.take(tmp_path / "trace.zip")
     assert not tracer.on
     assert context.tracing.said == [
-        ("start", ["screenshots", "snapshots"]),
+        ("start", ["name", "screenshots", "snapshots"]),
         ("stop", tmp_path / "trace.zip"),
     ]
     assert await dropped(tracer) is None
@@ -66,7 +66,7 @@ async def test_a_trace_without_pictures(context):
     tracer = Tracer(context, pictures=False)
     await tracer.begin()
     assert await dropped(tracer) is None
-    assert context.tracing.said == [("start", []), ("stop", None)]
+    assert context.tracing.said == [("start", ["name"]), ("stop", None)]
 
 
 async def test_notes_are_not_taken_of_our_own(context):

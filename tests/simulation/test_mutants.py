@@ -38,6 +38,8 @@ from muxd.worker import Worker
 
 from .scenarios import never, scenario_of
 
+pytestmark = pytest.mark.long
+
 
 def broken(seeds=(1, 2, 3), *, days=3.0, rate=0.03, only=None, **fields):
     """The rules that are broken in some scenarios."""
