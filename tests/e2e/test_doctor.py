@@ -46,6 +46,7 @@ def test_what_blocking_saves_is_shown_beside_a_running_daemon(muxd_home):
 def test_what_is_measured_is_a_table_for_people(muxd_home):
     """With the headless shell, a list and a page of one's own; a page that isn't there is an error."""
     home = muxd_home
+    home.environ["COLUMNS"] = "300"  # the folder's name may be long
     page = home.folder / "page.html"
     page.write_text("<h1>mine</h1><img src=there.png>")
     (home.folder / "there.png").write_bytes(b"no picture")
