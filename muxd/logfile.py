@@ -41,6 +41,13 @@ class LogFile:
         """How many lines could not be written."""
         return self._handler.lost
 
+    def open(self) -> None:
+        """Open the file now: opened by the first line, it would be that run's. Never raises."""
+        with contextlib.suppress(OSError):
+            if not self._is_ready:
+                self._begin()
+            self._handler.open_now()
+
     def write(self, line: str) -> None:
         """Write a line, which has no end of line. Never raises."""
         if not self._is_ready:
@@ -88,6 +95,15 @@ class _Handler(RotatingFileHandler):
             errors=self.errors,
             opener=lambda path, flags: os.open(path, flags, 0o600),
         )
+
+    def open_now(self) -> None:
+        """Open the file if it isn't.
+
+        Raises:
+          OSError: it can't be opened; the next line tries again.
+        """
+        if self.stream is None:
+            self.stream = self._open()
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, on a new one if the last was cut off."""

@@ -36,6 +36,27 @@ def lines(path):
     return path.read_text("utf-8").splitlines()
 
 
+def test_a_file_that_is_open_takes_no_further_handle(folder):
+    """Opened ahead, so that the run with the first line is not told to have left it."""
+    file = LogFile(folder, files=2, size=10_000)
+    file.open()
+    before = len(os.listdir("/proc/self/fd"))
+    file.write("a line")
+    file.open()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert lines(folder / "muxd.log") == ["a line"]
+    file.close()
+
+
+def test_a_folder_that_cannot_be_made_is_no_error_of_the_start(tmp_path):
+    """A start with no room for the log is a start; each line is counted as lost."""
+    (tmp_path / "file").touch()
+    file = LogFile(tmp_path / "file" / "logs", files=2, size=10_000)
+    file.open()
+    file.write("a line")
+    assert file.lost == 1
+
+
 def test_what_is_logged_is_in_the_file_as_json(configured, folder):
     """Lines of jobs, of muxd and of libraries, INFO and above, whatever form stderr has."""
     file, stderr = LogFile(folder, files=2, size=10**6), io.StringIO()

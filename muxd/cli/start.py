@@ -114,6 +114,7 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     state.prepare()
     file = log_file_of(config, state)
     if file is not None:
+        file.open()
         log_to_stderr("console" if people else "json", logging.INFO, also=file.write)
     launch = launch_plan(config)
     if people and not again:
