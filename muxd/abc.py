@@ -304,7 +304,7 @@ class PageSource(ABC):
         Returns:
           True if it is ready. Else what is in the way is told by the lease.
 
-        When cancelled, no half of it is left behind.
+        When cancelled it is finished first, or the next lease would find half of it.
         """
         await trio.lowlevel.checkpoint()
         return False

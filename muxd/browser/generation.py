@@ -190,20 +190,20 @@ class Generation(PageSource):
             return False
         self._log_late()
         done = False
-        try:
-            with trio.fail_after(OPEN_BOUND):
-                await self._shelf.prepare(session, trace=trace)
-            done = True
-        except trio.TooSlowError:
-            self._give_up(f"no page could be opened in {OPEN_BOUND:g} s")
-        except Exception as error:
-            # Whatever it is, a run that needs this page will find out, and be charged or not.
-            structlog.get_logger().info("no page is ready", session=session, error=repr(error))
-        finally:
-            if not done:  # or half of it would be charged to the next run
-                with trio.CancelScope(shield=True):
-                    self._bound, self._tracer = CLEAN_BOUND, None
-                    await self._clean(self._main, Account())
+        # The driver goes on with what it was asked for: a page that nobody waits for any more would
+        # open in the next run, and be charged to it.
+        with trio.CancelScope(shield=True):
+            try:
+                with trio.fail_after(OPEN_BOUND):
+                    await self._shelf.prepare(session, trace=trace)
+                done = True
+            except trio.TooSlowError:
+                self._give_up(f"no page could be opened in {OPEN_BOUND:g} s")
+            except Exception as error:
+                # Whatever it is, a run that needs this page will find out, and be charged or not.
+                structlog.get_logger().info("no page is ready", session=session, error=repr(error))
+                self._bound, self._tracer = CLEAN_BOUND, None
+                await self._clean(self._main, Account())
         with trio.move_on_after(SWEEP_BOUND):  # a disk that hangs holds up no run
             await trio.to_thread.run_sync(
                 sweep, self._scratch, self._shelf.traces, abandon_on_cancel=True

@@ -11,7 +11,7 @@ from muxd.errors import LedgerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["explained", "is_damage", "newer", "not_a_ledger"]
+__all__ = ["damaged", "explained", "is_damage", "newer", "not_a_ledger"]
 
 # Primary result codes (https://sqlite.org/rescode.html); the extended ones share the low byte.
 _REMEDIES: dict[int, str] = {
@@ -65,6 +65,13 @@ def explained(error: sqlite3.Error | OSError | ValueError, path: Path) -> Ledger
     places = {"path": path, "directory": path.parent, "user": os.geteuid()}
     advice = remedy.format(start_anew=_START_ANEW, **places)
     return LedgerError(f"the ledger {path}: {advice} ({said})" if advice else f"{path}: {said}")
+
+
+def damaged(path: Path, damage: str) -> LedgerError:
+    """The ledger is damaged, and that is all that can be said."""
+    error = sqlite3.DatabaseError(damage)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return explained(error, path)
 
 
 def newer(path: Path, version: int, known: int) -> LedgerError:

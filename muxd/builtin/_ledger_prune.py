@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import attrs
 
 from muxd.builtin import _ledger_rows as rows
-from muxd.builtin._ledger_file import transaction
+from muxd.builtin._ledger_sqlite import transaction
 from muxd.learned import Learned
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from muxd.abc import FOUND, Learned, Store
 from muxd.builtin import _ledger_prune as pruning
 from muxd.builtin import _ledger_rows as rows
 from muxd.builtin._ledger_errors import explained
-from muxd.builtin._ledger_file import LedgerFile, transaction
+from muxd.builtin._ledger_file import LedgerFile
+from muxd.builtin._ledger_sqlite import transaction
 from muxd.errors import LedgerError
 
 if TYPE_CHECKING:

@@ -186,7 +186,7 @@ class PageSourceContract:
         run(test)
 
     def test_preparing_can_be_cancelled(self, run: Any) -> None:
-        """However far it is: the next lease works, and nothing is charged to it."""
+        """At any moment: the next lease works, and nothing is charged to it."""
 
         async def test(pages: PageSource) -> None:
             for session in ("main", "fresh"):

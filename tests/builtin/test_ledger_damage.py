@@ -12,7 +12,7 @@ import pytest
 import structlog
 import trio
 
-from muxd.builtin import _ledger_file, _ledger_schema
+from muxd.builtin import _ledger_file, _ledger_rebuild, _ledger_schema, _ledger_sqlite
 from muxd.builtin.ledger import Ledger
 from muxd.errors import LedgerError
 from muxd.pause import Pause
@@ -131,7 +131,7 @@ def schema(version, monkeypatch):
 async def test_a_lost_first_page_costs_no_record(tmp_path, made, monkeypatch):
     """Where only the header and the names of the tables are lost, everything is taken over."""
     if "large" in made:
-        monkeypatch.setattr(_ledger_file, "SHRINKABLE", 0)
+        monkeypatch.setattr(_ledger_sqlite, "SHRINKABLE", 0)
     with schema(3, monkeypatch) if "migrated" in made else contextlib.nullcontext():
         if "of old" in made:
             begin_as_of_old(tmp_path)
@@ -273,7 +273,7 @@ async def test_what_is_too_much_is_taken_over_later(tmp_path, monkeypatch):
     """A large ledger is not waited for: a start takes over the newest, the rest comes beside it."""
     records = await fill(tmp_path, 1500)
     spoil(tmp_path, 1)
-    monkeypatch.setattr(_ledger_file, "SALVAGED", 0.0)
+    monkeypatch.setattr(_ledger_rebuild, "SALVAGED", 0.0)
     async with Ledger(tmp_path).open() as ledger:
         first = await all_of(ledger)
         assert 400 < len(first) < 1000
@@ -357,14 +357,14 @@ async def test_a_backup_put_in_place_under_muxd_is_used(tmp_path):
 async def test_no_room_for_a_new_one_is_an_error_until_there_is(tmp_path, monkeypatch):
     """Where the new ledger can't be made, calls fail; as soon as it can, they go on with it."""
     records = await fill(tmp_path, 50)
-    build, full = _ledger_file.create, [True]
+    build, full = _ledger_rebuild.create, [True]
 
     def create(connection, **options):
         if full[0]:
             raise OSError(28, "No space left on device")
         build(connection, **options)
 
-    monkeypatch.setattr(_ledger_file, "create", create)
+    monkeypatch.setattr(_ledger_rebuild, "create", create)
     async with Ledger(tmp_path).open() as ledger:
         spoil(tmp_path, root_of(tmp_path, "runs_by_outcome"))
         for _ in range(2):

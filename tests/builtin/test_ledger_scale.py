@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from muxd.book import RunBook
-from muxd.builtin import _ledger_file, _ledger_prune, _ledger_schema
+from muxd.builtin import _ledger_file, _ledger_prune, _ledger_schema, _ledger_sqlite
 from muxd.builtin import ledger as ledger_module
 from muxd.builtin.ledger import Ledger
 from muxd.bus import Bus
@@ -210,14 +210,14 @@ async def test_a_large_ledger_is_not_read_at_each_start(tmp_path, monkeypatch):
 async def test_a_ledger_of_old_times_learns_to_give_room_back(tmp_path, monkeypatch, small):
     """A small one is written anew when it is opened, once; a large one is left as it is."""
     if not small:
-        monkeypatch.setattr(_ledger_file, "SHRINKABLE", 1000)
+        monkeypatch.setattr(_ledger_sqlite, "SHRINKABLE", 1000)
     with contextlib.closing(
         sqlite3.connect(tmp_path / "ledger.sqlite3", isolation_level=None)
     ) as f:
         _ledger_schema.create(f, incremental=False)
     rewritten = []
-    rewrite = _ledger_file.rewrite
-    monkeypatch.setattr(_ledger_file, "rewrite", lambda c: rewritten.append(1) or rewrite(c))
+    rewrite = _ledger_sqlite.rewrite
+    monkeypatch.setattr(_ledger_sqlite, "rewrite", lambda c: rewritten.append(1) or rewrite(c))
     records = [ended(number) for number in range(20)]
     with trio.fail_after(30):
         async with Ledger(tmp_path).open() as ledger:
@@ -238,7 +238,7 @@ async def test_no_room_to_write_it_anew_costs_nothing(tmp_path, monkeypatch):
     def rewrite(connection):
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(_ledger_file, "rewrite", rewrite)
+    monkeypatch.setattr(_ledger_sqlite, "rewrite", rewrite)
     with trio.fail_after(30):
         async with Ledger(tmp_path).open() as ledger:
             await ledger.write(ended(1))
