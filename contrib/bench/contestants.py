@@ -100,6 +100,15 @@ def _node_software(packages: tuple[str, ...], environments: Environments) -> str
     return ", ".join(f"{name} {node_version(modules, name)}" for name in packages)
 
 
+def _on_node(name: str, label: str, script: str, kind: str, packages: tuple[str, ...]) -> Entry:
+    return Entry(
+        name=name,
+        label=label,
+        start=partial(_node, script, kind, packages),
+        software=partial(_node_software, packages),
+    )
+
+
 BASE = "C"
 """Whom all are compared with."""
 ENTRIES = (
@@ -120,29 +129,33 @@ ENTRIES = (
         software=partial(_python_software, CRAWLEE),
         jobs=6,
     ),
-    Entry(
-        name="cluster-context",
-        label="puppeteer-cluster, a context per job",
-        start=partial(_node, "puppeteer_cluster.cjs", "context", CLUSTER),
-        software=partial(_node_software, CLUSTER),
+    _on_node(
+        "cluster-context",
+        "puppeteer-cluster, a context per job",
+        "puppeteer_cluster.cjs",
+        "context",
+        CLUSTER,
     ),
-    Entry(
-        name="cluster-page",
-        label="puppeteer-cluster, a page per job",
-        start=partial(_node, "puppeteer_cluster.cjs", "page", CLUSTER),
-        software=partial(_node_software, CLUSTER),
+    _on_node(
+        "cluster-page",
+        "puppeteer-cluster, a page per job",
+        "puppeteer_cluster.cjs",
+        "page",
+        CLUSTER,
     ),
-    Entry(
-        name="node-context",
-        label="Playwright on node, a context per job",
-        start=partial(_node, "node_playwright.cjs", "context", NODE_PLAYWRIGHT),
-        software=partial(_node_software, NODE_PLAYWRIGHT),
+    _on_node(
+        "node-context",
+        "Playwright on node, a context per job",
+        "node_playwright.cjs",
+        "context",
+        NODE_PLAYWRIGHT,
     ),
-    Entry(
-        name="node-page",
-        label="Playwright on node, a page per job",
-        start=partial(_node, "node_playwright.cjs", "page", NODE_PLAYWRIGHT),
-        software=partial(_node_software, NODE_PLAYWRIGHT),
+    _on_node(
+        "node-page",
+        "Playwright on node, a page per job",
+        "node_playwright.cjs",
+        "page",
+        NODE_PLAYWRIGHT,
     ),
     Entry(
         name="D",
