@@ -189,7 +189,6 @@ FAILS = {
 }
 
 
-@pytest.mark.parametrize("session", ["main", "named", "fresh"])
 @pytest.mark.parametrize(
     "body",
     [
@@ -207,16 +206,22 @@ FAILS = {
         rude_result,
     ],
 )
-def test_it_costs_its_own_run_at_most(perform, body, session):
-    """The next run, in the shared session and in another, is as if nothing had been."""
-    first, second, third = perform(
-        (body, session, True), (honest, "main", True), (honest, session, True)
-    )
-    assert (second.outcome, second.result) == (Outcome.ok, "hello"), second
-    assert third.outcome is Outcome.ok, third
-    if body in FAILS:
-        assert first.outcome is Outcome.failed
-        assert first.error
+def test_it_costs_its_own_run_at_most(perform, body):
+    """In any session: the next run, in the shared one and in the same, is as if nothing had been."""
+    sessions = ("main", "named", "fresh")
+    steps = [
+        step
+        for session in sessions
+        for step in ((body, session, True), (honest, "main", True), (honest, session, True))
+    ]
+    records = iter(perform(*steps))
+    for session in sessions:
+        first, second, third = next(records), next(records), next(records)
+        assert (second.outcome, second.result) == (Outcome.ok, "hello"), (session, second)
+        assert third.outcome is Outcome.ok, (session, third)
+        if body in FAILS:
+            assert first.outcome is Outcome.failed, (session, first)
+            assert first.error
 
 
 @pytest.mark.parametrize("session", ["named", "fresh"])

@@ -29,7 +29,7 @@ def test_jobs_run_in_their_slots_one_at_a_time(muxd_home):
     home.write("jobs", JOBS)
     home.start("--speed", "20")
     pid = home.json("status")["pid"]
-    home.wait(lambda: len(home.history()) >= 6, 30, "six runs")
+    home.wait(lambda: sum(home.told()["runs"]["by_outcome"].values()) >= 6, 30, "six runs")
     status = home.json("status")
     home.call("start", code=2)
     assert str(pid) in home.errors
@@ -60,7 +60,7 @@ def test_a_killed_browser_costs_one_run(muxd_home, victim):
     (crashed,) = home.history("--job", "slow")
     assert crashed["outcome"] == "crashed"
     assert crashed["browser_generation"] == 1
-    home.wait(lambda: home.json("status")["browser"]["up"], 20, "the next browser")
+    home.wait(lambda: home.told()["browser"]["up"], 20, "the next browser")
     after = home.json("run", "quick")
     assert (after["outcome"], after["browser_generation"]) == ("ok", 2)
     assert not first.is_running() or first.status() == psutil.STATUS_ZOMBIE

@@ -89,7 +89,7 @@ def test_runs_go_on_while_the_ledger_is_locked(muxd_home):
         assert "records are in memory only" in muxd_home.call("status")
         assert not any(run["job"] == "quick" for run in muxd_home.history())
     muxd_home.wait(
-        lambda: muxd_home.json("status")["ledger"]["unwritten"] == 0, 90, "records to be written"
+        lambda: muxd_home.told()["ledger"]["unwritten"] == 0, 90, "records to be written"
     )
     assert "quick" in {run["job"] for run in muxd_home.history()}
     muxd_home.call("stop")

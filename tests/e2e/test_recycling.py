@@ -34,7 +34,7 @@ def test_it_is_recycled_between_runs_and_no_run_is_late_for_it(muxd_home):
     muxd_home.start("--log-format", "json")
 
     def recycled():
-        status = muxd_home.json("status")
+        status = muxd_home.told()
         return status if status["browser"]["recycled"] >= 2 and status["browser"]["up"] else None
 
     status = muxd_home.wait(recycled, 100, "the browser to be recycled twice")
@@ -86,7 +86,7 @@ def test_what_can_wait_is_held_while_memory_is_short(muxd_home):
     muxd_home.start("--log-format", "console")
 
     def holding():
-        status = muxd_home.json("status")
+        status = muxd_home.told()
         good = status["runs"]["by_outcome"].get("ok", 0)
         return status if status["resources"]["holding"] == ["low"] and good >= 2 else None
 

@@ -127,7 +127,7 @@ def test_plugin_gone_while_its_job_was_queued(muxd_home):
     home.request("slow")
     home.wait(mark.exists, 20, "the first run to be begun")
     home.request("gone")
-    home.wait(lambda: home.json("status")["waiting"], 20, "the second to wait")
+    home.wait(lambda: home.told()["waiting"], 20, "the second to wait")
     phases = phases_of(home)
     home.kill()
     (home.jobs / "gone.py").unlink()
