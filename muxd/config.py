@@ -186,7 +186,7 @@ class BrowserConfig:
     """What pages need not load, for the jobs that don't say so themselves: see `Job.block`."""
     launch_timeout: float = _setting(60.0, _seconds(1, 3600, "from 1s to 1h"))
     """How long a launch may take, real seconds, 1 to 3600."""
-    recycle_runs: int = _setting(0, _count)
+    recycle_runs: int = _setting(1000, _count)
     """After how many runs the browser is replaced, in a gap; 0: never for that."""
     recycle_age: float = _setting(86_400.0, _seconds(0, 366 * 86_400, "from 0s to 366d"))
     """At which age, real seconds; 0: never for that."""

@@ -32,6 +32,7 @@ from muxd.companions import start_services, start_sinks
 from muxd.control.server import serve_control
 from muxd.core import Core
 from muxd.floors import PATIENCE, Floors, FreeReader
+from muxd.heap import trim_in_lulls
 from muxd.keeping import artifacts_of, evidence_of, make_room
 from muxd.lastrung import end_process
 from muxd.leaks import Leaks
@@ -282,6 +283,7 @@ class Daemon:
                         self.core.assemble(bodies)
                         await beside.start(serve_control, self, self.state.socket)
                         beside.start_soon(self._keep_in_shape)
+                        beside.start_soon(trim_in_lulls, self.core.lulls)
                         await self.core.work()
                         self._drained.set()
                     bodies.cancel_scope.cancel()
