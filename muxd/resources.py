@@ -63,8 +63,9 @@ def free_memory(root: Path = Path("/")) -> int | None:
             found.append(left)  # noqa: PERF402 - what came before the mistake counts
     with contextlib.suppress(OSError, ValueError, KeyError):
         found.append(_numbers(root / "proc/meminfo")["MemAvailable"] * 1024)
-    if not found and root == Path("/"):
-        found.append(int(psutil.virtual_memory().available))  # not on Linux
+    if not found and root == Path("/"):  # not on Linux, or no file can be opened
+        with contextlib.suppress(OSError, psutil.Error, RuntimeError):
+            found.append(int(psutil.virtual_memory().available))
     return max(0, min(found)) if found else None
 
 
