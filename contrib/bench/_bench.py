@@ -2,7 +2,7 @@
 
 A contestant is a context manager with `job`, which does the job once and returns how long that took,
 in seconds, and `pid`, the root of its process tree. `CONTESTANTS` has them by name; `interleaved` lets
-them take turns.
+them take turns, in the orders that `shuffled` gives.
 
 The job: open a page, go to a local page of 100 kB, wait for a list that a script renders after
 50 ms, read its 50 items, close.
@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import statistics
@@ -24,6 +25,7 @@ import threading
 import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,7 +38,7 @@ from muxd.control.client import ControlClient
 from muxd.state import StateDir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from playwright.async_api import Browser, BrowserContext
@@ -49,7 +51,11 @@ PAGE = (
     f"Array.from({{length: {ITEMS}}}, (_, i) => `<li>item ${{i}}</li>`).join('')}}, 50)</script>"
 )
 REST = 0.3
-"""How long a contestant rests after each job, seconds. What it does meanwhile counts as its CPU time."""
+"""How long all is quiet after each job, seconds, so that what it leaves to be done isn't in the next one's
+way."""
+SETTLE = 3.0
+"""How long all rest before the first and after the last look at their CPU time, seconds: what the last
+job leaves to be done is done then."""
 PATIENCE = 60.0
 """How long anything may take, seconds."""
 
@@ -119,49 +125,64 @@ def memory(pid: int) -> int:
 
 @attrs.frozen
 class Cost:
-    """What one job cost."""
+    """What a contestant's jobs cost."""
 
-    wall: float
-    """Seconds."""
+    walls: Sequence[float]
+    """How long it took in each round, seconds."""
     cpu: float
-    """Seconds, what was done in the rest after it among them."""
+    """For each time that it was asked, seconds; with all that it did between its turns."""
 
 
-def cost(contestant: Contestant) -> Cost:
-    """Have the job done once, and rest."""
-    before = cpu_time(contestant.pid)
-    wall = contestant.job()
-    time.sleep(REST)
-    return Cost(wall, cpu_time(contestant.pid) - before)
+def shuffled(names: Iterable[str], rounds: int, *, seed: int = 0) -> Iterator[list[str]]:
+    """The order of each round: by chance, and the same whenever it is asked for.
+
+    In an order that only rotates each would always come after the same one, and have that one's
+    belated work beside its own.
+    """
+    chance, order = random.Random(seed), list(names)
+    for _ in range(rounds):
+        chance.shuffle(order)
+        yield list(order)
 
 
 def interleaved(
     contestants: Mapping[str, Contestant], rounds: int, *, warm_up: int = 3
-) -> dict[str, list[Cost]]:
-    """Let all take turns, in an order that changes from round to round; what each job cost.
+) -> dict[str, Cost]:
+    """Let all take turns, in an order that changes from round to round; what that cost each.
 
-    So a machine that is busy with other things harms all alike.
+    So a machine that is busy with other things harms all alike. CPU time is all that a contestant
+    used from the first counted round to the last: what it does while others have their turns, or
+    while nobody has, would else be nobody's.
     """
-    costs: dict[str, list[Cost]] = {name: [] for name in contestants}
-    names = list(contestants)
-    for number in range(warm_up + rounds):
-        first = number % len(names)
-        for name in (*names[first:], *names[:first]):
-            found = cost(contestants[name])
-            if number >= warm_up:
-                costs[name].append(found)
-    return costs
+    walls: dict[str, list[float]] = {name: [] for name in contestants}
+
+    def take_turns(order: Iterable[str]) -> None:
+        for name in order:
+            walls[name].append(contestants[name].job())
+            time.sleep(REST)
+
+    def cpu_times() -> dict[str, float]:
+        time.sleep(SETTLE)
+        return {name: cpu_time(contestant.pid) for name, contestant in contestants.items()}
+
+    orders = shuffled(contestants, warm_up + rounds)
+    for order in islice(orders, warm_up):
+        take_turns(order)
+    before = cpu_times()
+    for order in orders:
+        take_turns(order)
+    after = cpu_times()
+    return {
+        name: Cost(all_[warm_up:], (after[name] - before[name]) / rounds)
+        for name, all_ in walls.items()
+    }
 
 
-def ratios(costs: Sequence[Cost], base: Sequence[Cost]) -> dict[str, float]:
-    """Wall: the median of the pairs' ratios, with its quartiles. CPU: the ratio of the sums.
-
-    The system counts CPU time coarsely, so a single job's says little.
-    """
-    pairs = [own.wall / other.wall for own, other in zip(costs, base, strict=True)]
+def ratios(cost: Cost, base: Cost) -> dict[str, float]:
+    """Wall: the median of the rounds' ratios, with its quartiles. CPU: the ratio of all of it."""
+    pairs = [own / other for own, other in zip(cost.walls, base.walls, strict=True)]
     low, middle, high = statistics.quantiles(pairs, n=4)
-    own_cpu, base_cpu = (sum(each.cpu for each in them) for them in (costs, base))
-    return {"wall": middle, "wall_low": low, "wall_high": high, "cpu": own_cpu / base_cpu}
+    return {"wall": middle, "wall_low": low, "wall_high": high, "cpu": cost.cpu / base.cpu}
 
 
 # Plain Playwright
@@ -293,8 +314,6 @@ class MuxdDaemon:
 
     def __init__(self, process: subprocess.Popen[bytes], state: StateDir, heard: Any) -> None:
         self._control, self._heard, self.pid = ControlClient(state), heard, process.pid
-        self.last: dict[str, Any] = {}
-        """The record of the newest run."""
 
     def job(self) -> float:
         """Have it done once."""
@@ -307,9 +326,9 @@ class MuxdDaemon:
 
     def heard(self) -> dict[str, Any]:
         """The record of the next run that ends, and as ``took`` the seconds since its release."""
-        self.last = json.loads(_line(self._heard))
-        assert self.last["outcome"] == "ok", self.last
-        return self.last
+        told: dict[str, Any] = json.loads(_line(self._heard))
+        assert told["outcome"] == "ok", told
+        return told
 
     def status(self) -> dict[str, Any]:
         """What `muxd status` shows."""

@@ -6,8 +6,8 @@
 Each contestant first does some jobs alone on the machine, while its memory (PSS, all processes) is
 looked at; then all are started and take turns, in an order that changes with each round. Time is the
 median, its ratio the median of the ratios to C in the same round; CPU time is that of all processes,
-those that have ended too, with what is done in the rest after a job. C is there twice: how far the
-second is from 1 shows how far a ratio can be trusted.
+those that have ended too, over all rounds by the number of jobs: what is done between two jobs is in
+it. C is there twice: how far the second is from 1 shows how far a ratio can be trusted.
 
 Other tools are installed into environments of their own, which are removed afterwards. What can't be
 installed is left out, and named. Results are printed, and written as bench.json and bench.svg.

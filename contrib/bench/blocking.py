@@ -15,6 +15,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from _bench import shuffled
+
 import muxd
 from muxd.browser.blocking import Blocking, RoutedBlocking
 from muxd.browser.find import find_browser
@@ -36,15 +38,13 @@ WAYS: dict[str, tuple[bool, tuple[str, ...]]] = {
 async def measure(rounds: int, engine: str) -> None:
     """Let all take turns."""
     found: dict[str, list[Load]] = {name: [] for name in WAYS}
-    names = list(WAYS)
     with tempfile.TemporaryDirectory() as folder, open_sample_page() as url:
         plan = LaunchPlan(found=find_browser(engine=engine), profile=Path(folder) / "profile")
         async with measured_launch(plan) as (life, _):
             native = life._blocking
             assert isinstance(native, Blocking)
-            for number in range(rounds + 1):
-                first = number % len(names)
-                for name in (*names[first:], *names[:first]):
+            for number, order in enumerate(shuffled(WAYS, rounds + 1)):
+                for name in order:
                     routed, block = WAYS[name]
                     life._blocking = RoutedBlocking() if routed else native
                     load = await measure_load(life, url, block)

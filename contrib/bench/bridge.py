@@ -3,7 +3,7 @@
     python contrib/bench/bridge.py [--rounds 60] [--calls 50]
 
 Three processes, each with a browser of its own, make their calls by turns, a block each: one under
-muxd, one under asyncio, one more under asyncio. Who begins changes from round to round. So a machine
+muxd, one under asyncio, one more under asyncio. The order changes from round to round. So a machine
 that is busy with other things harms all alike, and what asyncio costs against itself shows how far
 a ratio can be trusted. Cost is that of the Python process alone, per call: its CPU time (all threads)
 and wall time. muxd promises at most 1.5 times asyncio's CPU time, and no more wall time.
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 
+from _bench import shuffled
 from playwright.async_api import async_playwright
 
 import muxd
@@ -73,9 +74,8 @@ def main() -> None:
         return float(cpu), float(wall)
 
     costs: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
-    for number in range(options.rounds + 6):
-        first = number % len(KINDS)
-        for kind in (*KINDS[first:], *KINDS[:first]):
+    for number, order in enumerate(shuffled(KINDS, options.rounds + 6)):
+        for kind in order:
             cost = measure(kind)
             if number >= 6:  # the first few warm up
                 costs[kind].append(cost)

@@ -5,16 +5,24 @@
 A real daemon with a real Chromium and default settings does the job of `_bench.py` again and again, as
 fast as it goes. After every hundredth run (or fiftieth part of all) it rests, and what it takes is
 read: memory (PSS) of Python, of Playwright's driver and of the browser, file handles of Python and the
-driver, processes, temporary files. The first tenth of the runs is for warming up.
+driver, processes, temporary files.
 
-A browser that is recycled begins anew. So what is compared is of equal phases: a line is fitted
-through what was read so many runs after a launch, with one slope for all phases. Where nothing was
-recycled, it is one line through all.
+The first tenth of the runs is for warming up, and counts in no verdict: what is slow or large at first
+only (Chromium does in its first minutes what it has put off, caches fill) would else be taken for the
+level, below which later runs could get slower and grow unseen.
+
+A browser that is recycled begins anew. It isn't looked at in the middle of that: whatever is due is
+waited for first, and what was read counts only if the browser is the same afterwards. What is compared
+is of equal phases: a line is fitted through what was read so many runs after a launch, with one slope
+for all phases. Where nothing was recycled, it is one line through all.
 
 The verdicts: each memory's line moves by 5 % at most from one end to the other; the median time of the
-last tenth of the runs is within 5 % of that of the first tenth after the warm-up; not one handle,
-process or temporary file more in the last quarter than in the first (the least of each: what comes and
-goes only adds to that). The exit code is 0 if all hold, else 1. Linux only.
+last tenth of the runs (of 10,000: the last 1,000) is within 5 % of that of the first tenth after the
+warm-up; not one handle, process or temporary file more in the last quarter than in the first (the
+least of each: what comes and goes only adds to that). The exit code is 0 if all hold, else 1.
+
+All that is known is written to flat.json at each reading, so that a bench that is cut short has lost
+nothing; it has verdicts only at the end. Linux only.
 """
 
 from __future__ import annotations
@@ -29,17 +37,17 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import psutil
-from _bench import muxd_daemon, open_site
+from _bench import PATIENCE, muxd_daemon, open_site
 from flat_chart import draw
 
 from muxd.browser.footprint import process_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from _bench import MuxdDaemon
 
@@ -47,7 +55,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "build" / "bench"
 WITHIN = 0.05
 """How far from level is flat."""
 REST = 1.0
-"""How long the daemon rests before it is looked at, seconds: it prepares the next page meanwhile."""
+"""How long the daemon has had nothing to do when it is looked at, seconds: it prepares the next page
+meanwhile."""
 MEMORY = ("python", "driver", "browser")
 COUNTS = ("handles", "processes", "temporary")
 
@@ -82,10 +91,48 @@ class Verdict:
     holds: bool
 
 
-def sample(daemon: MuxdDaemon, folder: Path, runs: int, launched_at: dict[int, int]) -> Sample:
-    """Look at all of it."""
-    status = daemon.status()
-    generation = status["browser"]["generation"]
+@attrs.frozen
+class _Resting:
+    """A browser that is up, with nothing to do, and that isn't about to be recycled."""
+
+    daemon: int
+    """Its pid."""
+    browser: int
+    """Its pid."""
+    generation: int
+    runs: int
+    """How many it has made."""
+
+    @classmethod
+    def of(cls, status: Mapping[str, Any]) -> _Resting | None:
+        """What `muxd status` says; None if it isn't so."""
+        browser = status["browser"]
+        if not browser["up"] or browser["recycling"] or status["running"] or status["waiting"]:
+            return None
+        return cls(status["pid"], browser["pid"], browser["generation"], browser["runs"])
+
+
+def sample(daemon: MuxdDaemon, folder: Path, runs: int) -> Sample:
+    """Look at all of it, when it has come to rest; again, if it didn't stay so meanwhile.
+
+    Raises:
+      TimeoutError: it has not stayed so for `PATIENCE`.
+    """
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        resting = _Resting.of(daemon.status())
+        time.sleep(REST)
+        if resting is None or _Resting.of(daemon.status()) != resting:
+            continue
+        # A process may end while it is looked at, the driver too.
+        with contextlib.suppress(psutil.Error, ValueError):
+            seen = _look(daemon, folder, runs, resting)
+            if _Resting.of(daemon.status()) == resting:
+                return seen
+    raise TimeoutError(f"after {runs} runs the daemon did not come to rest in {PATIENCE:g} s")
+
+
+def _look(daemon: MuxdDaemon, folder: Path, runs: int, resting: _Resting) -> Sample:
     root = psutil.Process(daemon.pid)
     tree = [root, *root.children(recursive=True)]
     [driver] = (each for each in tree if "run-driver" in each.cmdline())
@@ -93,12 +140,12 @@ def sample(daemon: MuxdDaemon, folder: Path, runs: int, launched_at: dict[int, i
     python = [each for each in tree if each != driver and each not in browser]
     return Sample(
         runs=runs,
-        generation=generation,
-        phase=runs - launched_at.setdefault(generation, runs - 1),
+        generation=resting.generation,
+        phase=resting.runs,
         python=_memory(python),
         driver=_memory([driver]),
         browser=_memory(browser),
-        handles=psutil.Process(status["pid"]).num_fds() + driver.num_fds(),
+        handles=psutil.Process(resting.daemon).num_fds() + driver.num_fds(),
         processes=len(tree),
         temporary=_temporary(folder),
     )
@@ -174,24 +221,41 @@ def judge(samples: Sequence[Sample], seconds: Sequence[float]) -> list[Verdict]:
     return verdicts
 
 
-def measure(runs: int, session: str) -> tuple[list[Sample], list[float]]:
-    """Make the runs; what was seen, and how long each took, seconds."""
+@attrs.define
+class Results:
+    """What is known so far."""
+
+    session: str
+    runs: int
+    """How many are to be made."""
+    samples: list[Sample] = attrs.field(factory=list)
+    seconds: list[float] = attrs.field(factory=list)
+    """How long each run took."""
+    verdicts: list[Verdict] = attrs.field(factory=list)
+    """Empty until all runs are made."""
+
+    def write(self, folder: Path) -> None:
+        """Write it there, in the place of what was there before."""
+        folder.mkdir(parents=True, exist_ok=True)
+        new = folder / "flat.json.new"
+        new.write_text(json.dumps(attrs.asdict(self)) + "\n")
+        new.replace(folder / "flat.json")
+
+
+def measure(results: Results, into: Path) -> None:
+    """Make the runs. What was seen is added to the results, and written as it comes."""
+    runs, seconds, samples = results.runs, results.seconds, results.samples
     every = max(1, min(100, runs // 50))
-    samples: list[Sample] = []
-    seconds: list[float] = []
-    launched_at: dict[int, int] = {}
     with tempfile.TemporaryDirectory(prefix="muxd-flat-") as folder, open_site() as url:
         # All temporary files of muxd are there, and its state directory too.
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        with muxd_daemon(url, session=session) as daemon:
+        with muxd_daemon(url, session=results.session) as daemon:
             for number in range(1, runs + 1):
                 seconds.append(daemon.job())
-                launched_at.setdefault(daemon.last["browser_generation"], number - 1)
                 if number % every == 0:
-                    time.sleep(REST)
-                    samples.append(sample(daemon, Path(folder), number, launched_at))
+                    samples.append(sample(daemon, Path(folder), number))
+                    results.write(into)
                     _tell(samples[-1], statistics.median(seconds[-every:]))
-    return samples, seconds
 
 
 def _tell(seen: Sample, median: float) -> None:
@@ -212,20 +276,17 @@ def main() -> int:
     options = parser.parse_args()
     if options.runs < 100:
         parser.error("--runs: 100 or more")
-    samples, seconds = measure(options.runs, options.session)
-    verdicts = judge(samples, seconds)
-    results = {
-        "session": options.session,
-        "samples": [attrs.asdict(each) for each in samples],
-        "seconds": seconds,
-        "verdicts": [attrs.asdict(each) for each in verdicts],
-    }
-    options.folder.mkdir(parents=True, exist_ok=True)
-    (options.folder / "flat.json").write_text(json.dumps(results) + "\n")
-    (options.folder / "flat.svg").write_text(draw(results))
-    for each in verdicts:
+    results = Results(options.session, options.runs)
+    try:
+        measure(results, options.folder)
+    finally:
+        results.write(options.folder)
+    results.verdicts = judge(results.samples, results.seconds)
+    results.write(options.folder)
+    (options.folder / "flat.svg").write_text(draw(attrs.asdict(results)))
+    for each in results.verdicts:
         print(f"{'holds' if each.holds else 'FAILS':6} {each.what}: {each.found}")
-    return 0 if all(each.holds for each in verdicts) else 1
+    return 0 if all(each.holds for each in results.verdicts) else 1
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+from _bench import shuffled
 
 import muxd
 from muxd.browser.find import find_browser
@@ -77,11 +78,10 @@ async def measure(names: list[str], rounds: int) -> None:
     """Let all take turns; print after each round."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     with open_sample_page() as url:
-        for number in range(rounds):
-            first = number % len(names)
-            for name in (*names[first:], *names[:first]):
+        for number, order in enumerate(shuffled(names, rounds), 1):
+            for name in order:
                 found[name].append(await once(*VARIANTS[name], url))
-            print(f"after {number + 1} rounds", flush=True)
+            print(f"after {number} rounds", flush=True)
             show(found)
 
 

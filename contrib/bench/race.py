@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import psutil
-from _bench import Contestant, Cost, interleaved, memory, open_site, ratios
+from _bench import Contestant, interleaved, memory, open_site, ratios
 from contestants import BASE
 
 if TYPE_CHECKING:
@@ -97,15 +97,15 @@ def race(entries: Sequence[Entry], rounds: int, environments: Environments) -> d
         print(f"{rounds} rounds", flush=True)
         costs = interleaved(contestants, rounds, warm_up=WARM_UP)
     present = [entry for entry in entries if entry.name in contestants]
-    found = {e.name: [Cost(c.wall, c.cpu / e.jobs) for c in costs[e.name]] for e in present}
+    found = {e.name: attrs.evolve(costs[e.name], cpu=costs[e.name].cpu / e.jobs) for e in present}
     return {
         "contestants": [
             {
                 "name": entry.name,
                 "label": entry.label,
                 "software": alone[entry.name].software,
-                "ms": 1000 * statistics.median(each.wall for each in found[entry.name]),
-                "cpu_ms": 1000 * statistics.fmean(each.cpu for each in found[entry.name]),
+                "ms": 1000 * statistics.median(found[entry.name].walls),
+                "cpu_ms": 1000 * found[entry.name].cpu,
                 "memory_mb": alone[entry.name].peak / 1e6,
                 **ratios(found[entry.name], found[BASE]),
             }

@@ -4,12 +4,13 @@
 
 C is plain Playwright: one browser, a page for each job. D has a context for each job. The two of muxd
 are daemons with default settings whose job has the session ``main`` or ``fresh``: from the release
-to the record on disk, as a sink hears of it. All do the same job (`_bench.py`) by turns; C is there
-twice: how far the second is from 1 shows how far a ratio can be trusted.
+to the record on disk, as a sink hears of it. All do the same job (`_bench.py`) by turns, in an order
+that changes with each round; C is there twice: how far the second is from 1 shows how far a ratio can
+be trusted.
 
 Printed are the median time, the median of the ratios to C's in the same round with its quartiles, the
-CPU time of Python, driver and browser with all that is done in the rest after the job, and memory
-(PSS, all processes) at the end.
+CPU time of Python, driver and browser over all rounds by the number of jobs, so with all that is done
+between two jobs, and memory (PSS, all processes) at the end.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def measure(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
         sizes = {name: memory(contestant.pid) for name, contestant in entered.items()}
     return {
         name: {
-            "ms": 1000 * statistics.median(each.wall for each in costs[name]),
-            "cpu_ms": 1000 * statistics.fmean(each.cpu for each in costs[name]),
+            "ms": 1000 * statistics.median(costs[name].walls),
+            "cpu_ms": 1000 * costs[name].cpu,
             "memory_mb": sizes[name] / 1e6,
             **ratios(costs[name], costs["C"]),
         }

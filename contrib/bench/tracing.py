@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from _bench import shuffled
 
 import muxd
 from muxd.browser.driver import open_driver
@@ -147,10 +148,8 @@ async def measure(rounds: int, url: str, folder: Path) -> dict[str, list[tuple[f
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in VARIANTS}
     async with open_driver(plan.scratch) as (playwright, _):
         context = await playwright.chromium.launch_persistent_context(**plan.options())
-        for number in range(-3, rounds):
-            names = list(VARIANTS)
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
+        for number, order in enumerate(shuffled(VARIANTS, 3 + rounds), -3):
+            for name in order:
                 around = VARIANTS[name]
                 begin = getattr(around, "begin", None)
                 if begin is not None:  # the long trace itself is not the run's
