@@ -64,7 +64,7 @@ def free_memory(root: Path = Path("/")) -> int | None:
     with contextlib.suppress(OSError, ValueError, KeyError):
         found.append(_numbers(root / "proc/meminfo")["MemAvailable"] * 1024)
     if not found and root == Path("/"):  # not on Linux, or no file can be opened
-        with contextlib.suppress(OSError, psutil.Error, RuntimeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
             found.append(int(psutil.virtual_memory().available))
     return max(0, min(found)) if found else None
 

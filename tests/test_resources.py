@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
+import io
 import os
 import time
 
@@ -152,6 +155,19 @@ def test_files_that_make_no_sense_are_passed_over(machine, text):
 def test_where_nothing_tells_it_is_unknown(tmp_path):
     """No guess is made."""
     assert free_memory(tmp_path) is None
+
+
+def test_where_no_file_can_be_opened_it_is_unknown(monkeypatch):
+    """A process that has used up its handles is told nothing, and goes on."""
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as without:
+        for module in (builtins, io):  # psutil's and pathlib's
+            without.setattr(module, "open", refuse)
+        found = free_memory()
+    assert found is None
 
 
 def test_this_machine(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import psutil
@@ -205,7 +204,7 @@ class Generation(PageSource):
                 structlog.get_logger().info("no page is ready", session=session, error=repr(error))
                 self._bound, self._tracer = CLEAN_BOUND, None
                 await self._clean(self._main, Account())
-        await self._sweep()
+        await sweep(self._scratch, self._shelf.traces, within=SWEEP_BOUND)
         return done
 
     async def wait_gone(self) -> None:
@@ -290,17 +289,6 @@ class Generation(PageSource):
         return await observe(
             [lease.page, *others], lease.context, self._tracer, folder, stray=lease.errors.append
         )
-
-    async def _sweep(self) -> None:
-        """Remove what earlier runs have left on the disk, within `SWEEP_BOUND`."""
-        given_up = threading.Event()
-        try:
-            with trio.move_on_after(SWEEP_BOUND):  # a disk that hangs holds up no run
-                await trio.to_thread.run_sync(
-                    sweep, self._scratch, self._shelf.traces, given_up, abandon_on_cancel=True
-                )
-        finally:
-            given_up.set()
 
     async def _clean(self, context: BrowserContext, account: Account) -> None:
         """Leave nothing of a run behind, or kill the browser."""
