@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import attrs
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, Error
 
 from muxd.blocklist import KINDS
 from muxd.bridge import bridged
+from muxd.browser.closing import is_closed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -174,7 +175,11 @@ class RoutedBlocking:
         """As `Blocking.lift`."""
         if self._routed is not None:
             (context, judge), self._routed = self._routed, None
-            await bridged(BrowserContext.unroute)(context, _EVERYTHING, judge)
+            try:
+                await bridged(BrowserContext.unroute)(context, _EVERYTHING, judge)
+            except Error as error:
+                if not is_closed(error):  # the context is, and its routes with it
+                    raise
 
 
 def open_blocking(

@@ -103,13 +103,17 @@ class Closer:
 
     async def _close(self, what: Page | BrowserContext, account: Account) -> None:
         """Close it; an error of a listener, which any call may raise instead, is kept."""
-        if error := self.take_error():
-            account.errors.append(error)
+        self.charge(account)
         try:
             await bridged(what.close)()
         except Exception as error:
             if not is_closed(error):
                 account.errors.append(error)
+
+    def charge(self, account: Account) -> None:
+        """Have the run pay for what a listener raised."""
+        if error := self.take_error():
+            account.errors.append(error)
 
     def take_error(self) -> Exception | None:
         """What a listener raised, before the next call by anybody would raise it.

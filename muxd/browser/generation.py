@@ -298,15 +298,17 @@ class Generation(PageSource):
                 try:
                     stuck = await self._close_and_drop(context, account)
                     await self._closer.close_contexts(context, account)
+                    # Else the next call would raise it, and do nothing.
+                    self._closer.charge(account)
                     await self._blocking.lift()
+                    self._closer.charge(account)
                     stain = await self._traces.undo(account.left) or stuck
                     # There and back: what the browser told before this has reached the listeners.
                     account.left.update(await self._leftovers.take_away())
                 except Exception as error:
                     if not is_closed(error):
                         account.errors.append(error)
-                if raised := self._closer.take_error():
-                    account.errors.append(raised)
+                self._closer.charge(account)
         if scope.cancelled_caught:
             self._give_up(f"the run's pages would not close in {self._bound:g} s")
             account.harms.append("its pages would not close: the browser was killed")

@@ -119,6 +119,50 @@ def test_an_engine_that_only_playwright_knows_does_all_the_rest(browse, monkeypa
     browse(test)
 
 
+@pytest.mark.parametrize("plan", ["chromium"], indirect=True)
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_a_run_of_fresh_leaves_is_undone_where_a_route_blocks(browse, monkeypatch, closed):
+    """Its context is gone by the time, by the run itself or after it: the shared things are clean."""
+    monkeypatch.setattr(Engine, "is_chromium", False)
+
+    async def test(life, site):
+        async with life.lease("fresh", block=("image",)) as lease:
+            assert await load(lease, site) == HEAVY - {"/a.png"}
+            lease.browser.on("disconnected", lambda: None)
+            if closed:
+                await bridged(lease.context.close)()
+        assert lease.errors == lease.harms == []
+        assert lease.left["listener"] == 1
+        async with life.lease("fresh", block=()) as lease:
+            assert await load(lease, site) == HEAVY
+        assert +lease.left == {"page": 1}  # the popup
+
+    browse(test)
+
+
+@pytest.mark.parametrize("routed", [False, True])
+@pytest.mark.parametrize("plan", ["chromium"], indirect=True)
+def test_a_listener_that_raises_keeps_nothing_from_being_undone(browse, monkeypatch, routed):
+    """As the pages close, say: blocking is lifted, settings are put back, the error is the run's."""
+    if routed:
+        monkeypatch.setattr(Engine, "is_chromium", False)
+
+    def listener(_):
+        raise RuntimeError("listener")
+
+    async def test(life, site):
+        async with life.lease("main", block=("image",)) as lease:
+            await bridged(lease.context.set_offline)(True)
+            lease.page.on("close", listener)
+        assert [str(error) for error in lease.errors] == ["listener"]
+        assert +lease.left == {"setting": 1}
+        async with life.lease("main", block=()) as lease:
+            assert await load(lease, site) == HEAVY
+        assert lease.errors == []
+
+    browse(test)
+
+
 @pytest.mark.parametrize(
     ("args", "found"),
     [
