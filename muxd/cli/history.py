@@ -83,7 +83,7 @@ def history(
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
-    from muxd.cli.output import print_json, short_id
+    from muxd.cli.output import print_json
     from muxd.zone import zone
 
     at_most = limit or (FOR_PROGRAMS if as_json else FOR_PEOPLE)
@@ -102,7 +102,8 @@ def history(
         click.echo("No such runs." if narrowed else "No runs yet.", err=True)
     else:
         _show(found, zone(config))
-        more = f"See older ones with --before {short_id(found[-1])}. "
+        # The whole id: the end of one is known among the newest runs only.
+        more = f"See older ones with --before {found[-1].id}. "
         click.echo(
             f"\n{more if len(found) == at_most else ''}See one with `muxd history show RUN`.",
             err=True,
