@@ -7,11 +7,15 @@ import multiprocessing
 import os
 import socket
 import sys
+from functools import partial
 
 import attrs
 import httpx
 import pytest
 import trio
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from muxd.control.client import ControlClient
 from muxd.control.path import short_path
@@ -157,6 +161,20 @@ async def test_a_failure_of_the_daemon_is_not_the_users_mistake(state, job, mess
         assert not isinstance(failed.value, UserError)
         assert failed.value.exit_code == 1
         assert await in_thread(client.status) == {"state": "running"}
+
+
+async def test_an_older_daemon_that_does_not_know_a_question(state, monkeypatch):
+    """A failure that says so, whatever is asked: no job is told to be unknown, nothing else raised."""
+    answer = JSONResponse({"error": "what?"}, status_code=404)
+    app = Starlette(routes=[Route("/v1/status", answer)])  # all else is its own text
+    monkeypatch.setattr("muxd.control.server.make_app", lambda daemon: app)
+    async with serving(state, Fake()) as client:
+        for call in (client.status, client.jobs, partial(client.run, "known", wait=False)):
+            with pytest.raises(
+                MuxdError, match=r"^muxd does not know .* an older muxd\?$"
+            ) as failed:
+                await in_thread(call)
+            assert type(failed.value) is MuxdError
 
 
 async def test_the_query_says_how_much_is_told(state):

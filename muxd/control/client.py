@@ -145,10 +145,12 @@ class ControlClient:
         if 200 <= answer.status < 300:
             return cast("dict[str, Any]", told)
         message = told.get("error") or f"{who} answered {answer.status}"
-        if answer.status == 404:
-            raise LookupError(*told.get("known", ()))
+        if answer.status == 404 and "known" in told:
+            raise LookupError(*told["known"])
         if answer.status == 422:
             raise UserError(message)
+        if answer.status == 404:
+            raise MuxdError(f"{who} does not know what it was asked for: is it an older muxd?")
         raise MuxdError(f"{who} failed: {message}")
 
 
