@@ -118,26 +118,29 @@ def sample(daemon: MuxdDaemon, folder: Path, runs: int) -> Sample:
     Raises:
       TimeoutError: it has not stayed so for `PATIENCE`.
     """
-    end = time.monotonic() + PATIENCE
+    end, ended = time.monotonic() + PATIENCE, "it had work"
     while time.monotonic() < end:
         resting = _Resting.of(daemon.status())
         time.sleep(REST)
         if resting is None or _Resting.of(daemon.status()) != resting:
             continue
-        # A process may end while it is looked at, the driver too.
-        with contextlib.suppress(psutil.Error, ValueError):
+        try:
             seen = _look(daemon, folder, runs, resting)
-            if _Resting.of(daemon.status()) == resting:
-                return seen
-    raise TimeoutError(f"after {runs} runs the daemon did not come to rest in {PATIENCE:g} s")
+        except (psutil.Error, ValueError) as error:  # a process has ended meanwhile, or the driver
+            ended = repr(error)
+            continue
+        if _Resting.of(daemon.status()) == resting:
+            return seen
+    raise TimeoutError(f"after {runs} runs muxd did not rest within {PATIENCE:g} s: {ended}")
 
 
 def _look(daemon: MuxdDaemon, folder: Path, runs: int, resting: _Resting) -> Sample:
     root = psutil.Process(daemon.pid)
     tree = [root, *root.children(recursive=True)]
-    [driver] = (each for each in tree if "run-driver" in each.cmdline())
-    browser = driver.children(recursive=True)
-    python = [each for each in tree if each != driver and each not in browser]
+    [driver] = (each for each in tree if _is_driver(each))
+    # All else is the browser's: its crash handlers are children of the daemon.
+    python = [each for each in tree if each.pid in (root.pid, resting.daemon)]
+    browser = [each for each in tree if each != driver and each not in python]
     return Sample(
         runs=runs,
         generation=resting.generation,
@@ -149,6 +152,13 @@ def _look(daemon: MuxdDaemon, folder: Path, runs: int, resting: _Resting) -> Sam
         processes=len(tree),
         temporary=_temporary(folder),
     )
+
+
+def _is_driver(process: psutil.Process) -> bool:
+    try:
+        return "run-driver" in process.cmdline()
+    except psutil.Error:  # one that has ended, and waits for somebody to take note
+        return False
 
 
 def _temporary(folder: Path) -> int:
