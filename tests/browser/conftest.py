@@ -16,6 +16,8 @@ from muxd.browser.generation import open_generation
 from muxd.browser.launch import LaunchPlan
 from muxd.browser.sessions import SessionFiles
 
+from .lent import lent_browser
+
 
 def pytest_collection_modifyitems(items):
     """Every test in this folder has a browser, and real time: it runs on trio as a guest."""
@@ -121,14 +123,23 @@ def sessions(tmp_path):
     return SessionFiles(tmp_path / "sessions")
 
 
+@pytest.fixture(scope="module")
+def lent(tmp_path_factory):
+    """As `browse`, on a browser that all tests of the module share as long as it lives."""
+    folder = tmp_path_factory.mktemp("lent")
+    plan = LaunchPlan(found=find_browser(), profile=folder / "profile")
+    with lent_browser(plan, SessionFiles(folder / "sessions"), open_site) as ask:
+        yield ask
+
+
 @pytest.fixture
 def browse(plan, sessions):
-    """Run an async test function with (generation, site) in real time, bounded."""
+    """Run an async test function with (generation, site) in real time, bounded, on a new browser."""
 
-    def browse(test, *, number=1):
+    def browse(test):
         async def main():
             with trio.fail_after(60):
-                async with open_site() as site, open_generation(number, plan, sessions) as life:
+                async with open_site() as site, open_generation(1, plan, sessions) as life:
                     await test(life, site)
 
         muxd.run(main)

@@ -58,7 +58,7 @@ class Kept:
 
 
 @pytest.fixture
-def perform(browse, tmp_path):
+def perform(lent, tmp_path):
     """Run bodies one after another, with evidence; gives what is kept of each (None: nothing)."""
 
     def perform(*bodies, trace="retries", timeout=TIMEOUT, **fields):
@@ -85,7 +85,7 @@ def perform(browse, tmp_path):
                     kept[-1] = kept[-1] or record
                 nursery.cancel_scope.cancel()
 
-        browse(test)
+        lent(test)
         return kept
 
     return perform

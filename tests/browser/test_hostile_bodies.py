@@ -145,7 +145,7 @@ async def honest(run, life):
 
 
 @pytest.fixture
-def perform(browse):
+def perform(lent):
     """Run bodies one after another, on one browser as long as it lives; gives their records."""
 
     def perform(*steps):
@@ -172,7 +172,7 @@ def perform(browse):
                         await book.withdraw(release, Outcome.cancelled, "no browser")
                 nursery.cancel_scope.cancel()
 
-        browse(test)
+        lent(test)
         return records
 
     return perform
@@ -253,12 +253,18 @@ def test_an_exit_in_a_listener_ends_the_run_and_not_the_daemon(perform):
     assert record.outcome in (Outcome.failed, Outcome.crashed), record
 
 
-def test_a_damaged_session_is_a_failure_and_says_what_to_do(perform, sessions):
+def test_a_damaged_session_is_a_failure_and_says_what_to_do(perform, lent):
     """A session file that is no state fails its run with the remedy; the browser lives on."""
-    sessions.save("named", {"cookies": 5})
-    first, second = perform((honest, "named", True), (honest, "main", True))
+    paths = []
+
+    async def damage(life, site):
+        life._sessions.save("damaged", {"cookies": 5})
+        paths.append(life._sessions.path("damaged"))
+
+    lent(damage)
+    first, second = perform((honest, "damaged", True), (honest, "main", True))
     assert first.outcome is Outcome.failed
-    assert str(sessions.path("named")) in first.error
+    assert str(paths[0]) in first.error
     assert second.outcome is Outcome.ok
 
 

@@ -24,7 +24,7 @@ async def plain(run, site):
 
 
 @pytest.fixture
-def perform(browse):
+def perform(lent):
     """Run bodies one after another on one browser; gives their records and the browser."""
 
     def perform(*bodies, **fields):
@@ -48,7 +48,7 @@ def perform(browse):
                     records.append(await runner.run(release, life))
                 nursery.cancel_scope.cancel()
 
-        browse(test)
+        lent(test)
         return records, lives
 
     return perform
