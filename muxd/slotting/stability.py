@@ -112,12 +112,12 @@ class _Upkeep:
     def settle(self, *, may_move: bool) -> set[int] | None:
         """Place all that is not on the board; says what had to move, or None if it failed."""
         new = [i for i in range(len(self.problem.demands)) if i not in self.board.starts]
+        limit = max(3, round(_MOST_MOVED * len(self.problem.demands)))
         moved: set[int] = set()
         if may_move:
-            moved = self._lift_colliding()
+            moved = self._lift_colliding(limit)
             new += moved
         new.sort(key=lambda i: (self.problem.periods[i], -self.board.lengths[i], i))
-        limit = max(3, round(_MOST_MOVED * len(self.problem.demands)))
         if self.problem.many:
             if len(moved) > limit or (new and not self._put_all(new)):
                 return None
@@ -182,23 +182,31 @@ class _Upkeep:
         )
         return True
 
-    def _lift_colliding(self) -> set[int]:
-        """Take slots off until none on the board collide: those with most collisions first."""
-        slots = self.slots()
-        table = Timetable(slots=slots)
+    def _lift_colliding(self, limit: int) -> set[int]:
+        """Take slots off until none on the board collide: those with most collisions first.
+
+        It ends early where more than `limit` are off, or the budget is spent.
+        """
         number = {d.name: i for i, d in enumerate(self.problem.demands)}
-        pairs = {(number[a], number[b]) for a, b in table.collisions}
         pinned, demands = self.problem.pinned, self.problem.demands
-        # Of equals, the one whose run comes least often and matters least is moved.
-        lifted = cover(
-            pairs,
-            lambda i, count: (
-                None if i in pinned else (-count, -demands[i].interval, demands[i].priority, i)
-            ),
-        )
-        for slot in sorted(lifted):
-            self.board.remove(slot)
-        return lifted
+        lifted: set[int] = set()
+        while True:
+            slots = self.slots()
+            certificate = Timetable(slots=slots).certificate
+            # Of equals, the one whose run comes least often and matters least is moved.
+            found = cover(
+                {(number[a], number[b]) for a, b in certificate.collisions},
+                lambda i, count: (
+                    None if i in pinned else (-count, -demands[i].interval, demands[i].priority, i)
+                ),
+            )
+            for slot in sorted(found):
+                self.board.remove(slot)
+            lifted |= found
+            # The certificate names so many pairs only: with these gone there may be others.
+            if not found or not certificate.more or len(lifted) > limit or self.steps.left <= 0:
+                return lifted
+            self.steps.spend(10 * (len(slots) + len(certificate.collisions)))  # what it takes
 
     def _make_room(self, slot: int) -> set[int] | None:
         """Place one slot by moving others: one if that is enough, else a few."""

@@ -75,6 +75,19 @@ def test_a_longer_run_moves_as_little_as_makes_it_safe():
     assert 1 <= len(after.moved) <= 3
 
 
+def test_more_collisions_than_are_told_move_no_more_than_they_must(monkeypatch):
+    """What comes to light when the first are gone is put right too, and nothing is planned anew."""
+    monkeypatch.setattr("muxd.slotting.rule.MOST_PAIRS", 10)
+    few = [demand(f"{start}", 3600, 10) for start in (*range(0, 900, 45), *range(1800, 2700, 45))]
+    jobs = [*few, demand("long", 3600, 900), demand("longer", 7200, 900)]
+    phases = {d.name: int(d.name) for d in few} | {"long": 0, "longer": 1800}
+    after = solve(jobs, fixed=phases)
+    assert after.feasible
+    assert sorted(after.moved) == ["long", "longer"]
+    names = [d.name for d in few]
+    assert phases_of(after, names) == {name: phases[name] for name in names}
+
+
 def test_a_new_pin_overrides_what_is_in_force():
     """A job that has been pinned goes where its pin is."""
     jobs = statement()
