@@ -1,11 +1,21 @@
 """How many runs a second the core makes where browser, disk and time cost nothing.
 
-    python contrib/bench/core.py [--runs 20000] [--jobs 60] [--at-once 1] [--profile]
+    python contrib/bench/core.py [--runs 20000] [--jobs 60] [--at-once 1] [--day 1000] [--profile]
 
 A whole core as in the daemon (planner, scheduler, channel, worker, runner, book) with pages and a
 ledger in memory, on virtual time: jobs that do nothing, one release (``--at-once``: so many) a
 second, so that the scheduler sleeps and wakes for it. It prints runs a second of processor time,
 what one run costs in steps of trio's, and with ``--profile`` where the time goes, by file.
+
+The floor is what trio takes for that by itself: a loop in this process that begins as many tasks, takes
+as many turns and enters as many cancel scopes for each run, and does nothing else. Both take turns,
+part by part, and the medians count.
+
+The day is one of ``--day`` jobs (0: none) in the simulator (docs/simulate.md): what runs in the daemon
+from timetable to ledger, which is SQLite's here, on a disk that nobody waits for. The jobs come hourly
+to daily, hold the browser for some seconds, and fit on it. In its time are the simulator's own work
+(it checks what muxd promises at each step) and that of the slotter, which is told apart: it plans once
+and then looks at the timetable whenever durations have been learned.
 """
 
 from __future__ import annotations
@@ -14,9 +24,11 @@ import argparse
 import contextlib
 import cProfile
 import pstats
+import random
 import statistics
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,25 +36,35 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import trio
+from floor import Shape, idle_runs, scopes_counted
 
 from muxd import Job
 from muxd.builtin.slotter import SolvingSlotter
 from muxd.bus import Bus
 from muxd.civil import Calendar
-from muxd.config import SlottingConfig
+from muxd.config import BrowserConfig, SlottingConfig
 from muxd.core import Core
+from muxd.recycling import Limits
+from muxd.simulation import Scenario, simulate
 from muxd.simulation.leap import LeapingClock
 from muxd.simulation.life import at_once
 from muxd.testing import FakePages, MemoryStore, VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from muxd.planner import InThread
+    from muxd.slotting import Timetable
 
 MONDAY = 1_704_067_200.0
 WARM_UP = 1000
 """Runs before it is measured."""
 CHUNKS = 10
 """In so many parts the runs are measured; the median counts, as the machine has others to serve."""
+INTERVALS = (3600, 7200, 10800, 14400, 21600, 43200, 86400)
+"""Of the jobs of the day, each as likely as the others, seconds: eight releases a job."""
+DURATIONS = (1, 2, 3, 4, 5)
+"""What they declare, seconds."""
 
 
 @attrs.frozen
@@ -105,8 +127,12 @@ async def work(
     *,
     steps: Steps | None = None,
     profile: cProfile.Profile | None = None,
+    between: Callable[[], object] = lambda: None,
 ) -> list[tuple[float, Counter[str]]]:
-    """Make so many runs; gives the processor time of each chunk, and what was counted in it."""
+    """Make so many runs; gives the processor time of each chunk, and what was counted in it.
+
+    `between` is called after each chunk.
+    """
     store, bus, interval = MemoryStore(), Bus[Any](), jobs // at_once_
     clock = VirtualClock(MONDAY)
     core = Core(
@@ -155,6 +181,7 @@ async def work(
                 begun, before = time.process_time(), counted()
                 await trio.sleep(runs / CHUNKS / at_once_)
                 chunks.append((time.process_time() - begun, counted() - before))
+                between()
             if profile is not None:
                 profile.disable()
             core.stop()
@@ -162,6 +189,61 @@ async def work(
         outer.cancel_scope.cancel()
     assert set(core.book.counts.values()) == {0, len(store.records)}, core.book.counts
     return chunks
+
+
+def floor_of(shape: Shape, runs: int) -> float:
+    """The processor time of so many runs of nothing, seconds, in a trio run beside the present one."""
+    with ThreadPoolExecutor(1) as threads:
+        begun = time.process_time()
+        threads.submit(trio.run, idle_runs, shape, runs, clock=LeapingClock()).result()
+        return time.process_time() - begun
+
+
+async def never(run: object) -> None:
+    """The body of a job that is only simulated."""
+
+
+def day(number: int) -> None:
+    """Simulate a day of so many jobs; print what became of it."""
+    chance, solved = random.Random(number), list[float]()
+    jobs = tuple(
+        Job(
+            f"job-{n:04}",
+            never,
+            interval=chance.choice(INTERVALS),
+            duration=chance.choice(DURATIONS),
+        )
+        for n in range(number)
+    )
+
+    def make_core(*parts: Any, in_thread: InThread, **more: Any) -> Core:
+        async def timed(solve: Callable[[], Timetable]) -> Timetable:
+            begun = time.process_time()
+            found = await in_thread(solve)  # nothing else goes on meanwhile
+            solved.append(time.process_time() - begun)
+            return found
+
+        return Core(*parts, in_thread=timed, **more)
+
+    limits = Limits(runs=BrowserConfig().recycle_runs, age=BrowserConfig().recycle_age)
+    begun, wall = time.process_time(), time.perf_counter()
+    report = simulate(
+        Scenario(
+            jobs=jobs,
+            zone=ZoneInfo("UTC"),
+            start=MONDAY,
+            days=1.0,
+            limits=limits,
+            core=make_core,
+        )
+    )
+    took, wall = time.process_time() - begun, time.perf_counter() - wall
+    print(
+        f"a day of {number} jobs: {report.runs} runs, {report.collisions} collisions, "
+        f"{report.broken_count} broken promises; {took:.1f} s of processor time ({wall:.1f} s in "
+        f"all), of which the timetable took {solved[0]:.1f} s and {len(solved) - 1} looks at it "
+        f"{sum(solved[1:]):.1f} s; {1e6 * (took - sum(solved)) / max(1, report.runs):.0f} us a run"
+    )
 
 
 def by_file(profile: cProfile.Profile, runs: int) -> None:
@@ -185,6 +267,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20_000, help="(default: 20000)")
     parser.add_argument("--jobs", type=int, default=60, help="(default: 60)")
     parser.add_argument("--at-once", type=int, default=1, help="releases a second (default: 1)")
+    parser.add_argument("--day", type=int, default=1000, help="of how many jobs (default: 1000)")
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
     options = parser.parse_args()
 
@@ -192,16 +275,30 @@ def main() -> None:
         made = partial(work, options.jobs, options.at_once, runs, **watching)
         return trio.run(made, clock=LeapingClock())
 
-    chunks = run(options.runs)
+    steps = Steps()
+    with scopes_counted(steps.counts):
+        counted = run(1000, steps=steps)
+    total = sum((counts for _, counts in counted), Counter[str]())
+    shape = Shape.of(total, total["ended"])
+    floor: list[float] = []
+    part = max(1, options.runs // CHUNKS)
+    chunks = run(options.runs, between=lambda: floor.append(floor_of(shape, part) / part))
     rates = [counts["ended"] / took for took, counts in chunks]
     print(
         f"{statistics.median(rates):.0f} runs a second of processor time "
         f"({min(rates):.0f} to {max(rates):.0f} in {CHUNKS} parts of {chunks[0][1]['ended']} runs)"
     )
-    counted = run(1000, steps=Steps())
-    total = sum((counts for _, counts in counted), Counter[str]())
-    for what in ("tasks", "steps", "turns", "published"):
+    took = statistics.median(took / counts["ended"] for took, counts in chunks)
+    least = statistics.median(floor)
+    print(
+        f"{1e6 * took:.0f} us a run; trio by itself takes {1e6 * least:.0f} us for as many tasks, "
+        f"turns and scopes ({1e6 * min(floor):.0f} to {1e6 * max(floor):.0f}), "
+        f"{least / took:.0%} of it"
+    )
+    for what in ("tasks", "steps", "turns", "scopes", "deadlines", "published"):
         print(f"{total[what] / total['ended']:8.2f} {what} a run")
+    if options.day:
+        day(options.day)
     if options.profile:
         profile = cProfile.Profile()
         run(options.runs, profile=profile)
