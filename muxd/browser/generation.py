@@ -116,7 +116,7 @@ class Generation(PageSource):
         self._traces = Traces(main, browser)
         self._blocking = blocking
         self._leftovers = leftovers
-        self._shelf = Shelf(main, sessions, leftovers)
+        self._shelf = Shelf(main, sessions, leftovers, self._give_up)
         self._closer = Closer(
             main,
             browser,

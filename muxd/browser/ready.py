@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
-from playwright.async_api import Error
+from playwright.async_api import Error, Page
 
 from muxd.bridge import bridged
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.tracer import Tracer, dropped
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
+    from collections.abc import Callable
+
+    from playwright.async_api import BrowserContext
 
     from muxd.browser.leftovers import Leftovers, NoLeftovers
     from muxd.browser.sessions import SessionFiles, Stamp
@@ -25,6 +27,18 @@ STALE = 3 * 3600.0
 """How long a page is kept ready, seconds. A blank page does not age, but what is wrong with one that
 nobody has looked at for so long would be seen by its run only. The usual job comes every hour or two;
 one that comes less often can wait for a page."""
+
+
+class _Untouched(Page):
+    """A page that nobody has used: whoever uses it in any way makes an ordinary one of it.
+
+    A run of another session can reach what is ready of `main`, by way of the browser, and leave a
+    listener, a route or a script there. No call tells of all that; that the object was used does.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        object.__setattr__(self, "__class__", Page)
+        return getattr(self, name)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -47,6 +61,15 @@ class Opened:
     target: str | None = None
     """What the browser calls the page, if it has been asked."""
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody has used the page since `watch`."""
+        return type(self.page) is _Untouched
+
+    def watch(self) -> None:
+        """Note from now on whether somebody uses the page."""
+        object.__setattr__(self.page, "__class__", _Untouched)
+
 
 class Shelf:
     """Opens pages for runs; has one of `main` and one of another session ready, at most.
@@ -56,10 +79,22 @@ class Shelf:
     """
 
     def __init__(
-        self, main: BrowserContext, sessions: SessionFiles, leftovers: Leftovers | NoLeftovers
+        self,
+        main: BrowserContext,
+        sessions: SessionFiles,
+        leftovers: Leftovers | NoLeftovers,
+        give_up: Callable[[str], Exception],
     ) -> None:
-        """With nothing ready. `leftovers`: is told of what is to stay open."""
+        """With nothing ready.
+
+        Args:
+          main: the shared context.
+          sessions: where the others come from.
+          leftovers: is told of what is to stay open.
+          give_up: kills the browser, for this reason, and says so.
+        """
         self._main, self._sessions, self._leftovers = main, sessions, leftovers
+        self._give_up = give_up
         # {whether it is of main: what is ready}
         self._ready: dict[bool, Opened] = {}
         self._taken = 0
@@ -96,6 +131,8 @@ class Shelf:
             in_the_way = kind == is_main and ready.session != session
             if in_the_way or not await self._is_good(ready):
                 await self._discard(kind)
+            else:
+                ready.watch()  # it was we who looked
         if is_main in self._ready:
             return
         opened = await self._open(session)
@@ -110,6 +147,7 @@ class Shelf:
                 await dropped(tracer)
             raise
         self._ready[is_main] = attrs.evolve(opened, target=target, tracer=tracer)
+        self._ready[is_main].watch()
 
     async def take(self, session: str) -> Opened:
         """A page of this session: the one that is ready, else a new one.
@@ -132,9 +170,11 @@ class Shelf:
         return await self._open(session)
 
     async def _is_good(self, ready: Opened) -> bool:
-        """Whether it is as it was, and its session too."""
+        """Whether it is as it was, and its session too. Touches it."""
+        if not ready.untouched:
+            return False  # a run has, and may have left something there
         if ready.page.is_closed() or ready.crashed.is_set() or ready.page.url != "about:blank":
-            return False  # a run has closed it, or used it
+            return False
         if trio.current_time() - ready.at > STALE:
             return False
         if ready.session == MAIN:
@@ -144,12 +184,20 @@ class Shelf:
         return ready.session == FRESH or ready.stamp == await self._stamp(ready.session)
 
     async def _discard(self, is_main: bool) -> None:
-        """Close what is ready, if anything is."""
+        """Close what is ready, if anything is.
+
+        Raises what `give_up` returns where something of it would stay on the shared context.
+        """
         ready = self._ready.pop(is_main, None)
         if ready is None:
             return
         self._leftovers.spare_no_more(ready.target)
-        await dropped(ready.tracer)
+        try:
+            stuck = await dropped(ready.tracer)
+        except Exception as error:  # a listener's, raised instead of ending the trace
+            stuck = f"a trace would not end: {error!r}"
+        if stuck and is_main:  # any other's ends with its context
+            raise self._give_up(f"{stuck}, which can't be undone")
         with contextlib.suppress(Error):  # it is closed
             await bridged((ready.page if is_main else ready.context).close)()
 

@@ -10,6 +10,7 @@ from collections import Counter
 import attrs
 import pytest
 import trio
+from playwright.async_api import Page
 
 from muxd.bridge import bridged
 from muxd.browser import generation, ready
@@ -134,6 +135,80 @@ def test_other_runs_leave_it_alone(browse):
             assert wire.since() == ASKED
             assert len(lease.context.pages) == 2  # the browser's first, and this
         assert is_clean(lease)
+
+    browse(test)
+
+
+async def add_route(page):
+    await page.route("**/*", lambda route: route.abort())
+
+
+async def add_listener(page):
+    page.on("close", print_nothing)
+
+
+async def write(page):
+    await page.set_content("<h1>mine</h1>")
+
+
+async def write_into_its_frame(page):
+    await page.main_frame.evaluate("document.title = 'mine'")
+
+
+async def speak_chromiums_protocol(page):
+    await (await page.context.new_cdp_session(page)).send("Network.enable")
+
+
+def print_nothing(_):
+    """A listener."""
+
+
+@pytest.mark.parametrize(
+    "touch", [add_route, add_listener, write, write_into_its_frame, speak_chromiums_protocol]
+)
+def test_a_page_that_another_run_has_touched_is_no_runs(browse, touch):
+    """Whatever a run of another session did to it, the next run of main gets a page of its own."""
+
+    async def test(life, site):
+        for prepared in (False, True):
+            assert await life.prepare("main", trace=True)
+            (page,) = life._shelf.pages
+            async with life.lease("fresh") as lease:
+                (main,) = set(lease.browser.contexts) - {lease.context}
+                assert page in main.pages
+                await bridged(touch)(page)
+            if prepared:
+                assert await life.prepare("main", trace=True)
+                assert page.is_closed()
+            async with life.lease("main") as lease:
+                assert lease.page is not page
+                assert page.is_closed()
+                assert type(lease.page) is Page
+                await bridged(lease.page.goto)(site.url)
+                assert await bridged(lease.page.inner_text)("h1") == "hello"
+            assert is_clean(lease)
+
+    browse(test)
+
+
+@pytest.mark.parametrize("by", ["the next page", "the run"])
+def test_a_trace_that_would_not_end_costs_the_browser(browse, monkeypatch, by):
+    """It would stay on the shared context, and no later run could be traced."""
+
+    async def stay(tracer):
+        return "a trace would not end"
+
+    async def test(life, site):
+        assert await life.prepare("main", trace=True)
+        monkeypatch.setattr(ready, "STALE", 0.0)
+        monkeypatch.setattr(ready, "dropped", stay)
+        if by == "the run":
+            with pytest.raises(BrowserLost, match="a trace would not end"):
+                async with life.lease("main"):
+                    pytest.fail("a page of a browser that goes on with another's trace")
+        else:
+            assert not await life.prepare("main", trace=True)
+        assert "a trace would not end" in str(life.lost)
 
     browse(test)
 
