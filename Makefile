@@ -30,7 +30,7 @@ start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 
 test: setup lint types ## Lint, types, all tests
 	@$(BIN)/muxd browser install --engine headless-shell
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 nightly: $(STAMP) ## Simulate 100,000 days with faults on all cores, and kill muxd 5,000 times
 	MUXD_CRASHES=$${MUXD_CRASHES:-5000} $(BIN)/python -m pytest -q tests/crash/test_crash_consistency.py

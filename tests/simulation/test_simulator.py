@@ -95,6 +95,10 @@ def test_daily_jobs_keep_their_time_when_the_clocks_change(start):
 def test_everything_goes_wrong_somewhere():
     """With faults, all kinds of them happen, and all ends that a run can have are seen."""
     mishaps, outcomes = set(), set()
+    wanted = {
+        Outcome.ok, Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.interrupted,
+        Outcome.missed, Outcome.coalesced,
+    }  # fmt: skip
     kinds = (("skip", "all"), ("coalesce", "run_once"), ("queue_one", "all"))
     many = [
         Job(f"{o}{n}", never, interval="20m", duration="60s", overlap=o, misfire=m, retries=1)
@@ -106,11 +110,9 @@ def test_everything_goes_wrong_somewhere():
         assert not report.broken_count, report.broken[0]
         mishaps |= report.mishaps.keys()
         outcomes |= report.outcomes.keys()
-    assert mishaps == set(Fault)
-    assert outcomes >= {
-        Outcome.ok, Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.interrupted,
-        Outcome.missed, Outcome.coalesced,
-    }  # fmt: skip
+        if mishaps >= set(Fault) and outcomes >= wanted:
+            return
+    pytest.fail(f"only {mishaps}, {outcomes}")
 
 
 def test_a_hostile_job_is_paused_and_costs_no_other_a_run():
