@@ -53,7 +53,7 @@ def is_clean(lease):
     return not any(lease.left.values()) and lease.errors == [] and lease.harms == []
 
 
-def test_a_clean_run_of_main_says_six_words(browse):
+def test_a_clean_run_of_main_says_six_words(lent):
     """All else is said before its release. One up to its body, and it is closed by five."""
 
     async def test(life, site):
@@ -67,10 +67,10 @@ def test_a_clean_run_of_main_says_six_words(browse):
             assert wire.since() == Counter({"close": 1}) + DROPPED + ASKED
             assert is_clean(lease)
 
-    browse(test)
+    lent(test)
 
 
-def test_a_clean_run_of_fresh_says_eight_words(browse):
+def test_a_clean_run_of_fresh_says_eight_words(lent):
     """Its context, too, is there before its release. It takes two more to close it."""
 
     async def test(life, site):
@@ -84,10 +84,10 @@ def test_a_clean_run_of_fresh_says_eight_words(browse):
             assert wire.since() == Counter({"close": 2, "dispose": 1}) + DROPPED + ASKED
             assert is_clean(lease)
 
-    browse(test)
+    lent(test)
 
 
-def test_what_is_ready_costs_nothing_more(browse):
+def test_what_is_ready_costs_nothing_more(lent):
     """Asked for again, nothing is said; it is there for as long as nobody needs it."""
 
     async def test(life, site):
@@ -99,10 +99,10 @@ def test_what_is_ready_costs_nothing_more(browse):
             assert await life.prepare(session, trace=True)
         assert wire.since() == Counter()
 
-    browse(test)
+    lent(test)
 
 
-def test_pictures_are_begun_for_the_run_that_wants_them(browse, tmp_path):
+def test_pictures_are_begun_for_the_run_that_wants_them(lent, tmp_path):
     """The light trace makes way, and the run's evidence has the one that was asked for."""
 
     async def test(life, site):
@@ -119,10 +119,10 @@ def test_pictures_are_begun_for_the_run_that_wants_them(browse, tmp_path):
             await life.trace(lease, pictures=False)
             assert (await life.observe(lease, tmp_path)).trace is not None
 
-    browse(test)
+    lent(test)
 
 
-def test_other_runs_leave_it_alone(browse):
+def test_other_runs_leave_it_alone(lent):
     """A page that is ready is neither closed with another session's run nor charged to it."""
 
     async def test(life, site):
@@ -136,7 +136,7 @@ def test_other_runs_leave_it_alone(browse):
             assert len(lease.context.pages) == 2  # the browser's first, and this
         assert is_clean(lease)
 
-    browse(test)
+    lent(test)
 
 
 async def add_route(page):
@@ -166,7 +166,7 @@ def print_nothing(_):
 @pytest.mark.parametrize(
     "touch", [add_route, add_listener, write, write_into_its_frame, speak_chromiums_protocol]
 )
-def test_a_page_that_another_run_has_touched_is_no_runs(browse, touch):
+def test_a_page_that_another_run_has_touched_is_no_runs(lent, touch):
     """Whatever a run of another session did to it, the next run of main gets a page of its own."""
 
     async def test(life, site):
@@ -188,11 +188,11 @@ def test_a_page_that_another_run_has_touched_is_no_runs(browse, touch):
                 assert await bridged(lease.page.inner_text)("h1") == "hello"
             assert is_clean(lease)
 
-    browse(test)
+    lent(test)
 
 
 @pytest.mark.parametrize("by", ["the next page", "the run"])
-def test_a_trace_that_would_not_end_costs_the_browser(browse, monkeypatch, by):
+def test_a_trace_that_would_not_end_costs_the_browser(lent, monkeypatch, by):
     """It would stay on the shared context, and no later run could be traced."""
 
     async def stay(tracer):
@@ -210,10 +210,10 @@ def test_a_trace_that_would_not_end_costs_the_browser(browse, monkeypatch, by):
             assert not await life.prepare("main", trace=True)
         assert "a trace would not end" in str(life.lost)
 
-    browse(test)
+    lent(test)
 
 
-def test_a_run_of_main_sees_no_page_of_the_next(browse):
+def test_a_run_of_main_sees_no_page_of_the_next(lent):
     """While it runs none is there but its own and the browser's first; what it leaves is counted."""
 
     async def test(life, site):
@@ -225,10 +225,10 @@ def test_a_run_of_main_sees_no_page_of_the_next(browse):
                 await bridged(lease.context.new_page)()
             assert lease.left == Counter({"page": 1})
 
-    browse(test)
+    lent(test)
 
 
-def test_only_the_next_run_gets_a_context(browse):
+def test_only_the_next_run_gets_a_context(lent):
     """What was made ready for a throw-away context is not used once another run was there."""
 
     async def test(life, site):
@@ -243,10 +243,10 @@ def test_only_the_next_run_gets_a_context(browse):
             assert len(lease.browser.contexts) == 2
         assert is_clean(lease)
 
-    browse(test)
+    lent(test)
 
 
-def test_what_is_ready_of_another_session_makes_way(browse):
+def test_what_is_ready_of_another_session_makes_way(lent):
     """One page of main and one of another session at most, whatever is asked for."""
 
     async def test(life, site):
@@ -257,7 +257,7 @@ def test_what_is_ready_of_another_session_makes_way(browse):
             assert [len(context.pages) for context in lease.browser.contexts] == [2, 1]
         assert is_clean(lease)
 
-    browse(test)
+    lent(test)
 
 
 async def close(page, site, monkeypatch):
@@ -281,7 +281,7 @@ async def grow_old(page, site, monkeypatch):
 
 
 @pytest.mark.parametrize("session", ["main", "fresh", "shop"])
-def test_what_is_not_as_it_was_is_thrown_away(browse, monkeypatch, session):
+def test_what_is_not_as_it_was_is_thrown_away(lent, monkeypatch, session):
     """Closed or used by another run, its renderer dead, or too old: the run gets a new page."""
 
     async def test(life, site):
@@ -298,7 +298,7 @@ def test_what_is_not_as_it_was_is_thrown_away(browse, monkeypatch, session):
         assert await life.prepare(session)
         assert page.is_closed()
 
-    browse(test)
+    lent(test)
 
 
 def test_a_session_that_was_saved_since_is_read_again(browse, sessions):
@@ -338,7 +338,7 @@ def test_a_damaged_session_is_its_runs_trouble(browse, sessions):
     browse(test)
 
 
-def test_a_browser_that_hangs_is_given_up(browse, monkeypatch):
+def test_a_browser_that_hangs_is_given_up(lent, monkeypatch):
     """As when a run asks for a page: killed after the bound."""
     monkeypatch.setattr(generation, "OPEN_BOUND", 1.0)
 
@@ -349,10 +349,10 @@ def test_a_browser_that_hangs_is_given_up(browse, monkeypatch):
         with trio.fail_after(1):
             await life.wait_gone()
 
-    browse(test)
+    lent(test)
 
 
-def test_a_page_of_a_browser_that_hangs_is_no_run(browse, monkeypatch):
+def test_a_page_of_a_browser_that_hangs_is_no_run(lent, monkeypatch):
     """However ready it was: the browser is killed, and the release goes to the next."""
     monkeypatch.setattr(generation, "OPEN_BOUND", 1.0)
 
@@ -363,4 +363,4 @@ def test_a_page_of_a_browser_that_hangs_is_no_run(browse, monkeypatch):
             async with life.lease("main"):
                 pytest.fail("a page of a browser that hangs")
 
-    browse(test)
+    lent(test)
