@@ -106,7 +106,7 @@ def test_a_phase_is_the_time_on_the_wall(zone: str) -> None:
 
 
 @given(near_changes(), intervals, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_releases_ascend_and_keep_their_distance(
     near: tuple[Calendar, float], interval: int, data: st.DataObject
 ) -> None:
@@ -121,7 +121,7 @@ def test_releases_ascend_and_keep_their_distance(
 
 
 @given(near_changes(), intervals, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_releases_lie_on_the_grid_of_the_wall(
     near: tuple[Calendar, float], interval: int, data: st.DataObject
 ) -> None:
@@ -138,7 +138,7 @@ def test_releases_lie_on_the_grid_of_the_wall(
 
 
 @given(near_changes(), st.sampled_from([MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_intervals_that_divide_the_shift_go_on(near: tuple[Calendar, float], interval: int) -> None:
     """A 5m job runs every five real minutes through every change, both ways."""
     calendar, start = near
@@ -155,7 +155,7 @@ def _shift(calendar: Calendar, change: int) -> int:
 
 
 @given(zones, instants, st.integers(0, DAY - 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @example(Calendar(ZoneInfo("Europe/Berlin")), int(unix("Europe/Berlin", "2026-03-27T00:00")), 9000)
 @example(Calendar(ZoneInfo("Europe/Berlin")), int(unix("Europe/Berlin", "2026-10-23T00:00")), 9000)
 def test_a_daily_job_runs_once_on_every_day_at_its_time(
@@ -221,7 +221,7 @@ def test_an_hourly_job_runs_in_both_passes_of_a_repeated_hour() -> None:
 
 
 @given(near_changes(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_the_pair_rule_promises_holds_between_changes(
     near: tuple[Calendar, float], data: st.DataObject
 ) -> None:
@@ -250,7 +250,7 @@ def test_what_the_pair_rule_promises_holds_between_changes(
 
 
 @given(near_changes(), intervals, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_passed_tells_all_releases_of_a_time(
     near: tuple[Calendar, float], interval: int, data: st.DataObject
 ) -> None:
@@ -272,7 +272,7 @@ def test_a_century_of_a_job_of_every_second_is_counted_at_once() -> None:
 
 
 @given(near_changes(), intervals, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_job_that_got_another_slot_neither_stalls_nor_runs_twice(
     near: tuple[Calendar, float], interval: int, data: st.DataObject
 ) -> None:
@@ -284,7 +284,7 @@ def test_a_job_that_got_another_slot_neither_stalls_nor_runs_twice(
 
 
 @given(near_changes(), st.floats(-2 * DAY, 2 * DAY))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_timetable_time_and_back(near: tuple[Calendar, float], offset: float) -> None:
     """To the timetable's time and back is the same instant, given where to look."""
     calendar, instant = near

@@ -66,7 +66,7 @@ def test_pins_are_never_loose():
     assert replan(before, wanted, again).phases == before.phases
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(
     st.lists(
         st.tuples(st.sampled_from([600, 900, 1800]), st.integers(5, 40)), min_size=2, max_size=8

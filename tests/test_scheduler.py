@@ -1138,6 +1138,7 @@ moves = st.lists(
 )
 
 
+@pytest.mark.long
 @given(moves, st.randoms(use_true_random=False))
 @settings(max_examples=12, deadline=None)
 def test_whatever_happens_each_release_leaves_one_record(

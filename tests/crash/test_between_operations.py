@@ -20,6 +20,8 @@ from muxd.builtin.ledger import Ledger
 from muxd.record import Outcome, Record
 from muxd.state import StateDir
 
+pytestmark = pytest.mark.long
+
 NOON = 1_795_521_600.0
 COUNTED = ("open", "write", "pwrite", "fsync", "ftruncate", "replace", "unlink", "mkdir", "close")
 MOST = 500

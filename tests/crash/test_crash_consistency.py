@@ -14,7 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import trio
+
+pytestmark = pytest.mark.long
 
 KILLS = int(os.environ.get("MUXD_CRASHES", "200"))
 SEED = int(os.environ.get("MUXD_SEED", random.randrange(10**6)))

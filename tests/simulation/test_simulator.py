@@ -26,6 +26,8 @@ from muxd.testing.page_contract import PageSourceContract
 
 from .scenarios import never, scenario_of
 
+pytestmark = pytest.mark.long
+
 BERLIN = ZoneInfo("Europe/Berlin")
 
 

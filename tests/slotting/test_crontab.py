@@ -307,7 +307,7 @@ def test_a_line_without_a_user_in_the_systems_format():
 
 
 @given(st.one_of(st.text(), st.text("0159 */-,~\n@%#=\\adilorty\t\"'")))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_any_text_is_read_or_refused(text):
     """Nothing but a `ConfigError` comes out of a file that is no crontab."""
     with suppress(ConfigError):

@@ -11,6 +11,8 @@ from sets import demand, oracle_gap
 
 from muxd.slotting import solve
 
+pytestmark = pytest.mark.long
+
 FAMILIES = {
     "tiny": (4, 6, 8, 12, 16, 24),
     "minutes": (60, 90, 120, 180, 240, 360),

@@ -61,7 +61,7 @@ rows = st.lists(
 
 
 @given(rows, st.sampled_from((inf, 0, 1, 3)), st.one_of(st.none(), st.randoms()), st.integers(0, 3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_run_takes_longer_than_its_bound(rows, overtakes, random, more):
     """Whatever collides, however late: no response exceeds the bound; by any limit of overtaking,
     with durations as they are said to be at most, or shorter, and ties in any order."""

@@ -9,6 +9,8 @@ from sets import any_set, demand, oracle_fits, oracle_gap, planted, statement
 
 from muxd.slotting import Demand, Timetable, solve
 
+pytestmark = pytest.mark.long
+
 QUICK = 30_000
 """Steps enough for sets this small."""
 
@@ -49,7 +51,7 @@ tiny = st.lists(
 
 
 @given(tiny)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_feasible_exactly_when_trying_everything_says_so(rows):
     """On small sets the solver finds phases exactly when there are any."""
     demands = [demand(f"j{i}", t, d) for i, (t, d) in enumerate(rows)]

@@ -265,6 +265,7 @@ def timetables(draw):
     return jobs
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=8)
 @given(timetables(), st.integers(1, 7), st.floats(0.5, 12), st.floats(0.1, 3), st.floats(0.05, 1.0))
 def test_if_there_is_a_gap_no_release_falls_into_a_relaunch(jobs, runs, launch, close, share):
