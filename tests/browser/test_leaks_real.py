@@ -345,6 +345,7 @@ def test_a_service_worker_keeps_no_context_alive(perform):
     perform(test)
 
 
+@pytest.mark.timeout(360)  # more than its own bound
 def test_a_hundred_runs_leave_nothing(perform):
     """Honest runs and leaking ones, in turn: everything is where it was after a hundred of them."""
 
