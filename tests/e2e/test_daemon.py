@@ -36,8 +36,13 @@ def test_jobs_run_in_their_slots_one_at_a_time(muxd_home):
     home.call("stop")
     records = home.history()
     assert {r["job"] for r in records} == {"quick", "fresh"}
-    assert {r["outcome"] for r in records} == {"ok"}
-    assert all(0 <= r["lateness"] < 1 for r in records), records
+    # The stop may come between a release and its run, which is then recorded as never begun.
+    begun = [r for r in records if r["started_at"]]
+    assert len(begun) >= 6
+    assert {r["outcome"] for r in begun} == {"ok"}
+    assert {r["outcome"] for r in records if r not in begun} <= {"interrupted"}
+    assert len(records) - len(begun) <= 1
+    assert all(0 <= r["lateness"] < 1 for r in begun), records
     assert overlapping(records) == []
     assert status["runs"]["most_at_once"] == 1
     assert status["browser"]["most_at_once"] == 1
