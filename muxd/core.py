@@ -244,6 +244,13 @@ class Core:
             await self._drain(grace)
             inner.cancel_scope.cancel()
 
+    @property
+    def overdue(self) -> float:
+        """For how long the scheduler has had a release to make, real seconds; 0 if it has none."""
+        if self.scheduler is None or self._clock is None:
+            return 0.0
+        return max(0.0, (self._clock.now() - self.scheduler.next_instant) / self.speed)
+
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
         self.stopping.set()

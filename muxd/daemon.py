@@ -40,6 +40,7 @@ from muxd.performance import split
 from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
 from muxd.retention import keep_in_shape
+from muxd.servicemanager import keep_informed
 from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.status import jobs_of, status_of
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from muxd.pulse import Pulse
     from muxd.record import Record
     from muxd.release import Release
+    from muxd.servicemanager import ServiceManager
 
 __all__ = ["Daemon"]
 
@@ -83,6 +85,7 @@ class Daemon:
         sinks: Sequence[tuple[str, Sink]] = (),
         anew: bool = False,
         pulse: Pulse | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -93,6 +96,7 @@ class Daemon:
           sinks: the caller's own, by name, beside those of the plugins.
           anew: make the timetable anew, whatever phases are in force.
           pulse: the link to the guard that watches this process; None: nobody does.
+          manager: the service manager that wants to know how muxd is; None: nobody does.
         """
         self.config, self.plugins = config, plugins
         self.state = StateDir(config.daemon.state_dir)
@@ -133,7 +137,7 @@ class Daemon:
         self._sinks = [*sinks, *plugins.sinks()]
         self._drained, self._ends = trio.Event(), trio.Event()
         self._cause: BaseException | None = None  # why it ends, if nobody told it to
-        self.pulse = pulse
+        self.pulse, self._manager = pulse, manager
         self._signals = Signals()
 
     async def _prune(self, shortage: Shortage) -> None:
@@ -177,6 +181,8 @@ class Daemon:
         ):
             async with self.book.store.open(), trio.open_nursery() as outer:
                 outer.start_soon(self._heed, signals)
+                if self._manager is not None:
+                    outer.start_soon(keep_informed, self._manager, self.core, self.bus)
                 if self.pulse is not None:
                     outer.start_soon(self.pulse.listen, self._told, self._unguarded)
                 outer.start_soon(self.book.run)

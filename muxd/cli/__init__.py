@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Entry] = {
     "plugins": Entry("muxd.cli.plugins:plugins", "The plugins, why any is left out; disable one."),
     "config": Entry("muxd.cli.config:config", "The configuration in force, and its origins."),
     "browser": Entry("muxd.cli.browser:browser", "Find or install the browser."),
+    "service": Entry("muxd.cli.service:service", "Have systemd keep muxd running."),
     "doctor": Entry("muxd.cli.doctor:doctor", "Does the browser launch; what blocking saves."),
 }
 """Command to where it is and its help in one line, in the order of ``muxd --help``."""

@@ -96,9 +96,12 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     from muxd.daemon import Daemon
     from muxd.errors import AlreadyRunning, UserError
     from muxd.keeping import log_file_of
+    from muxd.servicemanager import ServiceManager
     from muxd.state import StateDir
 
     log_to_stderr("console" if people else "json", logging.INFO)
+    ours = {os.getpid()} if pulse is None else {os.getpid(), pulse.link.guard}
+    manager = ServiceManager.found(os.environ, ours)
     again = pulse is not None and pulse.link.restarts > 0
     plugins = load(config)
     if not plugins.jobs:
@@ -108,8 +111,8 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
         )
     state = StateDir(config.daemon.state_dir)
     owner = state.owner()
-    ours = pulse is not None and pulse.link.lock is not None  # the guard kept it for this process
-    if owner is not None and not ours:  # before anything is launched; the daemon takes the lock
+    kept = pulse is not None and pulse.link.lock is not None  # by the guard, for this process
+    if owner is not None and not kept:  # before anything is launched; the daemon takes the lock
         raise AlreadyRunning(str(state.root), owner.pid, alone=owner.role == "run")
     state.prepare()
     file = log_file_of(config, state)
@@ -120,7 +123,15 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     if people and not again:
         _say_where(config, plugins, launch.found.source)
     sinks = [("muxd", _sink(config, plugins, people=people))]
-    daemon = Daemon(config, plugins, launch, sinks=sinks, anew=anew and not again, pulse=pulse)
+    daemon = Daemon(
+        config,
+        plugins,
+        launch,
+        sinks=sinks,
+        anew=anew and not again,
+        pulse=pulse,
+        manager=manager,
+    )
     run(daemon.run)
 
 
