@@ -84,7 +84,7 @@ def install(config: Config, system: bool, user: str | None, no_start: bool) -> N
     unit, place = _unit(config, system=system, user=user), _place(system=system)
     systemctl = _systemctl(system=system)
     if not no_start:
-        _refuse_beside_another(config, systemctl)
+        _refuse_beside_another(_state(config, system=system), systemctl)
     _write(place, unit.text, system=system)
     systemctl("daemon-reload")
     systemctl("enable", NAME)
@@ -151,13 +151,10 @@ def _unit(config: Config, *, system: bool, user: str | None) -> Unit:
         raise UserError("--as is for --system: a user's own service runs as that user")
     if user is not None and not _is_user(user):
         raise UserError(f"there is no user {user!r}: `useradd --system -m {user}` makes one")
-    state, named = config.daemon.state_dir, config.origin("daemon.state_dir")
     command = [sys.executable, "-m", "muxd", "start"]
     if config.file is not None:
         command += ["--config", str(config.file.absolute())]
-    if system and named != "--state-dir":
-        state = SYSTEM_STATE
-    command += ["--state-dir", str(state.absolute())]
+    command += ["--state-dir", str(_state(config, system=system))]
     if config.origin("plugins.jobs_dirs") == "--jobs-dir":
         for folder in config.plugins.jobs_dirs:
             command += ["--jobs-dir", str(folder.absolute())]
@@ -165,6 +162,12 @@ def _unit(config: Config, *, system: bool, user: str | None) -> Unit:
         command.append("--strict-plugins")
     _warn_of_variables(config)
     return Unit(command=command, grace=config.daemon.grace, user=user)
+
+
+def _state(config: Config, *, system: bool) -> Path:
+    if system and config.origin("daemon.state_dir") != "--state-dir":
+        return SYSTEM_STATE
+    return config.daemon.state_dir.absolute()
 
 
 def _warn_of_variables(config: Config) -> None:
@@ -225,15 +228,15 @@ def _changing(place: Path, change: Callable[[], object], *, system: bool) -> Non
         raise UserError(f"{place} can't be written{hint}") from error
 
 
-def _refuse_beside_another(config: Config, systemctl: Callable[..., str]) -> None:
+def _refuse_beside_another(state: Path, systemctl: Callable[..., str]) -> None:
     """Another daemon on that state, which the service could not replace."""
     from muxd.errors import AlreadyRunning
     from muxd.state import StateDir
 
-    owner = StateDir(config.daemon.state_dir).owner()
+    owner = StateDir(state).owner()
     told = systemctl("show", NAME, "--property=ActiveState")
-    if owner is not None and "ActiveState=active" not in told:
-        raise AlreadyRunning(str(config.daemon.state_dir), owner.pid, alone=owner.role == "run")
+    if owner is not None and any(f"ActiveState={rest}" in told for rest in ("inactive", "failed")):
+        raise AlreadyRunning(str(state), owner.pid, alone=owner.role == "run")
 
 
 def _systemctl(*, system: bool) -> Callable[..., str]:

@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from muxd.cli.unitfile import MARK, Unit
+from muxd.state import StateDir
 
 SYSTEMCTL = """\
 #!/bin/sh
@@ -111,6 +112,19 @@ def test_mistakes_are_told_and_nothing_is_written(muxd, systemd, unit, args, sai
     assert not unit.exists()
 
 
+def test_a_daemon_that_was_started_otherwise_is_named(muxd, systemd, unit, tmp_path):
+    """The service would fail for it; one that is the service itself is started again."""
+    state = StateDir(tmp_path / "state" / "muxd")
+    state.prepare()
+    with state.hold():
+        done = muxd("service", "install")
+        assert done.exit_code == 2
+        assert str(os.getpid()) in done.stderr
+        assert not unit.exists()
+        systemd.answer.write_text("ActiveState=activating\n")
+        assert muxd("service", "install").exit_code == 0
+
+
 def test_somebody_elses_unit_is_left_alone(muxd, systemd, unit):
     """What muxd has not written it neither overwrites nor removes."""
     unit.parent.mkdir(parents=True)
@@ -166,7 +180,8 @@ def test_status(muxd, systemd, unit):
 
 
 @pytest.mark.skipif(
-    not shutil.which("systemd-analyze") and "CI" not in os.environ, reason="there is no systemd here"
+    not shutil.which("systemd-analyze") and "CI" not in os.environ,
+    reason="there is no systemd here",
 )
 @pytest.mark.parametrize("user", [None, getpass.getuser()])
 def test_systemd_finds_nothing_wrong(tmp_path, user):
