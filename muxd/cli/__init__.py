@@ -32,6 +32,9 @@ COMMANDS: Mapping[str, Entry] = {
     "config": Entry("muxd.cli.config:config", "The configuration in force, and its origins."),
     "browser": Entry("muxd.cli.browser:browser", "Find or install the browser."),
     "service": Entry("muxd.cli.service:service", "Have systemd keep muxd running."),
+    "completion": Entry(
+        "muxd.cli.completion:completion", "Have a shell complete commands, jobs and runs."
+    ),
     "doctor": Entry("muxd.cli.doctor:doctor", "Does the browser launch; what blocking saves."),
 }
 """Command to where it is and its help in one line, in the order of ``muxd --help``."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from muxd.cli.complete import job_names, run_ids
 from muxd.cli.options import config_options, epilog, json_option
 from muxd.cli.show import resolve, show
 from muxd.record import Outcome
@@ -38,7 +39,7 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
         ("muxd history --job headlines --json", "one job's runs, for programs"),
     ),
 )
-@click.option("--job", metavar="NAME", help="Only runs of this job.")
+@click.option("--job", metavar="NAME", shell_complete=job_names, help="Only runs of this job.")
 @click.option(
     "--outcome",
     type=click.Choice([outcome.value for outcome in Outcome]),
@@ -49,6 +50,7 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
 @click.option(
     "--before",
     metavar="RUN",
+    shell_complete=run_ids,
     help="Only runs older than this one: give the last of a page for the next. RUN is as for "
     "`muxd history show`.",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from muxd.cli.complete import job_names
 from muxd.cli.options import config_options, epilog, json_option
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = ["jobs"]
         ("muxd jobs --json", "for programs"),
     )
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=job_names)
 @config_options()
 @json_option
 def jobs(config: Config, names: tuple[str, ...], as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from muxd.cli.complete import job_names
 from muxd.cli.options import config_options, epilog, json_option
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = ["pause", "resume"]
         ('muxd pause headlines --for 2h --note "site is down"', "for a while, with the reason"),
     )
 )
-@click.argument("job")
+@click.argument("job", shell_complete=job_names)
 @click.option("--for", "duration", metavar="DURATION", help="For how long, as in 2h.")
 @click.option("--note", default="", metavar="TEXT", help="Why, for people.")
 @config_options(needs=["daemon.state_dir"])
@@ -62,7 +63,7 @@ def pause(config: Config, job: str, duration: str | None, note: str, as_json: bo
         ("muxd resume --all", "those of every job"),
     )
 )
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=job_names)
 @click.option("--all", "everything", is_flag=True, help="Resume every job that is paused.")
 @config_options()
 @json_option

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from muxd.cli.complete import job_names
 from muxd.cli.options import config_options, epilog
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["run"]
         ("muxd run headlines --json", "the records, for programs"),
     )
 )
-@click.argument("job")
+@click.argument("job", shell_complete=job_names)
 @click.option(
     "--repeat", type=click.IntRange(1, 100_000), default=1, metavar="N", help="Run it N times."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from muxd.cli.complete import run_ids
 from muxd.cli.options import config_options, epilog, json_option
 from muxd.errors import UserError
 from muxd.record import Outcome
@@ -62,7 +63,7 @@ class _Found:
         ("muxd history show headlines --open", "a job's newest run; look at its page"),
     ),
 )
-@click.argument("run")
+@click.argument("run", shell_complete=run_ids)
 @click.option(
     "--open",
     "open_files",

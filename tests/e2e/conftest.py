@@ -107,6 +107,21 @@ class Muxd:
         assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def completes(self, *words: str) -> list[str]:
+        """What a shell offers for the last of these words."""
+        typed = {"COMP_WORDS": " ".join(["muxd", *words]), "COMP_CWORD": str(len(words))}
+        done = subprocess.run(
+            [sys.executable, "-c", "from muxd.cli import main; main(prog_name='muxd')"],
+            env=self.environ | typed | {"_MUXD_COMPLETE": "bash_complete"},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.stderr == ""
+        return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
     def json(self, *args: str, code: int = 0):
         return json.loads(self.call(*args, "--json", code=code))
 

@@ -33,6 +33,9 @@ def test_jobs_run_in_their_slots_one_at_a_time(muxd_home):
     status = home.json("status")
     home.call("start", code=2)
     assert str(pid) in home.errors
+    assert home.completes("pause", "q") == ["quick"]
+    assert home.completes("history", "show", "last") == ["last", "last-failed"]
+    assert len(home.completes("history", "show", "")) >= 6
     home.call("stop")
     records = home.history()
     assert {r["job"] for r in records} == {"quick", "fresh"}
