@@ -84,13 +84,16 @@ def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path, hold):
 
 
 FORKED = """
-import multiprocessing, sys, time
+import multiprocessing, os, sys, time
 from pathlib import Path
 from muxd.state import StateDir
+
+def forked():
+    print(os.getpid(), flush=True)  # here, where what a fork does first has been done
+    time.sleep(60)
+
 with StateDir(Path(sys.argv[1])).hold():
-    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
-    child.start()
-    print(child.pid, flush=True)
+    multiprocessing.get_context("fork").Process(target=forked).start()
     time.sleep(60)
 """
 

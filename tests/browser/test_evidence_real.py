@@ -320,9 +320,9 @@ def test_a_body_that_traces_gets_its_own_trace(perform, tmp_path, session):
 async def shows_much(run, site):
     await run.page.goto(site.url)
     await run.page.evaluate("""() => {
-        for (let i = 0; i < 500; i++) console.log(i + "-" + "spam".repeat(5000));
+        for (let i = 0; i < 500; i++) console.log(i + "-" + "spam".repeat(1000));
         document.body.style.display = "none";  // laying it out is not what this is about
-        document.body.append("x".repeat(4_000_000));
+        document.body.append("x".repeat(2_500_000));
     }""")
     raise LookupError("too much")
 
