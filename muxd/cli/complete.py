@@ -28,7 +28,7 @@ def job_names(context: click.Context, parameter: click.Parameter, incomplete: st
     """
     with _quietly(), context.scope(cleanup=False):
         config = _config(context)
-        already = context.params.get(parameter.name or "") or ()
+        already = (context.params.get(parameter.name or "") or ()) if parameter.nargs == -1 else ()
         found = _of_the_daemon(config, incomplete)
         if found is None:
             from muxd.cli.context import load
@@ -84,8 +84,8 @@ def _of_the_ledger(config: Config) -> list[str]:
     store = load(config).store(state.root)
 
     async def read() -> list[str]:
-        async with store.open(readonly=True):
-            return [record.id for record in await store.history(limit=NEWEST)]
+        async with store.open(readonly=True) as opened:
+            return [record.id for record in await opened.history(limit=NEWEST)]
 
     return run(read)
 
