@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 import trio
 from town import MB, Town, a_job
 
@@ -84,34 +85,26 @@ async def broken(*records):
     raise LedgerError("no")
 
 
-async def test_releases_that_nobody_takes_are_stuck(autojump_clock, monkeypatch):
-    """With a browser up and nothing in hand."""
-    town = Town(a_job("left", "1h", "1m", duration="20s"))
-
-    async def never(*args, **kwargs):
-        await trio.sleep_forever()
-
-    monkeypatch.setattr("muxd.worker.Worker._serve", never)
-    async with looking(town) as found:
-        await trio.sleep(60 + PATIENCE - 10)
-        assert set(found) == {WELL}
-        await trio.sleep(30)
-        assert found[-1].stuck == ("runs wait, and none is begun",)
-
-
-async def test_a_scheduler_that_hangs_is_stuck(autojump_clock, monkeypatch):
-    """A release that is due and isn't made."""
+@pytest.mark.parametrize(
+    ("hangs", "words"),
+    [
+        ("muxd.worker.Worker._serve", "runs wait, and none is begun"),
+        ("muxd.scheduler.Scheduler._release_due", "the next release is due and is not made"),
+    ],
+)
+async def test_what_hangs_in_muxd_itself_is_stuck(autojump_clock, monkeypatch, hangs, words):
+    """A release that nobody takes although a browser is up; one that is due and isn't made."""
     town = Town(a_job("due", "1h", "1m", duration="20s"))
 
     async def never(*args, **kwargs):
         await trio.sleep_forever()
 
-    monkeypatch.setattr("muxd.scheduler.Scheduler._release_due", never)
+    monkeypatch.setattr(hangs, never)
     async with looking(town) as found:
         await trio.sleep(60 + PATIENCE - 10)
         assert set(found) == {WELL}
         await trio.sleep(30)
-        assert found[-1].stuck == ("the next release is due and is not made",)
+        assert found[-1].stuck == (words,)
 
 
 async def test_no_browser_is_no_reason_to_start_anew(autojump_clock):
