@@ -278,14 +278,13 @@ def test_a_start_that_fails_is_tried_again(fake):
 def test_a_stop_ends_the_waiting_for_the_next_start(fake):
     """SIGTERM while no daemon lives, to whoever holds the state directory meanwhile, as `muxd stop`
     sends it: the guard is gone at once, exit code 0."""
-    fake.start("os._exit(9)")
-    fake.wait(lambda: len(fake.lives()) == 4)
-    fake.wait(lambda: gone(fake.lives()[-1]))
-    state = StateDir(fake.folder)
+    output, state = fake.folder / "output", StateDir(fake.folder)
+    with output.open("w") as stdout:
+        fake.start("os._exit(9)", stdout=stdout)
+    fake.wait(lambda: output.read_text().count("muxd died") == 4)
     fake.wait(lambda: state.owner() == Owner(fake.process.pid, "daemon", fake.process.pid), 2)
     fake.process.send_signal(signal.SIGTERM)
-    code, _ = fake.ends(3)
-    assert code == 0
+    assert fake.process.wait(3) == 0
     assert len(fake.lives()) == 4
     assert not state.lock_file.exists()
 
