@@ -1,6 +1,7 @@
 """Writes docs/cli.md, the reference of the command line, from the commands themselves.
 
-``python contrib/gen_cli_docs.py`` writes it; with ``--check`` it exits with 1 if it is out of date.
+``python contrib/gen_cli_docs.py`` writes it, and the manual page too; with ``--check`` it exits with 1
+if it is out of date.
 """
 
 from __future__ import annotations
@@ -125,6 +126,9 @@ def main_program() -> None:
     page = reference()
     if not check:
         FILE.write_text(page, "utf-8")
+        import gen_man  # the manual page has the same source, and is out of date with it
+
+        gen_man.FILE.write_text(gen_man.page(), "utf-8")
     elif not FILE.exists() or FILE.read_text("utf-8") != page:
         sys.exit(f"{FILE.name} is out of date: run `python contrib/gen_cli_docs.py`")
 
