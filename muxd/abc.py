@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from muxd.errors import LedgerError
 from muxd.learned import Learned
 from muxd.left import Left
 from muxd.observation import Observation
@@ -187,6 +188,32 @@ class Store(ABC):
         as here. Cancelled, it has done a part.
         """
         await trio.lowlevel.checkpoint()
+
+    async def inspect(self) -> str:
+        """Look through all that is kept and change nothing: what it is like, in words for people.
+
+        Needs no `open`; may be done beside somebody who has it open. A store that can't be looked
+        into says nothing, as here.
+
+        Raises:
+          LedgerError: it can't be read, is damaged, or a newer version's.
+        """
+        await trio.lowlevel.checkpoint()
+        return ""
+
+    async def backup(self, folder: Path) -> None:
+        """Put a copy of all that is kept, as it is in one moment, into an empty directory.
+
+        A store that is made on that directory has it then, and so has one in whose directory the
+        files are put in the place of those with the same names. Needs no `open`; may be done beside
+        somebody who has it open, and holds nobody up. Cancelled, the copy is worth nothing.
+
+        Raises:
+          LedgerError: it can't be read, or the copy can't be written; or the store makes no
+            copies, as here.
+        """
+        await trio.lowlevel.checkpoint()
+        raise LedgerError(f"{type(self).__qualname__}: this store makes no copies of itself")
 
     @property
     def warnings(self) -> Sequence[str]:

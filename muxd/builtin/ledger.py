@@ -6,6 +6,7 @@ The plugin that keeps records unless another one does.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ import trio
 
 from muxd import hookimpl
 from muxd.abc import FOUND, Learned, Store
+from muxd.builtin import _ledger_copy as copying
 from muxd.builtin import _ledger_prune as pruning
 from muxd.builtin import _ledger_rows as rows
 from muxd.builtin._ledger_errors import explained
@@ -294,6 +296,25 @@ class Ledger(Store):
         damage = await self._beside(self._file.check)
         if damage is not None:
             await self._in_thread(lambda: self._file.replace(damage))
+
+    async def inspect(self) -> str:
+        """Look through the file, see `Store.inspect`. Cancelled, the thread is left to itself."""
+        if not self.path.exists():
+            await trio.lowlevel.checkpoint()
+            return "there is none yet"
+        read = self._file.read_beside
+        return await self._beside(lambda: read(lambda c: copying.look_through(c, self.path)))
+
+    async def backup(self, folder: Path) -> None:
+        """Copy the file, see `Store.backup`. A ledger that isn't there is copied as nothing."""
+        if not self.path.exists():
+            await trio.lowlevel.checkpoint()
+            return
+        target, read, done = folder / self.path.name, self._file.read_beside, threading.Event()
+        try:
+            await self._beside(lambda: read(lambda c: copying.copy(c, target, done.is_set)))
+        finally:
+            done.set()  # cancelled: the thread ends soon
 
     def _check_open(self, *, writes: bool = False) -> None:
         if not self._is_usable:
