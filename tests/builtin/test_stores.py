@@ -11,6 +11,7 @@ from muxd.builtin.ledger import Ledger
 from muxd.errors import LedgerError
 from muxd.record import Record
 from muxd.testing.contracts import StoreContract
+from muxd.testing.copy_contract import CopyContract
 from muxd.testing.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from muxd.abc import Store
 
 
-class TestLedger(StoreContract):
+class TestLedger(StoreContract, CopyContract):
     def make_store(self, directory: Path) -> Store:
         return Ledger(directory)
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StoreContract, CopyContract):
+    makes_copies = False
+
     @pytest.fixture(autouse=True)
     def _directories(self):
         self.stores: dict[Path, MemoryStore] = {}
