@@ -12,6 +12,7 @@ from muxd.errors import LedgerError
 from muxd.learned import Learned
 from muxd.left import Left
 from muxd.observation import Observation
+from muxd.statistics import Statistics, Summary, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
     Pace = Callable[[], Awaitable[object]]
 
-__all__ = ["Learned", "Lease", "PageSource", "Service", "Sink", "Slotter", "Store"]
+__all__ = ["Learned", "Lease", "PageSource", "Service", "Sink", "Slotter", "Statistics", "Store"]
 
 FOUND = 10_000
 """How many of its newest runs a store knows by a part of their ids, at least."""
+PAGE = 1000
+"""How many records are read at once where all of them are looked at."""
 
 
 class Store(ABC):
@@ -111,6 +114,29 @@ class Store(ABC):
         known = [*await self.history(limit=FOUND), *await self.unfinished()]
         found = [each for each in known if first_id in (each.id, each.first_id)]
         return sorted(found, key=lambda each: (each.attempt, each.id))
+
+    async def statistics(
+        self, *, job: str | None = None, since: float | None = None, until: float | None = None
+    ) -> Statistics:
+        """What the records that have an outcome say together, job by job.
+
+        Args:
+          job: only this job's.
+          since: only those that ended then or later, as for `history`.
+          until: only those that ended before that.
+
+        Other calls get in between, and what it takes in memory grows with the jobs only. Records
+        that are written or deleted meanwhile may count, or not.
+
+        A store that has no quicker way reads them page by page, as here.
+        """
+        summary, last = Summary(), None
+        while page := await self.history(
+            job=job, since=since, until=until, before=last, limit=PAGE
+        ):
+            summary.add([row_of(record) for record in page])
+            last = page[-1]
+        return summary.result()
 
     @abstractmethod
     async def last_releases(self) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": """
         muxd.units muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.engine muxd.ids muxd.running muxd.job muxd.release muxd.record muxd.observation
-        muxd.pause muxd.left
+        muxd.pause muxd.left muxd.statistics
         muxd.events
     """,
     "contracts": "muxd.abc muxd.hookspecs",

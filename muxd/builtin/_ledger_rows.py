@@ -43,6 +43,7 @@ __all__ = [
     "replace_pauses",
     "replace_places",
     "row_of",
+    "statistics_query",
 ]
 
 Place: TypeAlias = tuple[int, int, int | None]
@@ -94,6 +95,21 @@ def history_query(*, by_job: bool, by_outcome: bool) -> str:
         conditions.append("outcome = ?")
     return (
         f"SELECT {_LIST} FROM runs WHERE {' AND '.join(conditions)} "
+        "AND sort_us >= ? AND (sort_us, id) < (?, ?) ORDER BY sort_us DESC, id DESC LIMIT ?"
+    )
+
+
+def statistics_query(*, by_job: bool) -> str:
+    """The statement for the rows that are `muxd.statistics.Row`, in the order of `history`.
+
+    Its parameters are as for `history_query`, with the class that says that nobody saw the end
+    before them.
+    """
+    return (
+        "SELECT job, outcome, sort_us, "
+        "CASE WHEN error_type IS ? THEN NULL ELSE ended_us - started_us END, "
+        "started_us - released_us, id "
+        f"FROM runs WHERE outcome IS NOT NULL {'AND job = ? ' if by_job else ''}"
         "AND sort_us >= ? AND (sort_us, id) < (?, ?) ORDER BY sort_us DESC, id DESC LIMIT ?"
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from muxd import hookimpl
-from muxd.abc import FOUND, Learned, Store
+from muxd.abc import FOUND, Learned, Statistics, Store
 from muxd.builtin import _ledger_copy as copying
 from muxd.builtin import _ledger_prune as pruning
 from muxd.builtin import _ledger_rows as rows
@@ -21,6 +21,8 @@ from muxd.builtin._ledger_errors import explained
 from muxd.builtin._ledger_file import LedgerFile
 from muxd.builtin._ledger_sqlite import transaction
 from muxd.errors import LedgerError
+from muxd.record import CUT_OFF
+from muxd.statistics import Summary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -38,6 +40,8 @@ __all__ = ["FILE_NAME", "Ledger", "muxd_store"]
 
 FILE_NAME = "ledger.sqlite3"
 """The ledger's file in the state directory."""
+COUNTED_AT_ONCE = 5000
+"""How many records are read by one statement where all are counted."""
 SETTLED_AFTER = 50
 """After how many changes what is in the WAL is brought into the file, in a quiet moment: half a
 megabyte or so."""
@@ -196,6 +200,29 @@ class Ledger(Store):
         found = await self._call(lambda c: self._records(c.execute(rows.TRIES, both)))
         return sorted(found, key=lambda each: (each.attempt, each.id))
 
+    async def statistics(
+        self, *, job: str | None = None, since: float | None = None, until: float | None = None
+    ) -> Statistics:
+        """What the records say job by job, see `Store.statistics`. Safe to cancel.
+
+        Nobody waits for it: who writes has a connection of his own.
+        """
+        summary, query = Summary(), rows.statistics_query(by_job=job is not None)
+        place: list[Any]
+        first, *place = rows.history_bounds(since, until, None)
+        given = [CUT_OFF] if job is None else [CUT_OFF, job]
+
+        def read(connection: sqlite3.Connection) -> list[Any]:
+            values = (*given, first, *place, COUNTED_AT_ONCE)
+            found = connection.execute(query, values).fetchall()
+            summary.add(found)
+            return [found[-1][2], found[-1][-1]] if len(found) == COUNTED_AT_ONCE else []
+
+        self._check_open()
+        while last := await self._read(read):
+            place = last
+        return summary.result()
+
     async def last_releases(self) -> Mapping[str, float]:
         """For each job the newest release by its slot, real Unix seconds. Safe to cancel."""
         found = await self._call(lambda c: c.execute(rows.LAST_RELEASES).fetchall())
@@ -321,6 +348,12 @@ class Ledger(Store):
             raise LedgerError(f"the ledger {self.path} is not open")
         if writes and self._readonly:
             raise LedgerError(f"the ledger {self.path} is open for reading only")
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What takes a while: nobody who writes waits for it."""
+        if self._readonly:
+            return await self._call(work)
+        return await self._beside(lambda: self._file.read_beside(work))
 
     async def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self._unsettled += 1

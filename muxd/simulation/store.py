@@ -14,7 +14,7 @@ from muxd.simulation.faults import Fault, Place
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from muxd.abc import Learned, Pace
+    from muxd.abc import Learned, Pace, Statistics
     from muxd.pause import Pause
     from muxd.record import Outcome, Record
     from muxd.simulation.world import World
@@ -96,6 +96,12 @@ class MortalStore(Store):
     async def get(self, run_id: str) -> Record | None:
         """See `Store.get`."""
         return await self._call(self._below.get, run_id)
+
+    async def statistics(
+        self, *, job: str | None = None, since: float | None = None, until: float | None = None
+    ) -> Statistics:
+        """See `Store.statistics`."""
+        return await self._call(self._below.statistics, job=job, since=since, until=until)
 
     async def last_releases(self) -> Mapping[str, float]:
         """See `Store.last_releases`."""

@@ -28,6 +28,7 @@ from muxd.testing.prune_contract import ended as _ended
 from muxd.testing.prune_contract import ids as _ids
 from muxd.testing.prune_contract import record as _record
 from muxd.testing.slotter_contract import SlotterContract as SlotterContract
+from muxd.testing.statistics_contract import StatisticsContract
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["SlotterContract", "StoreContract"]
 
 
-class StoreContract(PruneContract):
+class StoreContract(PruneContract, StatisticsContract):
     """The laws of `muxd.abc.Store`.
 
     Besides those stated there: a store that was closed can be opened again and has kept

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import trio
 
-from muxd.abc import Learned, Store
+from muxd.abc import Learned, Statistics, Store
 from muxd.errors import LedgerError
 from muxd.pause import Pause
 from muxd.record import Outcome, Record
 from muxd.release import Cause
+from muxd.statistics import Summary, row_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -102,15 +103,18 @@ class MemoryStore(Store):
         first = -math.inf if since is None else _instant(since)
         end = math.inf if until is None else _instant(until)
         await self._ready()
-        found = [
-            record
-            for record in self._ended()
-            if job in (None, record.job)
-            and outcome in (None, record.outcome)
-            and first <= _age(record)[0] < end
-            and (before is None or _age(record) < _age(_exact(before)))
-        ]
-        return found[:limit]
+        return self._wanted(job, outcome, first, end, before)[:limit]
+
+    async def statistics(
+        self, *, job: str | None = None, since: float | None = None, until: float | None = None
+    ) -> Statistics:
+        """What the records say job by job."""
+        first = -math.inf if since is None else _instant(since)
+        end = math.inf if until is None else _instant(until)
+        await self._ready()
+        summary = Summary()
+        summary.add([row_of(record) for record in self._wanted(job, None, first, end, None)])
+        return summary.result()
 
     async def get(self, run_id: str) -> Record | None:
         """The record of this id, None if there is none."""
@@ -207,6 +211,26 @@ class MemoryStore(Store):
             raise self.failure
         if writes and self._readonly:
             raise LedgerError("the store is open for reading only")
+
+    def _wanted(
+        self,
+        job: str | None,
+        outcome: Outcome | None,
+        first: float,
+        end: float,
+        before: Record | None,
+    ) -> list[Record]:
+        last = None if before is None else _age(_exact(before))
+        found = [
+            record
+            for record in self._records.values()
+            if record.outcome is not None
+            and job in (None, record.job)
+            and outcome in (None, record.outcome)
+            and first <= _age(record)[0] < end
+            and (last is None or _age(record) < last)
+        ]
+        return sorted(found, key=_age, reverse=True)
 
     def _ended(self) -> list[Record]:
         ended = [record for record in self._records.values() if record.outcome is not None]

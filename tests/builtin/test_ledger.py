@@ -112,6 +112,10 @@ PLANS = {
     rows.history_query(by_job=True, by_outcome=True): {
         f"SEARCH runs USING INDEX runs_by_job_and_outcome (job=? AND outcome=? AND {FROM_TO})"
     },
+    rows.statistics_query(by_job=False): {f"SEARCH runs USING INDEX runs_by_end ({FROM_TO})"},
+    rows.statistics_query(by_job=True): {
+        f"SEARCH runs USING INDEX runs_by_job (job=? AND {FROM_TO})"
+    },
     rows.GET: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"},
     rows.DELETE: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"},
     rows.BEGINNING_WITH: {"SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)"},

@@ -7,22 +7,36 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from muxd.abc import Store
 from muxd.builtin.ledger import Ledger
 from muxd.errors import LedgerError
 from muxd.record import Record
 from muxd.testing.contracts import StoreContract
 from muxd.testing.copy_contract import CopyContract
+from muxd.testing.statistics_contract import StatisticsContract
 from muxd.testing.store import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from muxd.abc import Store
-
 
 class TestLedger(StoreContract, CopyContract):
     def make_store(self, directory: Path) -> Store:
         return Ledger(directory)
+
+
+class PlainStore(MemoryStore):
+    """One that has nothing but what it must have."""
+
+    statistics = Store.statistics
+
+
+class TestStatisticsOfAnyStore(StatisticsContract):
+    deadline = 30.0
+
+    @pytest.fixture
+    def store(self):
+        return PlainStore()
 
 
 class TestMemoryStore(StoreContract, CopyContract):
