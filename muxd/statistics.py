@@ -131,6 +131,10 @@ class Statistics:
     width: float
     """How long a stretch of a trend is, seconds."""
 
+    def __bool__(self) -> bool:
+        """False if there are no records."""
+        return bool(self.jobs)
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON: stable keys, seconds, instants in ISO 8601 UTC."""
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 import click
@@ -14,29 +14,58 @@ from muxd.cli.show import resolve, show
 from muxd.record import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import tzinfo
 
-    from muxd.abc import Store
+    from click.shell_completion import CompletionItem
+
+    from muxd.abc import Statistics, Store
     from muxd.config import Config
     from muxd.plugins import Plugins
     from muxd.record import Record
 
 __all__ = ["history"]
 
+T = TypeVar("T")
+
 FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
 """How many runs are shown unless --limit says otherwise: in the table, and as JSON."""
 
 
+class _History(click.Group):
+    """A group that takes the name of a job where it is asked for statistics."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; with ``--stats`` what is no option is a job."""
+        if "--stats" not in args:
+            return super().parse_args(ctx, args)
+        ctx.allow_interspersed_args = True
+        names = click.Command.parse_args(self, ctx, args)
+        ctx.args = []
+        if names and (len(names) > 1 or ctx.params["job"] is not None):
+            ctx.fail(f"give one job with --stats, and not {' '.join(names)!r} too")
+        ctx.params["job"] = names[0] if names else ctx.params["job"]
+        return []
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click's; with ``--stats`` the jobs."""
+        if not ctx.params.get("stats") or incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        (job,) = (param for param in self.params if param.name == "job")
+        return job.shell_complete(ctx, incomplete)
+
+
 @click.group(
+    cls=_History,
     invoke_without_command=True,
-    subcommand_metavar="[show RUN]",
+    subcommand_metavar="[show RUN] [--stats [JOB]]",
     epilog=epilog(
         ("muxd history", "the newest 50 runs"),
         ("muxd history show last-failed", "all that is known of one run"),
         ("muxd history --outcome failed", "what went wrong lately"),
         ("muxd history --since 36h", "the runs that ended in the last day and a half"),
         ("muxd history --job headlines --json", "one job's runs, for programs"),
+        ("muxd history --stats --since 7d", "how each job did in the last week"),
     ),
 )
 @click.option("--job", metavar="NAME", shell_complete=job_names, help="Only runs of this job.")
@@ -53,6 +82,12 @@ FOR_PEOPLE, FOR_PROGRAMS = 50, 1000
     shell_complete=run_ids,
     help="Only runs older than this one: give the last of a page for the next. RUN is as for "
     "`muxd history show`.",
+)
+@click.option(
+    "--stats",
+    is_flag=True,
+    help="Show what the runs say together, job by job, or of one JOB: how many there were and were "
+    "ok, how long they took and how late they began, and a trend.",
 )
 @click.option(
     "--limit",
@@ -72,6 +107,7 @@ def history(
     until: str | None,
     before: str | None,
     limit: int | None,
+    stats: bool,
     as_json: bool,
 ) -> None:
     """Show the runs of the past, newest end first.
@@ -88,6 +124,8 @@ def history(
     from muxd.cli.output import print_json
     from muxd.zone import zone
 
+    if stats:
+        _refuse_with_stats(context)
     at_most = limit or (FOR_PROGRAMS if as_json else FOR_PEOPLE)
     wanted = _Wanted(
         job=job,
@@ -96,6 +134,9 @@ def history(
         until=_instant("--until", until, zone(config)),
         limit=at_most,
     )
+    if stats:
+        _show_stats(config, wanted, as_json=as_json)
+        return
     found = _read(config, wanted, before)
     if as_json:
         print_json([record.as_dict() for record in found])
@@ -123,6 +164,31 @@ def _refuse_options(context: click.Context) -> None:
             raise click.UsageError(f"give {param.opts[0]} after `{context.invoked_subcommand}`")
 
 
+def _refuse_with_stats(context: click.Context) -> None:
+    for param in context.command.params:
+        if param.name in ("outcome", "before", "limit") and context.params[param.name] is not None:
+            raise click.UsageError(f"{param.opts[0]} is for the list of runs, not for --stats")
+
+
+def _show_stats(config: Config, wanted: _Wanted, *, as_json: bool) -> None:
+    from muxd.cli.output import print_json
+    from muxd.cli.stats import show_stats
+    from muxd.statistics import Summary
+    from muxd.zone import zone
+
+    async def read(store: Store) -> Statistics:
+        return await store.statistics(job=wanted.job, since=wanted.since, until=wanted.until)
+
+    found = _from_store(config, read, wanted.job, empty=Summary().result())
+    if as_json:
+        print_json(found.as_dict())
+    elif not found:
+        narrowed = wanted.job or wanted.since or wanted.until
+        click.echo("No such runs." if narrowed else "No runs yet.", err=True)
+    else:
+        show_stats(found, zone(config))
+
+
 @attrs.frozen(kw_only=True)
 class _Wanted:
     """Which runs are asked for: as `Store.history` has it."""
@@ -147,8 +213,24 @@ def _read(config: Config, wanted: _Wanted, before: str | None) -> Sequence[Recor
     """The runs asked for, older than the one named `before`; none where nothing was ever recorded.
 
     Raises:
-      UnknownJob: neither a plugin nor the ledger knows this job.
       UserError: there is no run `before`, or there are several.
+      UnknownJob, LedgerError: see `_from_store`.
+    """
+
+    async def read(store: Store) -> Sequence[Record]:
+        last = None if before is None else await resolve(store, before)
+        return await store.history(**attrs.asdict(wanted), before=last)
+
+    return _from_store(config, read, wanted.job, empty=())
+
+
+def _from_store(
+    config: Config, read: Callable[[Store], Awaitable[T]], job: str | None, *, empty: T
+) -> T:
+    """What the store says; `empty` where nothing was ever recorded.
+
+    Raises:
+      UnknownJob: neither a plugin nor the ledger knows this job.
       LedgerError: the ledger can't be read.
     """
     from muxd import run
@@ -157,20 +239,19 @@ def _read(config: Config, wanted: _Wanted, before: str | None) -> Sequence[Recor
 
     StateDir(config.daemon.state_dir).check()
     if not config.daemon.state_dir.is_dir():
-        return []  # a command that only looks doesn't make one
+        return empty  # a command that only looks doesn't make one
     plugins = load(config)
     store = plugins.store(config.daemon.state_dir)
 
-    async def read() -> Sequence[Record]:
+    async def work() -> T:
         async with store.open(readonly=True) as opened:
-            last = None if before is None else await resolve(opened, before)
-            found = await opened.history(**attrs.asdict(wanted), before=last)
-            if wanted.job is not None and not found:
-                await _check_job(wanted.job, opened, plugins)
+            found = await read(opened)
+            if job is not None and not found:
+                await _check_job(job, opened, plugins)
             return found
 
     # As in the daemon: a plugin's store may need what muxd's loop offers.
-    return run(read)
+    return run(work)
 
 
 async def _check_job(job: str, store: Store, plugins: Plugins) -> None:
