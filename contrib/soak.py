@@ -194,7 +194,11 @@ class Soak:
             f'[plugins]\ndisable = ["demo"]\njobs_dirs = ["{jobs}"]\n[daemon]\ntimezone = "UTC"\n'
         )
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MUXD_")}
-        self.environ = clean | {"MUXD_CONFIG": str(config), "MUXD_STATE_DIR": str(self.state)}
+        self.environ = clean | {
+            "MUXD_CONFIG": str(config),
+            "MUXD_STATE_DIR": str(self.state),
+            "MUXD_WEB_PORT": "0",
+        }
         self.output = folder / "output.txt"
         self.looks: list[Look] = []
         self.kills: Counter[str] = Counter()

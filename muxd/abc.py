@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from muxd.controlled import Controlled
 from muxd.errors import LedgerError
 from muxd.learned import Learned
 from muxd.left import Left
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.async_api import Browser, BrowserContext, Page
+    from starlette.routing import BaseRoute
 
     from muxd.errors import WorldError
     from muxd.events import Event
@@ -29,7 +31,17 @@ if TYPE_CHECKING:
 
     Pace = Callable[[], Awaitable[object]]
 
-__all__ = ["Learned", "Lease", "PageSource", "Service", "Sink", "Slotter", "Statistics", "Store"]
+__all__ = [
+    "Controlled",
+    "Learned",
+    "Lease",
+    "PageSource",
+    "Service",
+    "Sink",
+    "Slotter",
+    "Statistics",
+    "Store",
+]
 
 FOUND = 10_000
 """How many of its newest runs a store knows by a part of their ids, at least."""
@@ -303,6 +315,16 @@ class Service(ABC):
 
     name: str
     """For messages."""
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """What it serves over HTTP, on the control socket and on the dashboard's port: none, as here.
+
+        Starlette's routes, their endpoints in `trio`. They are asked for once, after it has started.
+        muxd's own paths go before, then those of other services that started earlier. Who gets to
+        them has shown the token; on the port each answer has a strict content security policy.
+        """
+        return ()
 
     @abstractmethod
     async def run(self, *, task_status: trio.TaskStatus[None] = ...) -> None:

@@ -110,6 +110,16 @@ class Artifacts:
         plain = run_id not in ("", ".", "..") and "/" not in run_id and not run_id.startswith(".")
         return path if plain and path.is_dir() else None
 
+    def files(self, run_id: str) -> dict[str, Path]:
+        """The files that are kept of a run, by name."""
+        folder = self.find(run_id)
+        if folder is None:
+            return {}
+        with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+            found = sorted(folder.iterdir())
+            return {path.name: path for path in found if path.is_file() and not path.is_symlink()}
+        return {}
+
     def prune(self) -> list[str]:
         """Remove what is too old, too many or too much, oldest first.
 

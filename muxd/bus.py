@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar, final
 
@@ -15,11 +16,13 @@ import attrs
 import trio
 from trio.lowlevel import ParkingLot, TrioToken, enable_ki_protection
 
+from muxd.events import Event, EventsMissing
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Bus", "EventsLost", "Subscription", "SubscriptionStatistics"]
+__all__ = ["Bus", "Events", "EventsLost", "Subscription", "SubscriptionStatistics"]
 
 E = TypeVar("E")
 
@@ -267,3 +270,25 @@ class Bus(Generic[E]):
 
     def _forget(self, subscription: Subscription[E]) -> None:
         self._subscriptions.remove(subscription)
+
+
+@final
+class Events:
+    """The events of a subscription, for ``async for``: what is missing is an event as well."""
+
+    def __init__(self, subscription: Subscription[Event]) -> None:
+        """Take them from `subscription`, which stays the caller's to close."""
+        self._subscription = subscription
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next one. If cancelled, nothing was taken. Raises `StopAsyncIteration`: there is none."""
+        try:
+            event = await self._subscription.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+        if isinstance(event, EventsLost):
+            return EventsMissing(at=time.time(), count=event.count)
+        return event

@@ -14,6 +14,8 @@ from muxd.performance import split
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from starlette.routing import BaseRoute
+
     from muxd.abc import Service, Sink
     from muxd.bus import Bus
     from muxd.events import Event
@@ -71,8 +73,10 @@ async def start_services(
     services: Iterable[tuple[str, Service]],
     nursery: trio.Nursery,
     failed: Callable[[str, Exception], object],
-) -> None:
+) -> list[BaseRoute]:
     """Start each service and wait until it has started.
+
+    Gives the routes of those that have.
 
     Args:
       services: each with its plugin's name.
@@ -80,7 +84,8 @@ async def start_services(
       failed: is told of each plugin with a service that did not start within `SERVICE_BOUND`, and
         why; its further services are not started.
     """
-    broken = set()
+    broken: set[str] = set()
+    routes: list[BaseRoute] = []
     for plugin, service in services:
         if plugin in broken:
             continue
@@ -88,6 +93,7 @@ async def start_services(
             with trio.fail_after(SERVICE_BOUND):
                 serve = partial(_serve, service, plugin)
                 await nursery.start(serve, name=f"service {service.name}")
+            routes += service.routes
             continue
         except trio.TooSlowError:
             error: Exception = TimeoutError(
@@ -97,6 +103,7 @@ async def start_services(
             error = raised
         broken.add(plugin)
         failed(plugin, error)
+    return routes
 
 
 async def _serve(service: Service, plugin: str, *, task_status: trio.TaskStatus[None]) -> None:

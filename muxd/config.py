@@ -8,6 +8,7 @@ are found and put together is in `muxd.configfile`.
 # ruff: noqa: RUF009 - `_setting` is `attrs.field` with a converter and metadata
 from __future__ import annotations
 
+import ipaddress
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +37,7 @@ __all__ = [
     "PluginsConfig",
     "ResourcesConfig",
     "SlottingConfig",
+    "WebConfig",
 ]
 
 LogFormat = Literal["auto", "console", "json"]
@@ -138,6 +140,30 @@ def _trace(value: object) -> str:
     if value not in ("retries", "always", "never"):
         raise ValueError("give one of retries, always, never")
     return str(value)
+
+
+def _address(value: object) -> str:
+    words = 'give an IP address of this machine, such as "127.0.0.1", or "localhost"'
+    if not isinstance(value, str):
+        raise ValueError(words)
+    if value.lower() == "localhost":
+        return "localhost"
+    try:
+        return str(ipaddress.ip_address(value.strip("[]")))
+    except ValueError:
+        raise ValueError(words) from None
+
+
+def _port(value: object) -> int:
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    return _whole(0, 65535)(number)
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    hosts = _texts(value)
+    if any(not host or set(host) & set("/:@ ") for host in hosts):
+        raise ValueError('give names of hosts, without a port, such as ["muxd.example.org"]')
+    return tuple(host.lower() for host in hosts)
 
 
 def _timezone(value: object) -> str:
@@ -294,6 +320,20 @@ class LedgerConfig:
     """How many of them at most; 0: any number."""
 
 
+@attrs.frozen(kw_only=True)
+class WebConfig:
+    """``[web]``: the dashboard, and the same control over HTTP."""
+
+    enabled: bool = _setting(True, _flag)
+    """False: nothing listens on a port; commands use the control socket all the same."""
+    address: str = _setting("127.0.0.1", _address)
+    """An address of this machine. One that others can reach lets everybody in who has the token."""
+    port: int = _setting(8377, _port, env="MUXD_WEB_PORT")
+    """The port; 0: any that is free."""
+    hosts: tuple[str, ...] = _setting((), _hosts)
+    """Names by which muxd may be asked for, beside those of the machine itself: of a proxy in front."""
+
+
 SECTIONS: Mapping[str, type] = {
     "browser": BrowserConfig,
     "plugins": PluginsConfig,
@@ -302,6 +342,7 @@ SECTIONS: Mapping[str, type] = {
     "resources": ResourcesConfig,
     "evidence": EvidenceConfig,
     "ledger": LedgerConfig,
+    "web": WebConfig,
 }
 """The sections with fixed keys; ``[jobs.NAME]`` has those of a job."""
 
@@ -317,6 +358,7 @@ class Config:
     resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
     evidence: EvidenceConfig = attrs.field(factory=EvidenceConfig)
     ledger: LedgerConfig = attrs.field(factory=LedgerConfig)
+    web: WebConfig = attrs.field(factory=WebConfig)
     jobs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """``[jobs.NAME]``: fields of jobs that take the place of what the plugin says, and
     ``enabled``. The keys are known to be right; the values are checked when they meet the job."""

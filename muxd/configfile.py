@@ -17,14 +17,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from muxd.config import (
     SECTIONS,
-    BrowserConfig,
     Config,
-    DaemonConfig,
-    EvidenceConfig,
-    LedgerConfig,
-    PluginsConfig,
-    ResourcesConfig,
-    SlottingConfig,
 )
 from muxd.errors import ConfigError, ConfigProblem
 from muxd.hints import did_you_mean, shown
@@ -146,17 +139,13 @@ def find_file(
     return None
 
 
-@attrs.frozen(kw_only=True)
-class _Settings:
-    """The sections with fixed keys, as one thing for cattrs."""
-
-    browser: BrowserConfig = attrs.field(factory=BrowserConfig)
-    plugins: PluginsConfig = attrs.field(factory=PluginsConfig)
-    daemon: DaemonConfig = attrs.field(factory=DaemonConfig)
-    slotting: SlottingConfig = attrs.field(factory=SlottingConfig)
-    resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
-    evidence: EvidenceConfig = attrs.field(factory=EvidenceConfig)
-    ledger: LedgerConfig = attrs.field(factory=LedgerConfig)
+_Settings: type = attrs.make_class(
+    "_Settings",
+    {name: attrs.field(factory=kind, type=kind) for name, kind in SECTIONS.items()},
+    frozen=True,
+    kw_only=True,
+)
+"""The sections with fixed keys, as one thing for cattrs."""
 
 
 @attrs.frozen(kw_only=True)

@@ -19,19 +19,24 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import structlog
 import trio
 
 from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
 from muxd.browser.sessions import SessionFiles
-from muxd.bus import Bus
+from muxd.bus import Bus, Events
 from muxd.civil import Calendar
 from muxd.clock import ScaledClock, WallClock
 from muxd.companions import start_services, start_sinks
+from muxd.config import SECTIONS
 from muxd.control.server import serve_control
+from muxd.control.web import Web
+from muxd.controlled import Controlled
 from muxd.core import Core
 from muxd.floors import PATIENCE, Floors, FreeReader
+from muxd.health import Checkup, health_of
 from muxd.heap import trim_in_lulls
 from muxd.keeping import artifacts_of, evidence_of, make_room
 from muxd.lastrung import end_process
@@ -47,9 +52,10 @@ from muxd.status import jobs_of, status_of
 from muxd.zone import zone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from muxd.abc import Sink
+    from muxd.abc import Sink, Store
     from muxd.browser.launch import LaunchPlan
     from muxd.clock import Clock
     from muxd.config import Config
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
     from muxd.record import Record
     from muxd.release import Release
     from muxd.servicemanager import ServiceManager
+    from muxd.slotting import Timetable
 
 __all__ = ["Daemon"]
 
@@ -73,7 +80,7 @@ LAST_BOUND = 10.0
 """How much longer services and bodies that were left behind may take to end, seconds."""
 
 
-class Daemon:
+class Daemon(Controlled):
     """One daemon, from lock to lock. It is run once."""
 
     def __init__(
@@ -138,6 +145,8 @@ class Daemon:
         self._drained, self._ends = trio.Event(), trio.Event()
         self._cause: BaseException | None = None  # why it ends, if nobody told it to
         self.pulse, self._manager = pulse, manager
+        self.web = Web(self, config.web, self.state.root)
+        self._checkup = Checkup(self.core)
         self._signals = Signals()
 
     async def _prune(self, shortage: Shortage) -> None:
@@ -209,29 +218,61 @@ class Daemon:
             self.pulse.holds(lock)
             yield
 
-    def stop(self, *, at_once: bool = False) -> None:
+    def stop(self, *, at_once: bool = False, by: str = "") -> None:
         """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
         if self.pulse is not None:
             self.pulse.stopping()
         self.core.stop(at_once=at_once)
 
-    def status(self, *, upcoming: int) -> dict[str, Any]:
+    @property
+    def store(self) -> Store:
+        """Where the records are."""
+        return self.book.store
+
+    @property
+    def timetable(self) -> Timetable:
+        """The timetable in force."""
+        return self.core.planner.timetable
+
+    def status(self, *, upcoming: int = 10) -> dict[str, Any]:
         """What `muxd status` shows, for JSON, with so many of the next releases."""
         return status_of(self, upcoming=upcoming)
 
-    def jobs(self, *, after: str, limit: int) -> dict[str, Any]:
+    def jobs(self, *, after: str = "", limit: int = 100) -> dict[str, Any]:
         """A page of the jobs, for JSON: see `jobs_of`."""
         return jobs_of(self, after=after, limit=limit)
 
-    async def request(self, job: str) -> Release:
+    def health(self) -> dict[str, Any]:
+        """Is all well, for JSON: see `health_of`."""
+        return health_of(self.core, self._checkup.look())
+
+    def settings(self, section: str) -> Mapping[str, Any]:
+        """The values in force of a section of the configuration. Raises KeyError: there is none."""
+        if section not in SECTIONS:
+            raise KeyError(section)
+        return attrs.asdict(getattr(self.config, section), recurse=False)
+
+    @contextlib.contextmanager
+    def events(
+        self, name: str, *, only: tuple[type[Event], ...] | None = None
+    ) -> Iterator[AsyncIterator[Event]]:
+        """All events from now on: see `Controlled.events`."""
+        with self.bus.subscribe(name, only=only) as subscription:
+            yield Events(subscription)
+
+    def evidence(self, run_id: str) -> Mapping[str, Path]:
+        """The files that are kept of a run, by name."""
+        return artifacts_of(self.config, self.state).files(run_id)
+
+    async def request(self, job: str, *, by: str) -> Release:
         """Have a run of this job now, before everything that waits: see `Core.request`."""
         return await self.core.request(job)
 
-    def pause(self, job: str, note: str, *, seconds: float | None) -> None:
+    def pause(self, job: str, note: str, *, seconds: float | None, by: str) -> None:
         """Pause a job: see `Core.pause`."""
         self.core.pause(job, note, seconds=seconds)
 
-    def resume(self, job: str | None) -> Sequence[str]:
+    def resume(self, job: str | None, *, by: str) -> Sequence[str]:
         """End the pause of a job, or of all: see `Core.resume`."""
         return self.core.resume(job)
 
@@ -281,13 +322,17 @@ class Daemon:
         async with trio.open_nursery() as beside:
             with self._bounding(), trio.CancelScope() as starting:
                 beside.start_soon(self._cut_short, starting)
-                await start_services(self.plugins.services(), beside, self._leave_out)
+                services = self.plugins.services(self)
+                routes = await start_services(services, beside, self._leave_out)
                 await self.core.plan()
             if not starting.cancelled_caught:
                 async with trio.open_nursery() as bodies:
                     with self._bounding():
                         self.core.assemble(bodies)
-                        await beside.start(serve_control, self, self.state.socket)
+                        serve = partial(serve_control, self, self.state.socket, routes=routes)
+                        await beside.start(serve)
+                        await beside.start(self.web.serve, routes)
+                        beside.start_soon(self._checkup.look_now_and_then)
                         beside.start_soon(self._keep_in_shape)
                         beside.start_soon(trim_in_lulls, self.core.lulls)
                         await self.core.work()

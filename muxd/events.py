@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import attrs
 
-if TYPE_CHECKING:
-    from muxd.pause import Pause
-    from muxd.record import Record
+from muxd.pause import Pause
+from muxd.record import Record, utc_text
 
 __all__ = [
+    "AllPaused",
+    "AllResumed",
     "BrowserDown",
     "BrowserUp",
     "ClockJumped",
     "Draining",
     "Event",
+    "EventsMissing",
     "JobPaused",
     "JobResumed",
     "PlanMade",
+    "Reloaded",
+    "Reloading",
     "ResourcesFine",
     "ResourcesLow",
     "RunEnded",
     "RunReleased",
     "RunStarted",
     "Started",
+    "Steered",
 ]
 
 
@@ -34,6 +39,27 @@ class Event:
 
     at: float
     """When it happened, real Unix seconds."""
+
+    @property
+    def name(self) -> str:
+        """What it is called where there are no classes: ``run_ended`` for `RunEnded`."""
+        return "".join("_" + c.lower() if c.isupper() else c for c in type(self).__name__)[1:]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: ``at`` in ISO 8601 UTC, ``event``, its name, and its fields."""
+        fields = attrs.asdict(self, recurse=False)
+        told: dict[str, Any] = {"at": utc_text(fields.pop("at")), "event": self.name}
+        for name, value in fields.items():
+            told[name] = value.as_dict() if isinstance(value, Record | Pause) else value
+        return told
+
+
+@attrs.frozen(kw_only=True)
+class EventsMissing(Event):
+    """Stands where events are missing, because they were not taken as fast as they came."""
+
+    count: int
+    """How many, 1 or more."""
 
 
 @attrs.frozen(kw_only=True)
@@ -117,6 +143,53 @@ class JobResumed(Event):
     job: str
     by: str
     """Who: ``a person``, or ``its run ...``, which did no harm."""
+
+
+@attrs.frozen(kw_only=True)
+class AllPaused(Event):
+    """The slots of all jobs are passed over from now on."""
+
+    pause: Pause
+    drain: bool = False
+    """True: nothing else becomes a run either, and what waits is run."""
+
+
+@attrs.frozen(kw_only=True)
+class AllResumed(Event):
+    """The slots of all jobs that are not paused themselves are used again."""
+
+    by: str
+    """Who: ``uid 1000 (ann)``, or ``its end had come``."""
+    drain: bool = False
+    """True: it was a drain that has ended."""
+
+
+@attrs.frozen(kw_only=True)
+class Reloading(Event):
+    """The configuration and the plugins are read anew."""
+
+
+@attrs.frozen(kw_only=True)
+class Reloaded(Event):
+    """They were, be it in vain."""
+
+    problems: tuple[str, ...] = ()
+    """Why something was not taken over."""
+
+
+@attrs.frozen(kw_only=True)
+class Steered(Event):
+    """Somebody wanted something of the daemon."""
+
+    by: str
+    """Who: ``uid 1000 (ann)``, ``token``, ``SIGTERM``."""
+    action: str
+    """What: ``run``, ``cancel``, ``pause``, ``resume``, ``skip``, ``reload``, ``drain``, ``restart`` or
+    ``stop``."""
+    target: str
+    """Of what: a job, a run, or ``muxd``."""
+    result: str
+    """What came of it, for people; ``refused: ...`` if nothing did."""
 
 
 @attrs.frozen(kw_only=True)

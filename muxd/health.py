@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import attrs
 import trio
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
     from muxd.core import Core
 
-__all__ = ["Checkup", "Health"]
+__all__ = ["Checkup", "Health", "health_of"]
 
 RUN_SLACK = 60.0
 """How much longer than its timeout a run may go on before it is stuck, seconds: muxd promises 10."""
 PATIENCE = 120.0
 """How long what takes a moment may take before it is stuck, seconds. A page that will not open and the
 launch of another browser are within it."""
+LOOK_EVERY = 60.0
+"""How often it is looked, seconds, so that one who asks once in a while learns what lasts."""
 UNLUCKY = 60.0
 """How long there may be no browser, or a record unwritten, before it is worth a word, seconds."""
 
@@ -67,6 +69,12 @@ class Checkup:
             ailing=tuple(each.words for each in counted if not each.stuck),
         )
 
+    async def look_now_and_then(self) -> None:
+        """Look every minute until cancelled, whoever else does: what began is then known to have."""
+        while True:
+            self.look()
+            await trio.sleep(LOOK_EVERY)
+
     def _symptoms(self) -> Iterator[_Symptom]:
         core = self._core
         running, scheduler = core.book.running, core.scheduler
@@ -106,3 +114,28 @@ class Checkup:
             yield _Symptom(f"unwritten {unwritten[0].id}", UNLUCKY, words, stuck=False)
         if core.holding is not None and (shortage := core.holding.shortage) is not None:
             yield _Symptom("short", 0.0, str(shortage), stuck=False)
+
+
+def health_of(core: Core, health: Health) -> dict[str, Any]:
+    """How the daemon is, as one JSON object with stable keys.
+
+    Args:
+      core: assembled.
+      health: as last seen.
+    """
+    state = core.phase
+    if state == "running":
+        state = "stuck" if health.stuck else "ailing" if health.ailing else "ok"
+    elif health.stuck:
+        state = "stuck"
+    running, browser = core.book.running, core.supervisor.current
+    return {
+        "state": state,
+        "stuck": list(health.stuck),
+        "ailing": list(health.ailing),
+        "browser_up": browser is not None,
+        "running": running.job if running else None,
+        "waiting": len(core.waiting()),
+        "overdue": round(core.overdue, 3),
+        "unwritten": len(core.book.unwritten),
+    }

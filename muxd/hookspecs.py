@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from muxd.abc import Service, Sink, Slotter, Store
+    from muxd.abc import Controlled, Service, Sink, Slotter, Store
     from muxd.job import Job
 
 __all__ = ["PROJECT", "hookimpl"]
@@ -73,10 +73,14 @@ def muxd_sinks() -> Iterable[Sink]:
 
 
 @hookspec
-def muxd_services() -> Iterable[Service]:
+def muxd_services(daemon: Controlled | None) -> Iterable[Service]:
     """What the plugin needs to have running beside its jobs.
 
     Called once at the daemon's start, after the sinks, before the browser. No job is released
-    before every service has started. Return or yield `muxd.abc.Service`.
+    before every service has started. Return or yield `muxd.abc.Service`. An implementation that
+    does not need `daemon` may leave it out.
+
+    Args:
+      daemon: what the services may look at and steer; None in `muxd run` without a daemon.
     """
     raise NotImplementedError

@@ -10,7 +10,7 @@ import attrs
 import pluggy
 
 from muxd import hookspecs
-from muxd.abc import Service, Sink, Slotter, Store
+from muxd.abc import Controlled, Service, Sink, Slotter, Store
 from muxd.blame import Wrong, blaming, problem_of, where
 from muxd.disabled import DisabledPlugins
 from muxd.discovery import BUILTINS, Source, discover
@@ -164,13 +164,16 @@ class Plugins:
         """
         return self._collect("muxd_sinks", Sink, "muxd.abc.Sink")  # type: ignore[type-abstract]
 
-    def services(self) -> list[tuple[str, Service]]:
+    def services(self, daemon: Controlled | None = None) -> list[tuple[str, Service]]:
         """The services of the active plugins, each with its plugin's name.
+
+        Args:
+          daemon: what they may look at and steer; None if there is none.
 
         Raises:
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        return self._collect("muxd_services", Service, "muxd.abc.Service")  # type: ignore[type-abstract]
+        return self._collect("muxd_services", Service, "muxd.abc.Service", daemon=daemon)  # type: ignore[type-abstract]
 
     def leave_out(self, plugin: str, hook: str, cause: BaseException) -> PluginError:
         """Leave out an active plugin, and its jobs, because of what its `hook` gave did.
@@ -217,12 +220,14 @@ class Plugins:
                 if offer is not None:
                     yield member.name, offer
 
-    def _collect(self, hook: str, kind: type[_T], name: str) -> list[tuple[str, _T]]:
+    def _collect(
+        self, hook: str, kind: type[_T], name: str, **arguments: object
+    ) -> list[tuple[str, _T]]:
         found: list[tuple[str, _T]] = []
         for member in self._members:
             if not member.active or hook not in member.hooks:
                 continue
-            call = partial(_all_items, member.hooks[hook], kind, name)
+            call = partial(_all_items, member.hooks[hook], arguments, kind, name)
             try:
                 items = blaming(member.name, hook, self._config.plugins.patience, call)
             except PluginError as problem:
@@ -333,7 +338,7 @@ def _jobs(
 ) -> Iterator[Job]:
     """The jobs that the plugin declares and gives, each once, and with names that are free."""
     known = {id(job): job for job in declared}
-    for job in _all_items(impls, Job, "muxd.Job"):
+    for job in _all_items(impls, {}, Job, "muxd.Job"):
         known.setdefault(id(job), job)
     taken = earlier.jobs
     names: set[str] = set()
@@ -411,13 +416,17 @@ def _offer(
     return offer
 
 
-def _all_items(impls: Iterable[pluggy.HookImpl], kind: type[_T], name: str) -> list[_T]:
-    return [item for impl in impls for item in _items(impl, kind, name)]
+def _all_items(
+    impls: Iterable[pluggy.HookImpl], arguments: dict[str, Any], kind: type[_T], name: str
+) -> list[_T]:
+    return [item for impl in impls for item in _items(impl, arguments, kind, name)]
 
 
-def _items(impl: pluggy.HookImpl, kind: type[_T], name: str) -> Iterator[_T]:
+def _items(
+    impl: pluggy.HookImpl, arguments: dict[str, Any], kind: type[_T], name: str
+) -> Iterator[_T]:
     """What a hook that declares things returned or yields, each checked to be a `kind`."""
-    result = _call(impl, {})
+    result = _call(impl, arguments)
     if isinstance(result, kind):
         raise Wrong(f"returned one {name}, not several: yield it{where(impl.function)}")
     try:

@@ -93,6 +93,7 @@ def status_of(daemon: Daemon, *, upcoming: int) -> dict[str, Any]:
             "utilisation": round(timetable.utilisation, 4),
             "warnings": list(timetable.warnings),
         },
+        "web": {"url": daemon.web.url, "problem": daemon.web.problem},
         "plugins_left_out": {problem.plugin: str(problem) for problem in daemon.plugins.problems},
     }
 

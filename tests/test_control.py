@@ -56,7 +56,7 @@ class Fake:
         self.asked.append((after, limit))
         return {"jobs": [], "total": 0, "next": None}
 
-    async def request(self, job):
+    async def request(self, job, *, by):
         if job == "forgotten":
             return Release(id="r2", job=Job(job, body, interval="1h"), released_at=1.0)
         if job == "broken":
@@ -67,12 +67,12 @@ class Fake:
             raise UnknownJob(job, ("known",))
         return Release(id="r1", job=Job(job, body, interval="1h"), released_at=1.0)
 
-    def pause(self, job, note, *, seconds):
+    def pause(self, job, note, *, seconds, by):
         if job != "known":
             raise UnknownJob(job, ("known",))
         self.paused.append((job, note, seconds))
 
-    def resume(self, job):
+    def resume(self, job, *, by):
         if job not in ("known", None):
             raise UnknownJob(job, ("known",))
         return ["known"]
@@ -83,7 +83,7 @@ class Fake:
         await trio.sleep(0.01)
         return Record(id=run_id, job="known", released_at=1.0, outcome=Outcome.ok)
 
-    def stop(self, *, at_once):
+    def stop(self, *, at_once, by):
         self.stopped.append(at_once)
 
 
@@ -167,7 +167,7 @@ async def test_an_older_daemon_that_does_not_know_a_question(state, monkeypatch)
     """A failure that says so, whatever is asked: no job is told to be unknown, nothing else raised."""
     answer = JSONResponse({"error": "what?"}, status_code=404)
     app = Starlette(routes=[Route("/v1/status", answer)])  # all else is its own text
-    monkeypatch.setattr("muxd.control.server.make_app", lambda daemon: app)
+    monkeypatch.setattr("muxd.control.server.make_app", lambda daemon, routes: app)
     async with serving(state, Fake()) as client:
         for call in (client.status, client.jobs, partial(client.run, "known", wait=False)):
             with pytest.raises(

@@ -23,7 +23,7 @@ LAYERS = {
         muxd.pause muxd.left muxd.statistics
         muxd.events
     """,
-    "contracts": "muxd.abc muxd.hookspecs",
+    "contracts": "muxd.controlled muxd.abc muxd.hookspecs",
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus

@@ -6,7 +6,6 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
-import attrs
 import trio
 from rich.text import Text
 
@@ -26,8 +25,7 @@ from muxd.events import (
     Started,
 )
 from muxd.floors import Shortage
-from muxd.pause import Pause
-from muxd.record import Outcome, Record, utc_text
+from muxd.record import Outcome, Record
 from muxd.units import format_duration
 
 if TYPE_CHECKING:
@@ -152,23 +150,4 @@ class JsonSink(Sink):
         await trio.to_thread.run_sync(self._handle, event, abandon_on_cancel=True)
 
     def _handle(self, event: Event) -> None:
-        fields = {
-            name: _plain(value)
-            for name, value in attrs.asdict(event, recurse=False).items()
-            if name != "at"
-        }
-        told = {"at": utc_text(event.at), "event": _snake(type(event).__name__)}
-        print(json.dumps(told | fields, default=str), file=self._stream, flush=True)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Record):
-        return value.as_dict()
-    if isinstance(value, Pause):
-        fields = {k: utc_text(v) for k, v in (("since", value.since), ("probe_at", value.probe_at))}
-        return {"job": value.job, "note": value.note, "probes": value.probes} | fields
-    return value
-
-
-def _snake(name: str) -> str:
-    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+        print(json.dumps(event.as_dict(), default=str), file=self._stream, flush=True)

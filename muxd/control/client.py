@@ -147,7 +147,7 @@ class ControlClient:
         message = told.get("error") or f"{who} answered {answer.status}"
         if answer.status == 404 and "known" in told:
             raise LookupError(*told["known"])
-        if answer.status == 422:
+        if answer.status == 422 or "missing" in told:
             raise UserError(message)
         if answer.status == 404:
             raise MuxdError(f"{who} does not know what it was asked for: is it an older muxd?")

@@ -88,7 +88,11 @@ class Muxd:
         self.asked: list[subprocess.Popen] = []
         self.environ = {
             name: value for name, value in os.environ.items() if not name.startswith("MUXD_")
-        } | {"MUXD_CONFIG": str(self.config), "MUXD_STATE_DIR": str(self.state)}
+        } | {
+            "MUXD_CONFIG": str(self.config),
+            "MUXD_STATE_DIR": str(self.state),
+            "MUXD_WEB_PORT": "0",  # several run at once
+        }
 
     def write(self, name: str, text: str) -> None:
         (self.jobs / f"{name}.py").write_text(textwrap.dedent(text))

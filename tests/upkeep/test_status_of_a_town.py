@@ -26,6 +26,9 @@ class Some:
     zone = "UTC"
     state = attrs.make_class("State", {"root": attrs.field(default=Path("state"))})()
     plugins = attrs.make_class("Plugins", {"problems": attrs.field(factory=list)})()
+    web = attrs.make_class(
+        "Web", {"url": attrs.field(default=None), "problem": attrs.field(default=None)}
+    )()
     status, jobs = Daemon.status, Daemon.jobs
 
     @property

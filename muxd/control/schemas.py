@@ -1,0 +1,108 @@
+"""What is answered, as JSON Schema 2020-12: what clients may rely on. There may be more in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ASKED",
+    "ERROR",
+    "HEALTH",
+    "JOBS",
+    "RECORD",
+    "RUN",
+    "RUNS",
+    "STATUS",
+    "STOPPING",
+    "names",
+]
+
+
+def _object(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": required | optional,
+        "required": list(required),
+    }
+
+
+def _list(item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": item}
+
+
+def _or_null(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": [kind, "null"], **more}
+
+
+TEXT, FLAG = {"type": "string"}, {"type": "boolean"}
+COUNT, NUMBER = {"type": "integer", "minimum": 0}, {"type": "number"}
+INSTANT = {"type": "string", "format": "date-time"}
+INSTANT_OR_NULL = _or_null("string", format="date-time")
+
+
+def names(key: str) -> dict[str, Any]:
+    """Of an answer that lists names of jobs."""
+    return _object({key: _list(TEXT)})
+
+
+ERROR = _object({"error": TEXT}, known=_list(TEXT), missing=FLAG)
+RECORD = _object(
+    {
+        "id": TEXT,
+        "job": TEXT,
+        "outcome": _or_null("string"),
+        "released_at": INSTANT,
+        "started_at": INSTANT_OR_NULL,
+        "ended_at": INSTANT_OR_NULL,
+    }
+)
+ASKED = {"anyOf": [_object({"id": TEXT, "job": TEXT}), RECORD]}
+STOPPING = _object({"stopping": FLAG, "pid": COUNT, "grace": NUMBER})
+JOBS = _object(
+    {
+        "jobs": _list(
+            _object(
+                {
+                    "name": TEXT,
+                    "plugin": _or_null("string"),
+                    "interval": NUMBER,
+                    "phase": NUMBER,
+                    "duration": NUMBER,
+                    "next_at": INSTANT_OR_NULL,
+                    "paused": _or_null("string"),
+                }
+            )
+        ),
+        "total": COUNT,
+        "timezone": TEXT,
+        "next": _or_null("string"),
+    }
+)
+STATUS = _object(
+    {
+        "pid": COUNT,
+        "state": {"type": "string", "enum": ["starting", "running", "draining"]},
+        "started_at": INSTANT_OR_NULL,
+        "speed": NUMBER,
+        "timezone": TEXT,
+        "browser": _object({"up": FLAG, "generation": COUNT}),
+        "running": {"anyOf": [RECORD, {"type": "null"}]},
+        "waiting": _list(_object({"id": TEXT, "job": TEXT})),
+        "waiting_total": COUNT,
+        "upcoming": _list(_object({"job": TEXT, "at": INSTANT})),
+        "paused": _list(_object({"job": TEXT, "note": TEXT})),
+        "paused_total": COUNT,
+        "runs": _object({"by_outcome": {"type": "object", "additionalProperties": COUNT}}),
+        "timetable": _object({"jobs": COUNT, "feasible": FLAG, "utilisation": NUMBER}),
+    }
+)
+HEALTH = _object(
+    {
+        "state": {"type": "string", "enum": ["ok", "ailing", "stuck", "starting", "draining"]},
+        "stuck": _list(TEXT),
+        "ailing": _list(TEXT),
+    }
+)
+RUNS = _object({"runs": _list(RECORD), "next": _or_null("string")})
+_FILES = {"files": _list(_object({"name": TEXT, "size": COUNT}))}
+RUN = {"allOf": [RECORD, _object(_FILES)]}

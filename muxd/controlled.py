@@ -1,0 +1,103 @@
+"""The daemon as its control surfaces and the services of plugins see it: what can be asked of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from muxd.abc import Store
+    from muxd.events import Event
+    from muxd.record import Record
+    from muxd.release import Release
+    from muxd.slotting import Timetable
+
+__all__ = ["Controlled"]
+
+
+class Controlled(ABC):
+    """A daemon that can be looked at, and steered while it runs.
+
+    Laws: no look changes anything, and none takes longer the more jobs or runs there are. What steers
+    says who wants it (`by`, for people: ``uid 1000 (ann)``) and is in the audit trail once it is done.
+    """
+
+    # --- To look at -------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def grace(self) -> float:
+        """How long the run in progress may go on after a stop was asked for, seconds."""
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """Where the records are, to be read only."""
+
+    @property
+    @abstractmethod
+    def timetable(self) -> Timetable:
+        """The timetable in force; an empty one before the first."""
+
+    @abstractmethod
+    def status(self, *, upcoming: int = 10) -> dict[str, Any]:
+        """The daemon's state, for JSON, with so many of the next releases, 0 or more."""
+
+    @abstractmethod
+    def jobs(self, *, after: str = "", limit: int = 100) -> dict[str, Any]:
+        """So many jobs by name from the first after this one on, for JSON."""
+
+    @abstractmethod
+    def health(self) -> dict[str, Any]:
+        """Is all well, for JSON.
+
+        ``state``: ``ok``; ``ailing``: something is wrong that muxd tries to mend; ``stuck``: only a
+        new start would help; ``starting``, ``draining``. ``stuck`` and ``ailing`` say what, in words.
+        """
+
+    @abstractmethod
+    def settings(self, section: str) -> Mapping[str, Any]:
+        """The values in force of a section of the configuration. Raises KeyError: there is none."""
+
+    @abstractmethod
+    def events(
+        self, name: str, *, only: tuple[type[Event], ...] | None = None
+    ) -> AbstractContextManager[AsyncIterator[Event]]:
+        """All events from now on, in order.
+
+        Who takes them more slowly than they come loses the oldest. It ends when the daemon does.
+
+        Args:
+          name: who wants them, for statistics.
+          only: of which classes; the others don't wake anybody. None: of all.
+        """
+
+    @abstractmethod
+    async def wait_ended(self, run_id: str) -> Record:
+        """The record of a run, once it has ended. Raises KeyError if it can't be found."""
+
+    @abstractmethod
+    def evidence(self, run_id: str) -> Mapping[str, Path]:
+        """The files that are kept of a run, by name; none if there are none."""
+
+    # --- To steer ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def request(self, job: str, *, by: str) -> Release:
+        """Ask for a run now. Raises `UserError` when that can't be, `UnknownJob`."""
+
+    @abstractmethod
+    def pause(self, job: str, note: str, *, seconds: float | None, by: str) -> None:
+        """Pause a job, for so long or until it is resumed. Raises `UnknownJob`."""
+
+    @abstractmethod
+    def resume(self, job: str | None, *, by: str) -> Sequence[str]:
+        """End the pause of a job, or of all; those that were paused. Raises `UnknownJob`."""
+
+    @abstractmethod
+    def stop(self, *, at_once: bool = False, by: str = "") -> None:
+        """Begin to stop; `at_once` also cuts the run in progress short."""
