@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-__all__ = ["claim_profile", "kill_browsers_of", "note_lock", "nothing_left_of", "release_profile"]
+__all__ = [
+    "claim_profile",
+    "driven",
+    "kill_browsers_of",
+    "note_lock",
+    "nothing_left_of",
+    "release_profile",
+]
 
 _DRIVEN = ("--remote-debugging-", "-juggler-pipe", "--inspector-pipe")
 """How Chromium, Firefox and WebKit are told that a driver has them."""
@@ -49,8 +56,7 @@ def claim_profile(profile: Path) -> list[int]:
     killed = []
     for process in browsers_of_profile(profile):
         try:
-            driven = any(part.startswith(_DRIVEN) for part in process.cmdline())
-            if not driven:
+            if not driven(process):
                 raise ProfileInUse(
                     f"the browser profile {profile} is in use by process {process.pid}, "
                     "which muxd did not start: close that browser"
@@ -72,6 +78,11 @@ def claim_profile(profile: Path) -> list[int]:
     with contextlib.suppress(OSError):  # the disk is full
         _note(profile).write_text(f"{socket.gethostname()}-")
     return killed
+
+
+def driven(process: psutil.Process) -> bool:
+    """Whether a driver has this browser: on muxd's profile, muxd's own. Raises as psutil does."""
+    return any(part.startswith(_DRIVEN) for part in process.cmdline())
 
 
 def note_lock(profile: Path) -> None:

@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, Entry] = {
     "completion": Entry(
         "muxd.cli.completion:completion", "Have a shell complete commands, jobs and runs."
     ),
-    "doctor": Entry("muxd.cli.doctor:doctor", "Does the browser launch; what blocking saves."),
+    "doctor": Entry("muxd.cli.doctor.command:doctor", "What is wrong here, if anything is."),
 }
 """Command to where it is and its help in one line, in the order of ``muxd --help``."""
 

@@ -13,6 +13,7 @@ from muxd.engine import Engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from muxd.config import Config
     from muxd.errors import ConfigProblem
 
 __all__ = ["config_options", "engine_option", "epilog", "json_option"]
@@ -37,7 +38,7 @@ _SHARED = {
 
 
 def config_options(
-    *, needs: Collection[str] | None = None, **further: str
+    *, needs: Collection[str] | None = None, forgiving: bool = False, **further: str
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--config --state-dir --jobs-dir --strict-plugins``; the command gets a `Config`.
 
@@ -52,6 +53,8 @@ def config_options(
 
     With `needs`, only these dotted keys matter to the command: what is wrong elsewhere in the
     configuration is a warning.
+
+    A command that is `forgiving` gets what is wrong as ``problems``, and the rest as its configuration.
     """
     keys = _SHARED | further
 
@@ -64,6 +67,9 @@ def config_options(
             context = click.get_current_context()
             names = {param.name: param.opts[0] for param in context.command.params}
             options = {key: (kwargs.pop(name), names[name]) for name, key in keys.items()}
+            if forgiving:
+                config, problems = _as_far_as_it_is_right(config_file, options)
+                return command(config, *args, problems=problems, **kwargs)
             config = load_config(config_file, options, needs=needs, passed_over=_warn)
             return command(config, *args, **kwargs)
 
@@ -103,6 +109,18 @@ def config_options(
         return with_config
 
     return decorate
+
+
+def _as_far_as_it_is_right(
+    file: Path | None, options: dict[str, tuple[Any, str]]
+) -> tuple[Config, tuple[ConfigProblem, ...]]:
+    from muxd.configfile import load_config
+    from muxd.errors import ConfigError
+
+    try:
+        return load_config(file, options), ()
+    except ConfigError as error:
+        return load_config(file, options, needs=()), error.problems
 
 
 def _warn(problem: ConfigProblem) -> None:

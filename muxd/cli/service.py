@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from muxd.config import Config
 
-__all__ = ["service"]
+__all__ = ["is_ours", "place_of", "service", "unit_of"]
 
 SYSTEM_PLACE = Path("/etc/systemd/system")
 SYSTEM_STATE = Path("/var/lib/muxd")
@@ -59,7 +59,8 @@ def service() -> None:
 @config_options()
 def show(config: Config, system: bool, user: str | None) -> None:
     """Print the unit that `install` would write."""
-    click.echo(_unit(config, system=system, user=user).text, nl=False)
+    _warn_of_variables(config)
+    click.echo(unit_of(config, system=system, user=user).text, nl=False)
 
 
 @service.command(
@@ -81,7 +82,8 @@ def install(config: Config, system: bool, user: str | None, no_start: bool) -> N
     environment is for the file that the unit names. A system service has its state in
     /var/lib/muxd, unless --state-dir says otherwise.
     """
-    unit, place = _unit(config, system=system, user=user), _place(system=system)
+    unit, place = unit_of(config, system=system, user=user), place_of(system=system)
+    _warn_of_variables(config)
     systemctl = _systemctl(system=system)
     if not no_start:
         _refuse_beside_another(_state(config, system=system), systemctl)
@@ -104,8 +106,8 @@ def uninstall(system: bool) -> None:
     """Stop muxd, disable its unit and remove it. Configuration and state stay."""
     from muxd.errors import UserError
 
-    place, systemctl = _place(system=system), _systemctl(system=system)
-    if not _ours(place):
+    place, systemctl = place_of(system=system), _systemctl(system=system)
+    if not is_ours(place):
         raise UserError(f"there is no unit at {place}: nothing is installed")
     systemctl("disable", "--now", NAME)
     _changing(place, place.unlink, system=system)
@@ -121,7 +123,7 @@ def status(system: bool, as_json: bool) -> None:
     from muxd.cli.output import print_json
     from muxd.errors import DaemonNotRunning
 
-    place, systemctl = _place(system=system), _systemctl(system=system)
+    place, systemctl = place_of(system=system), _systemctl(system=system)
     wanted = ("LoadState", "ActiveState", "SubState", "UnitFileState", "StatusText", "NRestarts")
     told = systemctl("show", NAME, *(f"--property={name}" for name in wanted))
     facts = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
@@ -140,7 +142,12 @@ def status(system: bool, as_json: bool) -> None:
         click.get_current_context().exit(DaemonNotRunning.exit_code)
 
 
-def _unit(config: Config, *, system: bool, user: str | None) -> Unit:
+def unit_of(config: Config, *, system: bool, user: str | None) -> Unit:
+    """The unit that starts muxd with this configuration.
+
+    Raises:
+      UserError: the user is missing, is not wanted, or is nobody's name.
+    """
     from muxd.errors import UserError
 
     if system and user is None:
@@ -160,7 +167,6 @@ def _unit(config: Config, *, system: bool, user: str | None) -> Unit:
             command += ["--jobs-dir", str(folder.absolute())]
     if config.origin("plugins.strict") == "--strict-plugins":
         command.append("--strict-plugins")
-    _warn_of_variables(config)
     return Unit(command=command, grace=config.daemon.grace, user=user)
 
 
@@ -191,14 +197,16 @@ def _is_user(name: str) -> bool:
     return True
 
 
-def _place(*, system: bool) -> Path:
+def place_of(*, system: bool) -> Path:
+    """Where the unit is, if it is installed."""
     if system:
         return SYSTEM_PLACE / NAME
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "systemd" / "user" / NAME
 
 
-def _ours(place: Path) -> bool:
+def is_ours(place: Path) -> bool:
+    """Whether there is a unit, written by muxd."""
     try:
         return place.read_text().startswith(MARK)
     except FileNotFoundError:
@@ -208,7 +216,7 @@ def _ours(place: Path) -> bool:
 def _write(place: Path, text: str, *, system: bool) -> None:
     from muxd.errors import UserError
 
-    if place.exists() and not _ours(place):
+    if place.exists() and not is_ours(place):
         raise UserError(f"{place} is not muxd's: remove it, or edit that one")
 
     def write() -> None:

@@ -1,0 +1,1 @@
+"""``muxd doctor``: what it looks at, each by a small function, and what it measures."""
