@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from muxd.job import Job
     from muxd.misfire import Overdue
+    from muxd.release import Release
 
 __all__ = ["Agenda", "Due"]
 
@@ -30,6 +31,10 @@ class Due:
     attempt: int = 1
     first_id: str | None = None
     """For a retry: the id of the first try."""
+    after: str | None = None
+    """For a retry: the id of the try before."""
+    release: Release | None = None
+    """For what is in the book already: what it is."""
     overdue: Overdue | None = None
     """For what is caught up with: what it is."""
 

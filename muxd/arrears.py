@@ -8,6 +8,7 @@ import trio
 
 from muxd.job import Misfire
 from muxd.misfire import MOST_CATCH_UPS, Backlog, Overdue
+from muxd.pause import DRAIN, WHOLE
 from muxd.record import Outcome
 from muxd.release import Release
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from muxd.job import Job
     from muxd.pause import Pause
     from muxd.pauses import Pauses
+    from muxd.record import Record
 
 __all__ = ["Arrears", "told"]
 
+WHY = {WHOLE: "muxd is paused", DRAIN: "muxd is drained"}
+
 
 def told(pause: Pause) -> str:
-    """Why a release of a paused job is not run, for people."""
-    return f"its job is paused: {pause.note}"
+    """Why a release that is passed over is not run, for people."""
+    return f"{WHY.get(pause.job, 'its job is paused')}: {pause.note}"
 
 
 @final
@@ -65,12 +69,9 @@ class Arrears:
             self._backlog.add(Overdue(release=release, instant=instant, since=waited))
         await self._keep_bound(job)
 
-    async def inherit(self, jobs: Mapping[str, Job]) -> None:
-        """Take on what another daemon owed to these jobs; of others it is recorded as missed.
-
-        For timetables on real time only.
-        """
-        for record in self._book.inherited:
+    async def inherit(self, records: Sequence[Record], jobs: Mapping[str, Job]) -> None:
+        """Take on what another daemon owed to these jobs; of others it is recorded as missed."""
+        for record in records:
             job = jobs.get(record.job)
             if job is None:
                 await self._book.abandon(record, "its job is gone")
@@ -78,7 +79,7 @@ class Arrears:
             release, instant = self._book.adopt(record, job), record.released_at
             self._backlog.add(Overdue(release=release, instant=instant, since=instant))
             await trio.lowlevel.checkpoint()  # there may be thousands
-        for name in {record.job for record in self._book.inherited} & jobs.keys():
+        for name in {record.job for record in records} & jobs.keys():
             await self._keep_bound(jobs[name])
 
     async def make_way(self, job: Job) -> None:
@@ -144,6 +145,14 @@ class Arrears:
         if isinstance(self._current, Release) and self._current.id == run_id:
             self._current = None
         return bool(self._backlog)
+
+    def forget(self, run_id: str) -> None:
+        """This one is ended before it has begun."""
+        for item in self._backlog:
+            if item.release.id == run_id:
+                others = self._backlog.withdraw(item.job.name)
+                self._backlog.add(*(each for each in others if each is not item))
+                return
 
     def drop(self, job: str, due: Due | None) -> None:
         """A job is gone: `due` is what had a place for it. Recorded by `bury`."""

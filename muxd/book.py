@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, final
 import attrs
 import trio
 
-from muxd.ended import EndedRuns
 from muxd.errors import InternalError, UserError
 from muxd.events import RunEnded, RunReleased, RunStarted
 from muxd.ids import RunIds
@@ -16,10 +15,11 @@ from muxd.overlap import refusal
 from muxd.record import Outcome, Record
 from muxd.recovery import NEVER_STARTED, look_back
 from muxd.release import Cause, Release
+from muxd.whereabouts import Whereabouts, Withdrawn
 from muxd.writer import RecordWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from muxd.abc import Store
     from muxd.bus import Bus
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["RunBook"]
 
+STOPPING = "muxd is stopping: no new run is taken"
+
 
 @final
-class RunBook:
+class RunBook(Whereabouts):
     """Follows each run from its release to its end, keeps its record, and tells the bus.
 
     Every release leaves one record. While the store fails, records are kept in memory and tried
@@ -64,58 +66,19 @@ class RunBook:
           new_id: makes ids of runs: unique, sorted by time. By default `RunIds`.
           speed: how much faster than real time the timetable runs; noted in each record.
         """
+        super().__init__()
         self.store = store
         self.inherited: tuple[Record, ...] = ()
         """What another daemon owed, as `recover` found it."""
         self.unsettled: tuple[Record, ...] = ()
         """Ended runs of another daemon of which a further try may be wanted, as `recover` found
         them."""
-        self.most_at_once = 0
-        """The most runs that were ever in progress at once. More than 1 is a mistake of muxd's."""
         self._bus, self._real_now, self._speed = bus, real_now, speed
         self._new_id = new_id if new_id is not None else RunIds(real_now)
         self._writer = RecordWriter(store)
-        # {run id: run}, oldest first
-        self._live: dict[str, LiveRun] = {}
-        # {job name: its run that waits}, oldest first
-        self._waiting: dict[str, LiveRun] = {}
-        # {run id: run that is owed}, oldest first
-        self._owed: dict[str, LiveRun] = {}
-        # {run id: run}; one at most, if all is well
-        self._running: dict[str, LiveRun] = {}
-        self._past = EndedRuns()
         self._closed = False
         # ids of the runs that waited when the book was closed
         self._never: frozenset[str] = frozenset()
-
-    @property
-    def waiting(self) -> tuple[Release, ...]:
-        """The releases that wait for the browser, oldest first."""
-        return tuple(live.release for live in self._waiting.values())
-
-    def waits(self, *, but: Container[str] = ()) -> bool:
-        """True while a run waits for the browser whose id is not among these."""
-        return any(live.release.id not in but for live in self._waiting.values())
-
-    @property
-    def running(self) -> Record | None:
-        """The run in progress, as it stands in the store; None if there is none."""
-        return next((live.record for live in self._running.values()), None)
-
-    def is_busy(self, job: str) -> bool:
-        """True while a run of this job waits or is in progress."""
-        running = (live.release.job.name for live in self._running.values())
-        return job in self._waiting or job in running
-
-    @property
-    def now(self) -> int:
-        """How many runs are in progress: 0 or 1."""
-        return len(self._running)
-
-    @property
-    def counts(self) -> Mapping[Outcome, int]:
-        """How many runs ended with each outcome since the book was begun, recovered ones too."""
-        return self._past.counts
 
     @property
     def unwritten(self) -> tuple[Record, ...]:
@@ -225,7 +188,7 @@ class RunBook:
             return twin.release, False
         admitted = None if self._closed else await self._admit(release)
         if admitted is None:
-            raise UserError("muxd is stopping: no new run is taken")
+            raise UserError(STOPPING)
         return admitted, True
 
     async def withdraw(self, release: Release, outcome: Outcome, reason: str) -> None:
@@ -233,11 +196,35 @@ class RunBook:
 
         Shielded, as `release`.
         """
-        live = self._waiting.get(release.job.name)
-        if live is None or live.release.id != release.id:
-            live = self._owed.get(release.id)
-        if live is not None and not live.ending:
+        live = self._unstarted(release.id)
+        if live is not None:
             await self._conclude(self._ended(live, outcome, reason))
+
+    async def owe(self, job: Job, *, released_at: float) -> tuple[Release, bool]:
+        """Have a run of this job owed because a person asks for it; `release_owed` has it wait.
+
+        Returns:
+          The release, whose record is written, and whether it is new. If not, a person has asked for
+          one before, and that one stands for this, which is recorded as ``coalesced``.
+
+        Raises:
+          UserError: the book is closed.
+
+        Shielded, as `release`.
+        """
+        if self._closed:
+            raise UserError(STOPPING)
+        release = Release(id=self._new_id(), job=job, released_at=released_at, cause=Cause.in_gap)
+        for live in self._owed.values():
+            twin = live.release
+            if twin.job.name == job.name and twin.cause is Cause.in_gap and not live.ending:
+                reason = f"run {twin.id} has a place already and stands for it"
+                await self._conclude(self._refused(release, Outcome.coalesced, reason))
+                return twin, False
+        live = LiveRun(release, new_record(release, speed=self._speed))
+        self._live[release.id] = self._owed[release.id] = live
+        await self._writer.write(live.record)
+        return release, True
 
     async def sort_out(
         self, job: Job, *, owed: Sequence[float] = (), missed: Sequence[tuple[float, str]] = ()
@@ -336,11 +323,14 @@ class RunBook:
         never returns: the worker is about to be cancelled. Else shielded, as `release`.
 
         Raises:
+          Withdrawn: it was ended meanwhile for another reason.
           InternalError: the run has started or ended before.
         """
         live = self._live.get(release.id)
-        if self._closed and self._ends_unstarted(release.id):
-            await trio.sleep_forever()
+        if self._ends_unstarted(release.id):
+            if self._closed:
+                await trio.sleep_forever()
+            raise Withdrawn(release.id)
         if live is None or live.ending or release.id in self._running:
             raise InternalError(f"run {release.id} of job {release.job.name!r} can't start twice")
         del self._waiting[release.job.name]

@@ -3,10 +3,14 @@
 A job whose runs do harm (`Record.harm`) several times running is paused: its slots are passed over.
 After a while one slot is used to try it again, a *probe*; one that does no harm ends the pause, and
 each that does doubles the wait for the next.
+
+Beside the jobs' own pauses there may be one of the whole muxd, which survives it as they do, and a
+*drain*, which doesn't: nothing at all becomes a run. A *skip* passes over one slot of a job, once.
 """
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
@@ -15,8 +19,8 @@ import structlog
 import trio
 
 from muxd.errors import LedgerError
-from muxd.events import JobPaused, JobResumed
-from muxd.pause import Pause
+from muxd.events import AllPaused, AllResumed, JobPaused, JobResumed
+from muxd.pause import DRAIN, WHOLE, Pause, skip_key, skipped_job
 from muxd.record import Outcome
 
 if TYPE_CHECKING:
@@ -38,6 +42,8 @@ probe the next, real seconds; an interval if that is longer."""
 AGAIN = 10.0
 """How long after an attempt to write the pauses that failed the next is made, seconds."""
 NOTE_LENGTH = 1000
+ROUNDING = 0.001
+"""What is left of a wait by rounding may be too short to pass at all, seconds."""
 
 
 @final
@@ -57,6 +63,11 @@ class Pauses:
         self._pauses: dict[str, Pause] = {}
         # {job name: how many of its runs did harm since the last that did none}
         self._strikes: dict[str, int] = {}
+        self._whole: Pause | None = None
+        self.drain: Pause | None = None
+        """That nothing becomes a run any more: since when, and why; None if that isn't so."""
+        # {job name: the skip of its next release; `probe_at` is when that was to be}
+        self._skips: dict[str, Pause] = {}
         self._changed = trio.Event()
 
     @property
@@ -64,10 +75,33 @@ class Pauses:
         """The jobs that are paused, by name."""
         return MappingProxyType(self._pauses)
 
+    @property
+    def skips(self) -> Mapping[str, Pause]:
+        """The jobs of which the next release by their slot is passed over, by name."""
+        return MappingProxyType(self._skips)
+
+    @property
+    def whole(self) -> Pause | None:
+        """The pause of the whole muxd; `Pause.probe_at` is when it ends by itself."""
+        pause, now = self._whole, self._real_now()
+        if pause is None or pause.probe_at is None:
+            return pause
+        if now < pause.since:
+            self._whole = _from_now(pause, now)
+            self._changed.set()
+        elif now >= pause.probe_at:
+            self.resume_whole(by="its end had come")
+        return self._whole
+
     async def load(self) -> None:
         """Take up what is in the store. Raises `LedgerError`."""
         for name, pause in (await self._store.pauses()).items():
-            if pause.note:
+            job = skipped_job(name)
+            if name == WHOLE:
+                self._whole = pause
+            elif job is not None:
+                self._skips[job] = attrs.evolve(pause, job=job)
+            elif pause.note:
                 self._pauses[name] = pause
             else:
                 self._strikes[name] = pause.probes
@@ -85,7 +119,10 @@ class Pauses:
     async def run(self) -> None:
         """Keep the store up to date, until cancelled. A pause is in force before it is written."""
         while True:
-            await self._changed.wait()
+            with trio.move_on_after(self._left):
+                await self._changed.wait()
+            if self.whole is not None and not self._changed.is_set():
+                continue
             self._changed = trio.Event()
             with trio.CancelScope(shield=True):  # bounded by the store
                 if await self._write():
@@ -95,12 +132,13 @@ class Pauses:
 
     def in_the_way(self, job: str) -> Pause | None:
         """The pause because of which a slot of this job is to be passed over now, or None."""
+        if (whole := self.whole) is not None:
+            return whole
         pause, now = self._pauses.get(job), self._real_now()
         if pause is None or pause.probe_at is None:
             return pause
-        if now < pause.since:  # the clock was wrong then, or is now: as long again from here on
-            length = pause.probe_at - pause.since
-            pause = attrs.evolve(pause, since=now, probe_at=now + length)
+        if now < pause.since:
+            pause = _from_now(pause, now)
             self._set(pause)
         assert pause.probe_at is not None
         return None if now >= pause.probe_at else pause
@@ -166,6 +204,94 @@ class Pauses:
         self._bus.publish(JobResumed(at=self._real_now(), job=job, by=by))
         return True
 
+    # All jobs
+
+    def passes_over(self, job: str) -> Pause | None:
+        """As `in_the_way`, or because of a drain."""
+        return self.drain or self.in_the_way(job)
+
+    def pause_whole(self, note: str, *, until: float | None = None) -> Pause:
+        """Pass over the slots of all jobs from now on. Never blocks.
+
+        Args:
+          note: why, for people.
+          until: when that ends, real Unix seconds; None: when a person says so.
+        """
+        now = self._real_now()
+        self._whole = Pause(job=WHOLE, note=note[:NOTE_LENGTH], since=now, probe_at=until)
+        self._changed.set()
+        self._tell_all(self._whole, "muxd is paused")
+        return self._whole
+
+    def resume_whole(self, *, by: str) -> bool:
+        """End the pause of the whole muxd; False if there was none. Never blocks."""
+        if self._whole is None:
+            return False
+        self._whole = None
+        self._changed.set()
+        structlog.get_logger().info("muxd is resumed", by=by)
+        self._bus.publish(AllResumed(at=self._real_now(), by=by))
+        return True
+
+    def begin_drain(self, note: str) -> Pause:
+        """Let nothing become a run from now on. Never blocks."""
+        self.drain = Pause(job=DRAIN, note=note[:NOTE_LENGTH], since=self._real_now())
+        self._tell_all(self.drain, "muxd is drained")
+        return self.drain
+
+    def end_drain(self, *, by: str) -> bool:
+        """Let releases become runs again; False if they did. Never blocks."""
+        if self.drain is None:
+            return False
+        self.drain = None
+        structlog.get_logger().info("muxd is drained no more", by=by)
+        self._bus.publish(AllResumed(at=self._real_now(), by=by, drain=True))
+        return True
+
+    # One release
+
+    def skip(self, job: str, note: str, *, at: float) -> Pause:
+        """Pass over the next release of a job by its slot, once. Never blocks.
+
+        Args:
+          job: its name.
+          note: why, for people.
+          at: when that is to be, real Unix seconds.
+        """
+        now = self._real_now()
+        self._skips[job] = Pause(job=job, note=note[:NOTE_LENGTH], since=now, probe_at=at)
+        self._changed.set()
+        return self._skips[job]
+
+    def end_skip(self, job: str) -> bool:
+        """It was passed over, or is not to be; False if there was no such. Never blocks."""
+        if self._skips.pop(job, None) is None:
+            return False
+        self._changed.set()
+        return True
+
+    def settle_skips(self, last_releases: Mapping[str, float]) -> None:
+        """Those were passed over already that muxd could not cross out before it died.
+
+        Args:
+          last_releases: by job the newest release by its slot, real Unix seconds.
+        """
+        for job, skip in list(self._skips.items()):
+            if skip.probe_at is not None and last_releases.get(job, -1.0) >= skip.probe_at:
+                self.end_skip(job)
+
+    @property
+    def _left(self) -> float:
+        """Until the pause of the whole muxd ends by itself, seconds."""
+        pause = self._whole
+        if pause is None or pause.probe_at is None:
+            return math.inf
+        return max(ROUNDING, pause.probe_at - self._real_now())
+
+    def _tell_all(self, pause: Pause, what: str) -> None:
+        structlog.get_logger().warning(what, note=pause.note, resume="muxd resume --all")
+        self._bus.publish(AllPaused(at=self._real_now(), pause=pause, drain=pause.job == DRAIN))
+
     def _put_off(self, pause: Pause, harm: str, interval: float) -> None:
         probes = pause.probes + 1
         note = f"tried again {probes}x in vain, last: {harm}"[:NOTE_LENGTH]
@@ -186,13 +312,22 @@ class Pauses:
                 job: Pause(job=job, note="", since=now, probes=strikes)
                 for job, strikes in self._strikes.items()
             }
-            await self._store.set_pauses(counted | self._pauses)
+            own = {} if self._whole is None else {WHOLE: self._whole}
+            for job, skip in self._skips.items():
+                own[skip_key(job)] = attrs.evolve(skip, job=skip_key(job))
+            await self._store.set_pauses(counted | self._pauses | own)
         except LedgerError as error:
             structlog.get_logger().error(
                 "the pauses can't be written: tried again", error=str(error), again_in=AGAIN
             )
             return False
         return True
+
+
+def _from_now(pause: Pause, now: float) -> Pause:
+    """The clock was wrong when it began, or is now: as long again from here on."""
+    assert pause.probe_at is not None
+    return attrs.evolve(pause, since=now, probe_at=now + pause.probe_at - pause.since)
 
 
 def _is_probe(record: Record, pause: Pause) -> bool:

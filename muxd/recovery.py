@@ -45,7 +45,7 @@ class Legacy:
     ended: tuple[Record, ...]
     """Runs whose end nobody saw, as ``interrupted``: these are to be written."""
     owed: tuple[Record, ...]
-    """What was still to be caught up with; it goes on to be."""
+    """What was still to be caught up with, or to get a gap; it goes on to be."""
     unsettled: tuple[Record, ...]
     """Ended runs that no other run stands for since, and of which a further try may be wanted: muxd
     ended in order while they waited or ran, or before a further try was released."""
@@ -73,8 +73,9 @@ async def look_back(store: Store, now: float, *, fate: Fate | None = None) -> Le
 
 
 def _is_owed(record: Record) -> bool:
-    """True of what a scheduler catches up with; a rehearsal's debts end with it."""
-    return record.cause is Cause.catch_up and record.started_at is None and record.speed == 1
+    """True of what a scheduler finds a gap for; a rehearsal's debts end with it."""
+    later = record.cause in (Cause.catch_up, Cause.in_gap)
+    return later and record.started_at is None and record.speed == 1
 
 
 def _cut_off(record: Record, now: float, fate: Fate | None) -> Record:

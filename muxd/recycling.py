@@ -328,7 +328,8 @@ class Recycler:
     def _reserve(self, gap: _Gap | None) -> None:
         """Let nothing else be placed there."""
         self._gap = gap
-        self._scheduler.reserved = None if gap is None else (gap.at, gap.at + gap.length)
+        stretch = None if gap is None else (gap.at, gap.at + gap.length)
+        self._scheduler.reserve("recycling", stretch)
 
     def _quiet(self) -> bool:
         """True if no run is in progress, and none waits for the browser."""

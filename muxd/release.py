@@ -24,6 +24,13 @@ class Cause(StrEnum):
     """The run before it did not end well and the job has retries left."""
     catch_up = "catch_up"
     """Its time passed while muxd was down or the machine asleep."""
+    in_gap = "in_gap"
+    """A person, for the next gap of the timetable: ``muxd run --in-gap``."""
+
+    @property
+    def asked_for(self) -> bool:
+        """True where a person wants the run: it is made though its job is paused, and never held."""
+        return self in (Cause.manual, Cause.in_gap)
 
 
 @attrs.frozen(kw_only=True)
@@ -45,4 +52,4 @@ class Release:
     @property
     def priority(self) -> int:
         """The job's; a person who asks for a run goes before everything."""
-        return 1001 if self.cause is Cause.manual else self.job.priority
+        return 1001 if self.cause.asked_for else self.job.priority

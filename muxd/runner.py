@@ -39,6 +39,7 @@ from muxd.record import Outcome
 from muxd.running import Run
 from muxd.units import format_duration
 from muxd.watch import Watch
+from muxd.whereabouts import Withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -117,6 +118,7 @@ class Runner:
 
         Raises:
           BrowserLost: the browser was lost before the run had a page; nothing is recorded.
+          Withdrawn: it was ended before that, and has its record.
         """
         self._news, self._ending = trio.Event(), None
         job, record, lease, verdict, tally = release.job, None, None, None, None
@@ -142,6 +144,8 @@ class Runner:
                         await pages.keep_session(lease, job.session)
                     else:
                         await case.look(lease)
+            except Withdrawn:
+                raise
             except WorldError as error:
                 if record is None:
                     raise

@@ -1,33 +1,30 @@
 """Sleeps to the next release of the timetable, and puts it into the channel.
 
 A release's way: it comes due in timetable time (`Calendar`, `Clock`) -> the book admits it, or
-records why not -> the channel. Beside the timetable's own there are two kinds, which are placed
-into gaps of the timetable: tries of runs that did not end well, and releases that were overdue and
-are caught up with, one after another.
+records why not -> the channel. Beside the timetable's own there is what gets gaps of the timetable:
+see `muxd.placing`.
 """
 
 from __future__ import annotations
 
 import heapq
-import math
 from itertools import islice
 from typing import TYPE_CHECKING, final
 
 import attrs
-import structlog
 import trio
 
 from muxd.agenda import Agenda, Due
-from muxd.arrears import Arrears, told
+from muxd.arrears import told
 from muxd.course import Course
 from muxd.errors import UnknownJob, UserError
 from muxd.events import ClockJumped
-from muxd.gaps import first_gap
 from muxd.job import Misfire
 from muxd.misfire import sort_out
+from muxd.placing import Placer
 from muxd.record import Outcome, utc_text
 from muxd.release import Cause, Release
-from muxd.retry import delay, wants_retry
+from muxd.retry import wants_retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,20 +94,15 @@ class Scheduler:
           placed: since when jobs have a place, real Unix seconds: from then on the releases count of
             those that had none yet.
         """
-        self._clock, self._calendar, self._timetable = clock, calendar, timetable
+        self._clock, self._calendar = clock, calendar
         self._jobs = dict(jobs)
         self._channel, self._book, self._bus, self._pauses = channel, book, bus, pauses
         self._agenda = Agenda()
-        self._arrears = Arrears(book, pauses)
-        # {job name: its further try}: their gaps came while the browser was busy.
-        self._parked: dict[str, Due] = {}
-        # ids of runs that wait for something else than the browser
-        self._aside: set[str] = set()
         # trio's time: since when what has come due can be released
         self._ready_since = trio.current_time()
         self._nap: trio.CancelScope | None = None
-        self.reserved: tuple[float, float] | None = None
-        """A stretch of timetable time in which nothing is placed that has no slot: from, to."""
+        self.placer = Placer(clock, calendar, self._agenda, book, pauses)
+        """The owner of what has no slot and gets a gap."""
         past, since = (last_releases, placed or {}) if clock.speed == 1 else ({}, {})
         self._made_at = now = clock.now()
         # {job name: its course}
@@ -121,6 +113,7 @@ class Scheduler:
                 newest = past.get(slot.name)
                 begun = now if newest is not None else min(now, since.get(slot.name, now))
                 self._enter(Course(calendar, job, slot, now=begun, newest=newest))
+        self.placer.follow(timetable, self._courses)
 
     @property
     def jobs(self) -> Mapping[str, Job]:
@@ -137,12 +130,11 @@ class Scheduler:
         if now < self._made_at:  # nobody was asleep there to be told of that step
             self._step_back(self._made_at - now)
         if self._clock.speed == 1:
-            heirs = {name: course.job for name, course in self._courses.items()}
-            await self._arrears.inherit(heirs)
+            await self.placer.inherit(self._jobs)
         while True:
             await self._release_due()
-            await self._arrears.bury()
-            await self._place_catch_up()
+            await self.placer.arrears.bury()
+            await self.placer.place_catch_up()
             instant = self._agenda.next_instant
             wait = (instant - self._clock.now()) / self._clock.speed
             if wait <= 0:
@@ -177,17 +169,50 @@ class Scheduler:
 
     def ended(self, record: Record) -> None:
         """A run is over: to be told of every one. Never blocks."""
-        self._aside.discard(record.id)
-        parked, self._parked = self._parked, {}
-        for due in parked.values():
-            self._replan(due, self._clock.now())
-        if self._arrears.ended(record.id) or parked:
+        if self.placer.ended(record.id):
             self._wake()
         job = self._jobs.get(record.job)
         if job is None or record.speed != self._clock.speed:  # left over from another time
             return
-        if wants_retry(job, record) and self._pauses.in_the_way(job.name) is None:
-            self._plan_retry(job, record)
+        if not wants_retry(job, record) or self._pauses.in_the_way(job.name) is not None:
+            return
+        if self.placer.plan_retry(job, record):
+            self._wake()
+
+    async def request_in_gap(self, name: str) -> tuple[Release, float | None]:
+        """Have a run of a job in the first gap of the timetable that is long enough.
+
+        Returns:
+          Its release, or that of the run of this job which a person wanted so before and which
+          stands for it; and when its gap is, real Unix seconds. That may become later: None while
+          there is none.
+
+        Raises:
+          UnknownJob: there is no such job.
+          UserError: muxd is stopping, or there is no such gap within a week.
+
+        When cancelled, the run is asked for all the same.
+        """
+        if name not in self._jobs:
+            raise UnknownJob(name, tuple(self._jobs))
+        job = self._jobs[name]
+        if not self.placer.fits(job):
+            raise UserError(
+                f"there is no gap for a run of {name!r} within a week: ask for it without --in-gap"
+            )
+        release, new = await self._book.owe(job, released_at=self._clock.real(self._clock.now()))
+        instant = self.placer.ask(release) if new else self.placer.asked(job)
+        self._wake()
+        return release, None if instant is None else self._clock.real(instant)
+
+    def news(self) -> None:
+        """What was in the way of releases may be no more. Never blocks."""
+        self.placer.rest()
+        self._wake()
+
+    def forget(self, record: Record) -> None:
+        """A run is ended before it has begun. Never blocks."""
+        self.placer.forget(record.id)
 
     def upcoming(self, count: int) -> list[tuple[float, str]]:
         """The next releases as they stand: when (real Unix seconds), and of which job."""
@@ -198,7 +223,8 @@ class Scheduler:
         latest = -1
         while coming and len(found) < count:
             instant, number, due = heapq.heappop(coming)
-            found.append((self._clock.real(instant), due.job.name))
+            if not (self._is_skipped(due) and instant == due.instant):
+                found.append((self._clock.real(instant), due.job.name))
             if due.cause is Cause.slot:
                 following = self._courses[due.job.name].following(instant)
                 heapq.heappush(coming, (following, number, due))
@@ -218,28 +244,38 @@ class Scheduler:
         """Whose the next release is; None if none is planned."""
         return self._agenda.next_job
 
-    def promised(self) -> list[tuple[float, float]]:
-        """What has a place in a gap: from when to when, timetable time."""
-        return [
-            (due.instant, due.instant + self._courses[due.job.name].slot.duration)
-            for due in self._agenda.placed
-            if due.job.name in self._courses
-        ]
+    def promised(self, *, but: str = "") -> list[tuple[float, float]]:
+        """What is promised in gaps: see `Placer.promised`."""
+        return self.placer.promised(but=but)
+
+    def reserve(self, who: str, stretch: tuple[float, float] | None) -> None:
+        """Place nothing in a stretch of timetable time that has no slot; None: no longer."""
+        self.placer.reserve(who, stretch)
 
     def set_aside(self, release: Release) -> None:
         """A release waits for something else than the browser: others are caught up with. Never
         blocks.
         """
-        self._aside.add(release.id)
-        if self._arrears.ended(release.id):
+        if self.placer.set_aside(release.id):
             self._wake()
+
+    def slot_release_of(self, name: str) -> float | None:
+        """When the job's next release by its slot is, real Unix seconds, skipped or not.
+
+        None: it has no slot.
+        """
+        course = self._courses.get(name)
+        return None if course is None else self._clock.real(course.next)
 
     def next_release_of(self, name: str) -> float | None:
         """When the job's next release is, by its slot or into a gap, real Unix seconds.
 
         None: it has no slot and nothing is planned for it.
         """
-        instants = [due.instant for due in self._agenda.of(name)]
+        instants = [
+            self._courses[name].following(due.instant) if self._is_skipped(due) else due.instant
+            for due in self._agenda.of(name)
+        ]
         return self._clock.real(min(instants)) if instants else None
 
     def replace(self, timetable: Timetable, jobs: Mapping[str, Job]) -> None:
@@ -249,7 +285,8 @@ class Scheduler:
         its newest release. What was planned for jobs that are gone is dropped.
         """
         now, before = self._clock.now(), self._courses
-        self._timetable, self._jobs, self._courses = timetable, dict(jobs), {}
+        self._jobs, self._courses = dict(jobs), {}
+        self.placer.follow(timetable, self._courses)
         for slot in timetable.slots:
             job = self._jobs.get(slot.name)
             if job is not None:
@@ -260,12 +297,9 @@ class Scheduler:
                     else course.move(job, slot, now)
                 )
         for name in before.keys() - self._courses.keys():
-            self._arrears.drop(name, self._agenda.drop(name, Cause.catch_up))
-            self._parked.pop(name, None)
-            for cause in (Cause.slot, Cause.retry):
-                self._agenda.drop(name, cause)
-        for due in self._agenda.placed:
-            self._replan(due, due.instant)  # its gap may be none any more
+            self._agenda.drop(name, Cause.slot)
+            self.placer.drop(name)
+        self.placer.renew(self._jobs)
         self._wake()
 
     # The timetable's own releases
@@ -279,28 +313,8 @@ class Scheduler:
             if due.cause is Cause.slot:
                 await self._release_slot(self._courses[due.job.name])
                 continue
-            paused = self._pauses.in_the_way(due.job.name) is not None
-            if paused and due.overdue is None:
-                continue
-            if self._is_busy():  # or it would run later than here, in somebody's slot
-                self._put_off(due)
-            elif paused or due.instant < self._on_time_from():  # its gap is over
-                self._replan(due, self._clock.now())
-            elif due.overdue is not None and self._arrears.must_wait(due.overdue):
-                self._replan(due, due.instant)
-            else:
-                self._arrears.released(due, await self._release(due))
-
-    def _is_busy(self) -> bool:
-        """True while a run is in progress, or waits for the browser."""
-        return self._book.running is not None or self._book.waits(but=self._aside)
-
-    def _put_off(self, due: Due) -> None:
-        """It had a gap, but the browser is busy beyond its slots: another gap, once it isn't."""
-        if due.overdue is not None:
-            self._replan(due, due.instant)
-        else:
-            self._parked[due.job.name] = due
+            if self.placer.comes(due, on_time_from=self._on_time_from()):
+                self.placer.arrears.released(due, await self._release(due))
 
     def _on_time_from(self) -> float:
         """What is released now and was due before this is overdue, timetable time.
@@ -314,18 +328,25 @@ class Scheduler:
 
     async def _release_slot(self, course: Course) -> None:
         job, slot, instant, now = course.job, course.slot, course.next, self._clock.now()
+        skip = self._pauses.skips.get(job.name)
+        if skip is not None:
+            self._advance(course, instant)
+            missed = [(self._clock.real(instant), f"it was skipped: {skip.note}")]
+            await self._book.sort_out(job, missed=missed)
+            self._pauses.end_skip(job.name)
+            return
         on_time_from = self._on_time_from()
         if instant >= on_time_from:
             self._advance(course, instant)
-            await self._arrears.make_way(job)
+            await self.placer.arrears.make_way(job)
             await self._release_on_time(job, instant)
             return
         passed = self._calendar.passed(slot.interval, slot.phase, instant, now)
-        pause = self._pauses.in_the_way(job.name)
+        pause = self._pauses.passes_over(job.name)
         misfire = job.misfire if pause is None else Misfire.skip
         verdict = sort_out(misfire, passed, on_time_from=on_time_from)
         self._advance(course, verdict.newest)
-        await self._arrears.make_way(job)
+        await self.placer.arrears.make_way(job)
         reason = "its time passed while muxd could not run" if pause is None else told(pause)
         missed = [(instant, reason) for instant in verdict.missed]
         if verdict.unlisted is not None:
@@ -339,12 +360,12 @@ class Scheduler:
             owed=[self._clock.real(wanted_at) for wanted_at in verdict.catch_up],
             missed=[(self._clock.real(at), why) for at, why in missed],
         )
-        await self._arrears.add(job, owed, verdict.catch_up, since=instant)
+        await self.placer.arrears.add(job, owed, verdict.catch_up, since=instant)
         if verdict.on_time is not None:
             await self._release_on_time(job, verdict.on_time)
 
     async def _release_on_time(self, job: Job, instant: float) -> None:
-        pause = self._pauses.in_the_way(job.name)
+        pause = self._pauses.passes_over(job.name)
         if pause is None:
             await self._release(_slot_due(job, instant))
         else:
@@ -355,86 +376,12 @@ class Scheduler:
         course.advance(newest)
         self._enter(course)
 
-    # Into gaps
-
-    def _plan_retry(self, job: Job, record: Record) -> None:
-        first_id = record.first_id or record.id
-        seconds = delay(record.attempt, seed=first_id)
-        earliest = self._clock.now() + seconds * self._clock.speed
-        instant = self._retry_gap(job, earliest)
-        if instant is None:
-            structlog.get_logger().info(
-                "not tried again: there is no free gap before its next release",
-                job=job.name,
-                run=record.id,
-            )
-            return
-        self._agenda.put(
-            Due(
-                job=job,
-                instant=instant,
-                cause=Cause.retry,
-                attempt=record.attempt + 1,
-                first_id=first_id,
-            )
-        )
-        self._wake()
-
-    async def _place_catch_up(self) -> None:
-        """Give what is owed, and most overdue, a gap."""
-        while not self._is_busy():
-            item = await self._arrears.next(self._clock.now())
-            if item is None:
-                return
-            course = self._courses[item.job.name]
-            every = item.job.misfire is Misfire.all
-            instant = self._gap(
-                course,
-                self._clock.now(),
-                until=math.inf if every else course.next,
-                own=every,
-            )
-            if instant is None:
-                await self._arrears.forgive(item)
-            else:
-                due = Due(job=item.job, instant=instant, cause=Cause.catch_up, overdue=item)
-                self._arrears.placed(due)
-                self._agenda.put(due)
-
-    def _replan(self, due: Due, earliest: float) -> None:
-        """Something that was placed in a gap needs another one, not before this instant."""
-        if due.overdue is not None:
-            self._agenda.drop(due.job.name, Cause.catch_up)
-            self._arrears.displaced(due)
-            return
-        self._agenda.drop(due.job.name, Cause.retry)
-        instant = self._retry_gap(due.job, earliest)
-        if instant is not None:
-            self._agenda.put(attrs.evolve(due, instant=instant))
-
-    def _retry_gap(self, job: Job, earliest: float) -> float | None:
-        """Where a further try fits; None if its own slot comes first, and so stands for it."""
-        course = self._courses.get(job.name)
-        return earliest if course is None else self._gap(course, earliest, until=course.next)
-
-    def _gap(
-        self, course: Course, earliest: float, *, until: float, own: bool = False
-    ) -> float | None:
-        return first_gap(
-            self._timetable,
-            self._calendar,
-            course.slot,
-            earliest=earliest,
-            until=until,
-            taken=[*self.promised(), *([self.reserved] if self.reserved else [])],
-            own=own,
-        )
-
     # Common to all
 
     async def _release(self, due: Due) -> Release | None:
-        if due.overdue is not None:
-            release = await self._book.release_owed(due.overdue.release)
+        owed = due.release if due.overdue is None else due.overdue.release
+        if owed is not None:
+            release = await self._book.release_owed(owed)
         else:
             release = await self._book.release(
                 due.job,
@@ -443,9 +390,12 @@ class Scheduler:
                 attempt=due.attempt,
                 first_id=due.first_id,
             )
-        if release is None or not await self._send(release):
+        if release is None:
             return None
-        return release
+        job = self._jobs.get(release.job.name, release.job)
+        if release.job is not job:  # it was owed, and the job was declared otherwise then
+            release = attrs.evolve(release, job=job)
+        return release if await self._send(release) else None
 
     async def _send(self, release: Release) -> bool:
         try:
@@ -472,7 +422,10 @@ class Scheduler:
             course.step_back(seconds, now)
             self._enter(course)
         for due in self._agenda.placed:
-            self._replan(due, due.instant - seconds)
+            self.placer.replan(due, due.instant - seconds)
+
+    def _is_skipped(self, due: Due) -> bool:
+        return due.cause is Cause.slot and due.job.name in self._pauses.skips
 
     def _wake(self) -> None:
         if self._nap is not None:

@@ -8,6 +8,7 @@ import trio
 
 from muxd.errors import BrowserLost
 from muxd.holding import Answer
+from muxd.whereabouts import Withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -58,7 +59,7 @@ class Worker:
         self._tries = 0
         self._unready: set[str] = set()  # of which no page could be made ready since the last run
         self._idle: trio.CancelScope | None = None
-        self._works = False
+        self._works = self._serves = False
         self.runs = 0
         """How many runs were made on the browser that is up, or was last. A run that was given up is
         none: it had no page."""
@@ -79,6 +80,11 @@ class Worker:
             self.retired = reason
             if self._idle is not None:
                 self._idle.cancel()
+
+    def drop(self, run_id: str) -> None:
+        """This run was ended before it has begun: have it in hand no more. Never blocks."""
+        if self._taken is not None and self._taken.id == run_id and not self._serves:
+            self._taken = None
 
     async def work(self, pages: PageSource, lost: Callable[[], Awaitable[object]]) -> bool:
         """Work on this browser.
@@ -111,11 +117,13 @@ class Worker:
                         over = not await self._take(pages)
                     self._idle = None
                     if self._taken is not None and not (gone or self.retired):
+                        self._serves = True
                         # `watch` may have found out meanwhile: that must not be forgotten.
                         gone = not await self._serve(self._taken, pages) or gone
+                        self._serves = False
                 nursery.cancel_scope.cancel()
         finally:
-            self._works, self._idle = False, None
+            self._works, self._serves, self._idle = False, False, None
         return over
 
     async def _take(self, pages: PageSource) -> bool:
@@ -174,13 +182,17 @@ class Worker:
     async def _run(self, release: Release, pages: PageSource) -> bool:
         """Run it; False if the browser was lost before the run had its page."""
         try:
-            record = await self._runner.run(release, pages)
-            self.runs += 1
-        except BrowserLost as error:
-            self._tries += 1
-            if self._tries < TRIES:
-                return False
-            record = await self._runner.give_up(release, pages, error)
+            try:
+                record = await self._runner.run(release, pages)
+                self.runs += 1
+            except BrowserLost as error:
+                self._tries += 1
+                if self._tries < TRIES:
+                    return False
+                record = await self._runner.give_up(release, pages, error)
+        except Withdrawn:
+            self._taken = None
+            return True
         self._taken = None
         self._unready.clear()
         self._ended(record)

@@ -27,7 +27,7 @@ LAYERS = {
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
-        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.book muxd.pauses muxd.arrears muxd.scheduler muxd.lulls muxd.retention
+        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.whereabouts muxd.book muxd.pauses muxd.arrears muxd.placing muxd.scheduler muxd.lulls muxd.retention
         muxd.resources
     """,
     "the border": """

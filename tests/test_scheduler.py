@@ -904,7 +904,7 @@ async def test_tries_of_several_jobs_take_different_gaps(autojump_clock) -> None
 async def test_nothing_is_placed_where_time_is_reserved(autojump_clock) -> None:
     """A further try comes after it."""
     async with open_world(a_job(retries=1), ends=failing("a")) as world:
-        world.scheduler.reserved = (MONDAY + 20, MONDAY + 1000)
+        world.scheduler.reserve("somebody", (MONDAY + 20, MONDAY + 1000))
         await world.live(HOUR - 1)
     (retry,) = world.records(cause=Cause.retry)
     assert retry.released_at == MONDAY + 1000

@@ -21,7 +21,7 @@ CREATE TABLE runs (
     id TEXT PRIMARY KEY NOT NULL,     -- unique, sorts by time
     job TEXT NOT NULL,
     plugin TEXT NOT NULL,             -- who declared the job
-    cause TEXT NOT NULL,              -- slot, manual, retry, catch_up
+    cause TEXT NOT NULL,              -- slot, manual, retry, catch_up, in_gap
     attempt INTEGER NOT NULL,         -- 1 for the first try
     first_id TEXT,                    -- for a retry: the id of the first try
     released_us INTEGER NOT NULL,     -- microseconds since 1970-01-01T00:00:00Z
