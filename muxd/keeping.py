@@ -44,7 +44,12 @@ def log_file_of(config: Config, state: StateDir) -> LogFile | None:
     """The log in files; None if there is to be none."""
     if not config.daemon.log_files:
         return None
-    return LogFile(state.logs, files=config.daemon.log_files, size=config.daemon.log_size)
+    return LogFile(
+        state.logs,
+        files=config.daemon.log_files,
+        size=config.daemon.log_size,
+        mask=secrets_of(config).mask,
+    )
 
 
 def secrets_of(config: Config) -> Secrets:

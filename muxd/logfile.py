@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any, final
 
+from muxd.secrets import MASK
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["FILE_NAME", "LogFile"]
+__all__ = ["FILE_NAME", "LogFile", "masked"]
 
 FILE_NAME = "muxd.log"
 
@@ -24,15 +28,18 @@ class LogFile:
     To be used by one process, by any thread.
     """
 
-    def __init__(self, folder: Path, *, files: int, size: int) -> None:
+    def __init__(
+        self, folder: Path, *, files: int, size: int, mask: Callable[[str], str] | None = None
+    ) -> None:
         """Nothing is made before the first line.
 
         Args:
           folder: where the files are; made if it isn't there.
           files: how many there are at most, 1 or more.
           size: of each, bytes. A line more that doesn't fit begins the next.
+          mask: takes out of texts what must not be kept.
         """
-        self._folder, self._files = folder, files
+        self._folder, self._files, self._mask = folder, files, mask
         self._handler = _Handler(folder / FILE_NAME, files=files, size=size)
         self._is_ready = False
 
@@ -53,6 +60,8 @@ class LogFile:
         if not self._is_ready:
             with contextlib.suppress(OSError):
                 self._begin()
+        if self._mask is not None:
+            line = masked(line, self._mask)
         record = logging.LogRecord("muxd", logging.INFO, "", 0, line, None, None)
         self._handler.handle(record)
 
@@ -68,6 +77,30 @@ class LogFile:
             number = path.suffix[1:]
             if number.isdecimal() and int(number) >= self._files:
                 path.unlink(missing_ok=True)
+
+
+def masked(line: str, mask: Callable[[str], str]) -> str:
+    """A line of JSON without what must not be shown; it stays one."""
+    text = mask(line)
+    if text == line or _object(text) is not None:
+        return text
+    told = _object(line)
+    if told is None:
+        return text
+    # What looks like a secret goes over the end of a value: each is masked by itself.
+    parts: dict[str, Any] = {}
+    for key, value in told.items():
+        part = _object(mask(json.dumps({key: value}, ensure_ascii=False)))
+        parts |= {key: MASK} if part is None else part
+    return json.dumps(parts, ensure_ascii=False)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 class _Handler(RotatingFileHandler):

@@ -15,6 +15,7 @@ import structlog
 
 from muxd import logs
 from muxd.logfile import LogFile
+from muxd.secrets import Secrets
 
 
 @pytest.fixture
@@ -165,3 +166,30 @@ def test_no_place_for_files_costs_nothing(tmp_path):
     file.write("kept")
     file.close()
     assert [line for line in lines(folder / "muxd.log") if line] == ["kept"]
+
+
+def test_no_secret_gets_into_the_file(folder):
+    """What is named as secret, or looks like one, is masked; each line stays JSON."""
+    mask = Secrets(["hunter2-hunter2", 'say "cheese"']).mask
+    file = LogFile(folder, files=2, size=10**6, mask=mask)
+    told = {
+        "event": "signed in with hunter2-hunter2",
+        "password": "swordfish",
+        "more": {"deep": ['say "cheese"', 7]},
+        "html": "<input type=password value='x'",
+        "last": "kept",
+    }
+    file.write(json.dumps(told))
+    file.write("no JSON, but hunter2-hunter2")
+    file.close()
+    text = (folder / "muxd.log").read_text()
+    assert not any(word in text for word in ("hunter2", "swordfish", "cheese", "value='x'"))
+    first, second = text.splitlines()
+    assert json.loads(first) | {"html": ""} == {
+        "event": "signed in with ***",
+        "password": "***",
+        "more": {"deep": ["***", 7]},
+        "html": "",
+        "last": "kept",
+    }
+    assert second == "no JSON, but ***"

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Entry] = {
     "pause": Entry("muxd.cli.pause:pause", "Pass over the slots of a job."),
     "resume": Entry("muxd.cli.pause:resume", "Use the slots of a paused job again."),
     "history": Entry("muxd.cli.history:history", "The runs of the past."),
+    "logs": Entry("muxd.cli.logs:logs", "What was logged, and is."),
     "plan": Entry("muxd.cli.plan:plan", "The timetable, and what is proved about it."),
     "simulate": Entry("muxd.cli.simulate:simulate", "Play the jobs through, and break things."),
     "jobs": Entry("muxd.cli.jobs:jobs", "The jobs of all plugins."),
