@@ -153,17 +153,19 @@ def _named(value: object) -> str:
 class AlreadyRunning(UserError):
     """Another muxd holds the state directory."""
 
-    def __init__(self, state_dir: str, pid: int | None, *, alone: bool = False) -> None:
+    def __init__(self, state_dir: str, pid: int | None, *, role: str = "daemon") -> None:
         """Say who.
 
         Args:
           state_dir: which directory.
           pid: whose it is; None if that can't be known.
-          alone: True if that is no daemon, but a `muxd run` on its own.
+          role: what it is: ``daemon``, ``run`` (on its own) or ``restore``.
         """
         self.pid = pid
         who = _process(pid)
-        if alone:
+        if role == "restore":
+            text = f"{who} is restoring a backup into {state_dir}: wait until it has ended"
+        elif role == "run":
             text = (
                 f"{who} is running a job alone in {state_dir}: wait until it has ended, "
                 "end it with Ctrl-C, or choose another --state-dir"

@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Owner", "Role", "StateDir"]
 
-Role = Literal["daemon", "run"]
-"""What holds a state directory: a daemon, or a `muxd run` without one."""
+Role = Literal["daemon", "run", "restore"]
+"""What holds a state directory: a daemon, a `muxd run` without one, or a `muxd restore`."""
 PATIENCE = 2.0
 """How long others that only look at the lock may be in the way of taking it, seconds."""
 
@@ -119,7 +119,7 @@ class StateDir:
 
         The lock is the system's (`flock`): it ends with its process, however that ends, and what a
         body has forked does not keep it. The file is removed on leaving, unless a guard does that:
-        it has the lock as well, for the next daemon.
+        it has the lock as well, for the next daemon. A restore that was cut off is finished first.
 
         Args:
           role: what this process is.
@@ -129,8 +129,10 @@ class StateDir:
 
         Raises:
           AlreadyRunning: another process holds it; its pid is named.
+          OSError: what a restore has left to be done can't be.
         """
         # What only looks who is there is quick, and needs none of these.
+        from muxd.backup.swap import finish
         from muxd.forks import kept_from_forks
         from muxd.guard.place import sign
 
@@ -139,6 +141,7 @@ class StateDir:
         try:
             with kept_from_forks(fd):
                 sign(fd, os.getpid(), role, guard)
+                finish(self.root)
                 yield fd
         finally:
             # If it isn't ours, somebody has removed the directory, and made it anew.
@@ -181,7 +184,7 @@ class StateDir:
                     time.sleep(0.001)
                     continue
                 owner = owner or Owner(None)
-                raise AlreadyRunning(str(self.root), owner.pid, alone=owner.role == "run") from None
+                raise AlreadyRunning(str(self.root), owner.pid, role=owner.role) from None
             if self._is_ours(fd):
                 return fd
             os.close(fd)  # its last owner removed it between our open and our lock
@@ -199,6 +202,6 @@ def _owner_in(fd: int) -> Owner:
     pid, role, guard, *_ = [*text.split(" "), "", ""]
     return Owner(
         int(pid) if pid.isdigit() else None,
-        "run" if role == "run" else "daemon",
+        role if role in get_args(Role) else "daemon",  # type: ignore[arg-type]
         int(guard) if guard.isdigit() else None,
     )

@@ -244,7 +244,7 @@ def _refuse_beside_another(state: Path, systemctl: Callable[..., str]) -> None:
     owner = StateDir(state).owner()
     told = systemctl("show", NAME, "--property=ActiveState")
     if owner is not None and any(f"ActiveState={rest}" in told for rest in ("inactive", "failed")):
-        raise AlreadyRunning(str(state), owner.pid, alone=owner.role == "run")
+        raise AlreadyRunning(str(state), owner.pid, role=owner.role)
 
 
 def _systemctl(*, system: bool) -> Callable[..., str]:

@@ -113,7 +113,7 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     owner = state.owner()
     kept = pulse is not None and pulse.link.lock is not None  # by the guard, for this process
     if owner is not None and not kept:  # before anything is launched; the daemon takes the lock
-        raise AlreadyRunning(str(state.root), owner.pid, alone=owner.role == "run")
+        raise AlreadyRunning(str(state.root), owner.pid, role=owner.role)
     state.prepare()
     file = log_file_of(config, state)
     if file is not None:

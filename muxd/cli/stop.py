@@ -49,7 +49,7 @@ def stop(config: Config, at_once: bool, as_json: bool) -> None:
     owner = state.owner()
     if owner is None:
         raise DaemonNotRunning(str(state.root))
-    if owner.role == "run":
+    if owner.role != "daemon":
         raise DaemonNotRunning(str(state.root), alone=owner.pid)
     client, grace = ControlClient(state), config.daemon.grace
     if not client.listening():

@@ -108,7 +108,7 @@ class ControlClient:
         end = time.monotonic() + PATIENCE
         while True:
             listening, owner = self.listening(), self._state.owner()
-            if owner is not None and owner.role == "run":
+            if owner is not None and owner.role != "daemon":
                 raise DaemonNotRunning(str(self._state.root), alone=owner.pid)
             who = f"muxd (process {owner.pid})" if owner else "muxd"
             if listening:

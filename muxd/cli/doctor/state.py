@@ -125,6 +125,8 @@ def daemon(subject: Subject) -> Iterator[Finding]:
 
 def leftovers(subject: Subject) -> Iterator[Finding]:
     """Locks and sockets of a muxd, or a browser, that died; and browsers in muxd's way."""
+    from muxd.backup.swap import is_pending
+
     state, owner = subject.state, subject.owner
     if owner is not None:
         yield ok(f"process {owner.pid or '?'} lives, and holds the lock and the socket")
@@ -136,6 +138,12 @@ def leftovers(subject: Subject) -> Iterator[Finding]:
         yield warning(
             f"{' and '.join(path.name for path in stale)} of a muxd that died",
             "nothing: the next `muxd start` replaces them",
+        )
+    if is_pending(state.root):
+        clean = False
+        yield warning(
+            "a restore was cut off before it was finished",
+            "nothing: the next `muxd start` finishes it",
         )
     for finding in _of_browsers(state.profile):
         clean = False
@@ -199,8 +207,8 @@ def dashboard(subject: Subject) -> Iterator[Finding]:
         try:
             probe.bind((web.address, web.port))
         except OSError as problem:
-            yield error(
-                f"{place} can't be had: {problem.strerror}",
+            yield warning(
+                f"{place} can't be had: {problem.strerror}; muxd would run without a dashboard",
                 "end what has it (`ss -ltnp` names it), or choose another: [web] port in muxd.toml",
             )
             return
