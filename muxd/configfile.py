@@ -185,7 +185,7 @@ class _Layer:
         if not tables:
             return {}
         try:
-            settings = _converter().structure(tables, _Settings)
+            settings: Any = _converter().structure(tables, _Settings)
         except cattrs.ClassValidationError as error:
             wrong = list(self._explain(error, self.raw, ()))
             problems += wrong
@@ -194,7 +194,7 @@ class _Layer:
             ):
                 del tables[section][name]
             tables = {section: table for section, table in tables.items() if section in SECTIONS}
-            settings = _converter().structure(tables, _Settings)
+            settings: Any = _converter().structure(tables, _Settings)
         return {
             f"{section}.{name}": getattr(getattr(settings, section), name)
             for section, table in tables.items()

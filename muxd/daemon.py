@@ -35,6 +35,7 @@ from muxd.control.server import serve_control
 from muxd.control.web import Web
 from muxd.controlled import Controlled
 from muxd.core import Core
+from muxd.events import WebOpened
 from muxd.floors import PATIENCE, Floors, FreeReader
 from muxd.health import Checkup, health_of
 from muxd.heap import trim_in_lulls
@@ -332,6 +333,8 @@ class Daemon(Controlled):
                         serve = partial(serve_control, self, self.state.socket, routes=routes)
                         await beside.start(serve)
                         await beside.start(self.web.serve, routes)
+                        if self.web.url is not None:
+                            self.bus.publish(WebOpened(at=time.time(), url=self.web.url))
                         beside.start_soon(self._checkup.look_now_and_then)
                         beside.start_soon(self._keep_in_shape)
                         beside.start_soon(trim_in_lulls, self.core.lulls)

@@ -30,6 +30,7 @@ __all__ = [
     "RunStarted",
     "Started",
     "Steered",
+    "WebOpened",
 ]
 
 
@@ -70,6 +71,14 @@ class Started(Event):
     """How many jobs are on the timetable."""
     speed: float
     """How much faster than real time the timetable runs."""
+
+
+@attrs.frozen(kw_only=True)
+class WebOpened(Event):
+    """The dashboard can be opened."""
+
+    url: str
+    """Where it is, without the token."""
 
 
 @attrs.frozen(kw_only=True)

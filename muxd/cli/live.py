@@ -23,12 +23,14 @@ from muxd.events import (
     ResourcesLow,
     RunEnded,
     Started,
+    WebOpened,
 )
 from muxd.floors import Shortage
 from muxd.record import Outcome, Record
 from muxd.units import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
@@ -53,9 +55,23 @@ class ConsoleSink(Sink):
 
     name = "console"
 
-    def __init__(self, console: Console, zone: ZoneInfo, *, width: int) -> None:
-        """Write to `console`, in the time of `zone`; job names take `width` columns."""
-        self._console, self._zone, self._width = console, zone, width
+    def __init__(
+        self,
+        console: Console,
+        zone: ZoneInfo,
+        *,
+        width: int,
+        link: Callable[[str], str] = str,
+    ) -> None:
+        """Write to `console`.
+
+        Args:
+          console: where to.
+          zone: in whose time.
+          width: the columns of a job's name.
+          link: makes of the dashboard's address the one that opens it.
+        """
+        self._console, self._zone, self._width, self._link = console, zone, width, link
 
     async def handle(self, event: Event) -> None:
         """Print one event, or nothing.
@@ -99,6 +115,8 @@ class ConsoleSink(Sink):
             case Started():
                 faster = f", {event.speed:g} times as fast as real" if event.speed != 1 else ""
                 self._say(event, f"running {event.jobs} jobs{faster}", "cyan")
+            case WebOpened():
+                self._say(event, f"dashboard: {self._link(event.url)}", "cyan")
             case Draining():
                 grace = format_duration(event.grace)
                 how = f": {event.job} may take {grace} (again: at once)" if event.job else ""

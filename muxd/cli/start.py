@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -138,12 +139,14 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
 def _sink(config: Config, plugins: Plugins, *, people: bool) -> Sink:
     from muxd.cli.live import ConsoleSink, JsonSink
     from muxd.cli.output import console
+    from muxd.control.token import link_to
     from muxd.zone import zone
 
     if not people:
         return JsonSink(sys.stdout)
     width = max(len(job.name) for job in plugins.jobs)
-    return ConsoleSink(console(), zone(config), width=min(width, 40))
+    link = partial(link_to, config.daemon.state_dir)
+    return ConsoleSink(console(), zone(config), width=min(width, 40), link=link)
 
 
 def _say_where(config: Config, plugins: Plugins, browser: str) -> None:

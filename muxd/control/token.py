@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["TOKEN_NAME", "find_token", "make_token"]
+__all__ = ["TOKEN_NAME", "find_token", "link_to", "make_token"]
 
 TOKEN_NAME = "token"
 """The file, in the state directory."""
@@ -23,6 +23,12 @@ def find_token(state_dir: Path) -> str | None:
     except FileNotFoundError:
         return None
     return text if len(text) >= _LEAST and text.isascii() and text.isprintable() else None
+
+
+def link_to(state_dir: Path, url: str) -> str:
+    """The link that opens the dashboard at `url`, which ends with a slash. Raises `OSError`."""
+    token = find_token(state_dir)
+    return url if token is None else f"{url}?token={token}"
 
 
 def make_token(state_dir: Path) -> str:

@@ -35,8 +35,6 @@ class Web:
         """Where it is, without the token; None: nowhere."""
         self.problem: str | None = None
         """Why it is not open although it should be, and what helps; for people."""
-        self.link: str | None = None
-        """The same with the token: it lets in who follows it."""
 
     async def serve(
         self,
@@ -66,7 +64,6 @@ class Web:
         if address in ("0.0.0.0", "::"):
             host = os.uname().nodename
         self.url = f"http://{host}:{found}/"
-        self.link = f"{self.url}?token={token}"
         hosts = {*self._config.hosts, address, *((host,) if host != address else ())}
         if not is_loopback(address):
             structlog.get_logger().warning(
@@ -79,4 +76,4 @@ class Web:
                 self._daemon, listener, token, hosts=hosts, routes=routes, task_status=task_status
             )
         finally:
-            self.url = self.link = None
+            self.url = None
