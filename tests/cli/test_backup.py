@@ -6,28 +6,40 @@ import json
 import os
 
 import pytest
+import trio
 
 from muxd.builtin.ledger import Ledger
 from muxd.record import Outcome, Record
 from muxd.state import StateDir
 
 
+def with_ledger(state, use):
+    async def main():
+        with trio.fail_after(30):
+            async with Ledger(state.root).open() as ledger:
+                return await use(ledger)
+
+    return trio.run(main)
+
+
 @pytest.fixture
-async def state(tmp_path, place, write):
+def state(tmp_path, place, write):
     """A state directory with one run and one session, and a configuration with a mistake."""
     found = StateDir(tmp_path / "state" / "muxd")
     found.prepare()
-    async with Ledger(found.root).open() as ledger:
-        await ledger.write(
+    with_ledger(
+        found,
+        lambda ledger: ledger.write(
             Record(id="1", job="a", released_at=1.0, ended_at=2.0, outcome=Outcome.ok)
-        )
+        ),
+    )
     found.sessions.mkdir()
     (found.sessions / "shop.json").write_text("{}")
     write("muxd.toml", "[daemon]\ngrace = 'soon'\n")
     return found
 
 
-async def test_there_and_back(muxd, state, place):
+def test_there_and_back(muxd, state, place):
     """What was there is restored, and what was there meanwhile is kept, the configuration too."""
     done = muxd("backup", "b.tar.gz")
     assert done.exit_code == 0, done.output
@@ -48,11 +60,10 @@ async def test_there_and_back(muxd, state, place):
     assert (kept / "sessions" / "shop.json").read_text() == "[]"
     assert (kept / "muxd.toml").read_text() == ""
     assert not state.lock_file.exists()
-    async with Ledger(state.root).open() as ledger:
-        assert [record.id for record in await ledger.history()] == ["1"]
+    assert [record.id for record in with_ledger(state, lambda ledger: ledger.history())] == ["1"]
 
 
-async def test_a_machine_that_has_nothing_gets_all_of_it(muxd, state, place, tmp_path):
+def test_a_machine_that_has_nothing_gets_all_of_it(muxd, state, place, tmp_path):
     """The configuration goes where the user's is looked for, if there is none."""
     muxd("backup", "b.tar.gz")
     (place / "muxd.toml").unlink()
@@ -63,7 +74,7 @@ async def test_a_machine_that_has_nothing_gets_all_of_it(muxd, state, place, tmp
     assert f"says that the state is in {state.root}" in done.stderr
 
 
-async def test_not_while_muxd_runs(muxd, state):
+def test_not_while_muxd_runs(muxd, state):
     """A backup can be made and checked; it is not put back, and nothing is changed."""
     with state.hold():
         assert muxd("backup", "b.tar.gz").exit_code == 0
@@ -74,7 +85,7 @@ async def test_not_while_muxd_runs(muxd, state):
     assert list(state.root.glob("before-restore-*")) == []
 
 
-async def test_what_can_not_be_done_is_told(muxd, state, tmp_path, place):
+def test_what_can_not_be_done_is_told(muxd, state, tmp_path, place):
     """Exit code 2, one message, nothing left over."""
     for args, said in (
         (["backup", "b.tar.zst"], "a backup is a .tar.gz"),
