@@ -25,7 +25,7 @@ __all__ = ["restore"]
         ("muxd restore --without-config muxd.tar.gz", "keep the configuration of this machine"),
     )
 )
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Say whether it could be restored, and do nothing.")
 @click.option("--without-sessions", is_flag=True, help="Leave sessions and profile as they are.")
 @click.option("--without-config", is_flag=True, help="Leave the configuration file as it is.")
@@ -54,6 +54,8 @@ def restore(
     from muxd.errors import UserError
     from muxd.state import StateDir
 
+    if not file.is_file():
+        raise UserError(f"there is no file {file}")
     state, place = StateDir(config.daemon.state_dir), None
     if not without_config:
         place = _config_place(config)

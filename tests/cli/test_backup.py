@@ -92,7 +92,7 @@ def test_what_can_not_be_done_is_told(muxd, state, tmp_path, place):
         (["backup", "no/b.tar.gz"], "there is no directory"),
         (["backup", "b", "--state-dir", str(tmp_path / "none")], "there is no state"),
         (["restore", "muxd.toml"], "is no backup of muxd's"),
-        (["restore", "none"], "does not exist"),
+        (["restore", "none"], "there is no file none"),
     ):
         done = muxd(*args)
         assert done.exit_code == 2, done.output
