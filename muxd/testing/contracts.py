@@ -22,6 +22,7 @@ from muxd.errors import LedgerError
 from muxd.pause import Pause
 from muxd.record import Outcome, Record
 from muxd.release import Cause
+from muxd.testing.copy_contract import CopyContract
 from muxd.testing.prune_contract import NOON as _NOON
 from muxd.testing.prune_contract import PruneContract
 from muxd.testing.prune_contract import ended as _ended
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["SlotterContract", "StoreContract"]
 
 
-class StoreContract(PruneContract, StatisticsContract):
+class StoreContract(PruneContract, StatisticsContract, CopyContract):
     """The laws of `muxd.abc.Store`.
 
     Besides those stated there: a store that was closed can be opened again and has kept

@@ -12,7 +12,6 @@ from muxd.builtin.ledger import Ledger
 from muxd.errors import LedgerError
 from muxd.record import Record
 from muxd.testing.contracts import StoreContract
-from muxd.testing.copy_contract import CopyContract
 from muxd.testing.statistics_contract import StatisticsContract
 from muxd.testing.store import MemoryStore
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TestLedger(StoreContract, CopyContract):
+class TestLedger(StoreContract):
     def make_store(self, directory: Path) -> Store:
         return Ledger(directory)
 
@@ -39,9 +38,7 @@ class TestStatisticsOfAnyStore(StatisticsContract):
         return PlainStore()
 
 
-class TestMemoryStore(StoreContract, CopyContract):
-    makes_copies = False
-
+class TestMemoryStore(StoreContract):
     @pytest.fixture(autouse=True)
     def _directories(self):
         self.stores: dict[Path, MemoryStore] = {}
