@@ -366,6 +366,11 @@ class PageSource(ABC):
     generation: int
     """Which life of the browser it is, from 1."""
 
+    @property
+    def pages(self) -> int | None:
+        """How many pages are open for runs now, or ready for one; None if nobody counts, as here."""
+        return None
+
     async def prepare(self, session: str, *, trace: bool = False) -> bool:
         """Have a page ready, so that the next lease in this session needn't wait for one.
 

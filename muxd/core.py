@@ -14,6 +14,7 @@ import trio
 
 from muxd.book import RunBook
 from muxd.channel import open_priority_channel
+from muxd.ended import recall
 from muxd.errors import LoopBlocked, RunError, UnknownJob, UserError, qualified_name
 from muxd.events import Draining, Started
 from muxd.evidence import RECALLED
@@ -117,6 +118,7 @@ class Core:
         """
         self.bus, self.speed, self.grace = bus, speed, grace
         self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
+        self.book.past.local = calendar.local
         self.planner = Planner(
             plugins,
             store,
@@ -168,6 +170,7 @@ class Core:
           LedgerError: the store can't be used.
         """
         await self.pauses.load()
+        await recall(self.book.past, self.book.store, self._real_now())
         recovered = await self.book.recover(fate)
         jobs = {job.name: job for job in self._plugins.jobs}
         for record in recovered:
@@ -243,6 +246,10 @@ class Core:
             await self.book.close()
             await self._drain(grace)
             inner.cancel_scope.cancel()
+
+    def now(self) -> float:
+        """The time, real Unix seconds."""
+        return self._real_now()
 
     @property
     def overdue(self) -> float:

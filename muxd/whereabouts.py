@@ -66,6 +66,11 @@ class Whereabouts:
         """How many runs ended with each outcome since the book was begun, recovered ones too."""
         return self._past.counts
 
+    @property
+    def past(self) -> EndedRuns:
+        """The runs that have ended lately."""
+        return self._past
+
     def find(self, part: str) -> Sequence[Record]:
         """The records of the runs that have not ended and whose ids begin or end with `part`."""
         if (exact := self._live.get(part)) is not None:

@@ -207,6 +207,12 @@ class Generation(PageSource):
         await sweep(self._scratch, self._shelf.traces, within=SWEEP_BOUND)
         return done
 
+    @property
+    def pages(self) -> int:
+        """How many pages are open, but those that keep the browser open. Asks nobody."""
+        found = sum(len(context.pages) for context in self._browser.contexts)
+        return max(0, found - len(self._closer.keepers))
+
     async def wait_gone(self) -> None:
         """Return when the browser or its driver is gone; `lost` then says why."""
         await self._lost.wait()

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import trio
-from town import Town, a_job
+from town import MONDAY, Town, a_job
 
 from muxd.builtin.ledger import Ledger
+from muxd.errors import LedgerError, PluginError
+from muxd.record import Outcome, Record
 from muxd.state import StateDir
 from muxd.status import SHOWN, jobs_of, status_of
 
@@ -39,6 +41,7 @@ def daemon_of(town, tmp_path):
         zone="UTC",
         state=StateDir(tmp_path),
         plugins=SimpleNamespace(problems=()),
+        web=SimpleNamespace(url=None, problem=None),
     )
 
 
@@ -86,3 +89,91 @@ async def test_a_status_costs_no_statement_of_sql(town, tmp_path, autojump_clock
         jobs_of(daemon, after="", limit=100)
         town.store._file._connection.set_trace_callback(None)
     assert statements == []
+
+
+async def test_what_runs_what_waits_and_why(tmp_path, autojump_clock):
+    """The run in progress with its bounds; the queue in its order, each with the reason."""
+    town = Town(
+        a_job("long", "1h", duration="60s", timeout="5m"),
+        a_job("high", "1h", "10s", duration="5s", priority="high"),
+        a_job("low", "1h", "20s", duration="5s", priority="low"),
+    )
+    daemon = daemon_of(town, tmp_path)
+    async with town.alive():
+        await trio.sleep(3600 + 30)
+        told = status_of(daemon, upcoming=3)
+        assert told["running"]["job"] == "long"
+        assert told["running"]["expected"] == 60
+        assert told["running"]["deadline"][:19] == "2024-01-01T01:05:00"
+        queue = [(item["job"], item["reason"], item["held"]) for item in told["waiting"]]
+        assert queue == [("high", "long is running", False), ("low", "1 before it", False)]
+        last = {job["name"]: job["last"] for job in jobs_of(daemon, after="", limit=9)["jobs"]}
+        assert last["low"]["outcome"] == "ok"
+        assert last["low"]["duration"] == pytest.approx(4.9)
+
+
+async def test_today_and_failures_are_those_of_the_ledger_too(tmp_path, autojump_clock):
+    """A start knows what was before it; at midnight, local time, the day begins with nothing."""
+    noon = MONDAY + 12 * 3600
+
+    def ended(run_id, at, outcome, job="a"):
+        return Record(
+            id=run_id, job=job, released_at=at, started_at=at, ended_at=at, outcome=outcome
+        )
+
+    town = Town(a_job("a", "1h", duration="5s"), a_job("b", "1d", "30m", duration="5s"))
+    town.clock.step(12 * 3600 + 60)
+    async with town.store.open() as store:
+        await store.write(
+            ended("1", MONDAY - 1, Outcome.failed),
+            *(ended(f"2{n}", noon - 600 + n, Outcome.ok) for n in range(3)),
+            *(ended(f"3{n}", noon - 300 + n, Outcome.timed_out, "b") for n in range(4)),
+            ended("40", noon, Outcome.cancelled),
+        )
+    daemon = daemon_of(town, tmp_path)
+    async with town.alive():
+        await trio.sleep(3600)
+        told = status_of(daemon, upcoming=1)
+        assert told["today"] == {"ok": 4, "timed_out": 4, "cancelled": 1}
+        assert [run["id"] for run in told["failures"]] == ["33", "32", "31", "30", "1"]
+        assert told["runs"]["by_outcome"] == {"ok": 1}
+        await trio.sleep(11 * 3600 - 90)
+        assert status_of(daemon, upcoming=1)["today"]["ok"] == 14
+        await trio.sleep(32)  # to the middle of the first run of the next day
+        assert status_of(daemon, upcoming=1)["today"] == {}
+        await trio.sleep(60)
+        assert status_of(daemon, upcoming=1)["today"] == {"ok": 1}
+
+
+async def test_pauses_of_all_and_what_is_to_be_known(tmp_path, autojump_clock):
+    """What is paused, drained and skipped; and one list of what people should see to."""
+    town = Town(a_job("a", "1h", duration="5s"))
+    daemon = daemon_of(town, tmp_path)
+    daemon.plugins.problems = (PluginError("shop", "muxd_jobs", ValueError("no")),)
+    async with town.alive():
+        await trio.sleep(60)
+        told = status_of(daemon, upcoming=1)
+        assert told["paused_whole"] is told["drained"] is None
+        assert told["skipped"] == []
+        assert [line for line in told["warnings"] if "shop" in line] == told["warnings"]
+        town.core.pauses.pause_whole("holiday", until=MONDAY + 7200)
+        town.core.pauses.begin_drain("an update")
+        town.core.pauses.skip("a", "once", at=MONDAY + 3600)
+        told = status_of(daemon, upcoming=1)
+        assert told["paused_whole"]["note"] == "holiday"
+        assert told["paused_whole"]["probe_at"] == "2024-01-01T02:00:00.000000Z"
+        assert told["drained"]["note"] == "an update"
+        assert told["skipped"][0]["probe_at"] == "2024-01-01T01:00:00.000000Z"
+
+
+async def test_a_store_without_an_answer_costs_the_past_only(tmp_path, autojump_clock):
+    """If what was today can't be read at the start, muxd starts, and counts from there on."""
+    town = Town(a_job("a", "1h", duration="5s"))
+
+    async def broken(**wanted):
+        raise LedgerError("no")
+
+    town.store.statistics = broken
+    async with town.alive():
+        await trio.sleep(60)
+        assert status_of(daemon_of(town, tmp_path), upcoming=1)["today"] == {"ok": 1}
