@@ -172,6 +172,7 @@ OPERATIONS = (
         summary="Ask for a run now, before everything that waits.",
         query=[Field("wait", "flag", "Answer with its record, once it has ended.", False)],
         schema=schemas.ASKED,
+        also={200: schemas.RECORD},
         errors=_NO_JOB,
     ),
     Operation(
@@ -243,6 +244,7 @@ OPERATIONS = (
         answer=_health,
         summary="Is all well; needs no token on the machine itself.",
         schema=schemas.HEALTH,
+        is_open=True,
         errors={503: "It starts, it stops, or it is stuck."},
     ),
     Operation(

@@ -53,10 +53,13 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
         "responses": {
-            str(operation.status): {
-                "description": "Done." if operation.status == 200 else "It is asked for.",
-                "content": {operation.media_type: {"schema": operation.schema}},
+            str(status): {
+                "description": "Done." if status == 200 else "It is asked for.",
+                "content": {operation.media_type: {"schema": schema}},
             }
+            for status, schema in (
+                {operation.status: operation.schema} | dict(operation.also)
+            ).items()
         }
         | {str(status): _error(words) for status, words in sorted(errors.items())},
     }
@@ -68,6 +71,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         {"name": field.name, "in": "query", "required": False, "schema": field.schema}
         for field in operation.query
     ]
+    if operation.is_open:
+        found["security"] = []
     if parameters:
         found["parameters"] = parameters
     if operation.body:

@@ -77,6 +77,10 @@ class Operation:
     schema: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "object"})
     """What is answered, as JSON Schema."""
     media_type: str = "application/json"
+    also: Mapping[int, Mapping[str, Any]] = attrs.field(factory=dict)
+    """What else can be answered where nothing went wrong, by its status."""
+    is_open: bool = False
+    """Whether it needs no token: see `muxd.control.door`."""
     errors: Mapping[int, str] = attrs.field(factory=dict)
     """What can go wrong beside 422 and 500."""
 

@@ -56,7 +56,7 @@ RECORD = _object(
         "ended_at": INSTANT_OR_NULL,
     }
 )
-ASKED = {"anyOf": [_object({"id": TEXT, "job": TEXT}), RECORD]}
+ASKED = _object({"id": TEXT, "job": TEXT})
 STOPPING = _object({"stopping": FLAG, "pid": COUNT, "grace": NUMBER})
 JOBS = _object(
     {

@@ -101,7 +101,16 @@ async def test_the_way_in_goes_nowhere_else(path):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8377", "127.0.0.1.evil.example", "", "10.0.0.1", "[::2]", "[", "@"],
+    [
+        "evil.example",
+        "evil.example:8377",
+        "127.0.0.1.evil.example",
+        "",
+        "10.0.0.1",
+        "[::2]",
+        "[",
+        "@",
+    ],
 )
 async def test_a_name_that_is_not_muxds_is_refused(host):
     """DNS rebinding: a page of that name is at this address, with the token's cookie or without."""
@@ -111,7 +120,9 @@ async def test_a_name_that_is_not_muxds_is_refused(host):
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8377", "localhost:8377", "LOCALHOST", "[::1]:8377", "127.9.9.9"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8377", "localhost:8377", "LOCALHOST", "[::1]:8377", "127.9.9.9"]
+)
 async def test_the_machines_own_names_are_muxds(host):
     """With any port: somebody may forward one."""
     async with client(headers=BEARER) as web:
