@@ -18,9 +18,12 @@ MARK = "# Written by `muxd service install`"
 ORDERLY = 90.0
 """How much longer than its grace muxd may take to stop before systemd kills it, seconds."""
 
-_TEXT = """\
+_HEAD = """\
 {mark}; `muxd service show` prints it again. To change
 # something, use `systemctl{scope} edit muxd`: what is edited here is lost with the next install.
+"""
+
+_BODY = """\
 [Unit]
 Description=muxd, cron for one browser
 {after}StartLimitIntervalSec=10min
@@ -57,9 +60,9 @@ _SYSTEM = """\
 User={user}
 StateDirectory=muxd
 StateDirectoryMode=0700
-# As much as Chromium can do with. Its own sandbox needs user namespaces, and on some systems a
-# setuid helper: so neither RestrictNamespaces nor NoNewPrivileges. Its JavaScript needs memory that
-# is written and run: no MemoryDenyWriteExecute.
+# As little as Chromium can do with. Its own sandbox makes namespaces and calls chroot in them, or on
+# some systems has a setuid helper: so no NoNewPrivileges. Its JavaScript needs memory that is written
+# and run: no MemoryDenyWriteExecute.
 ProtectSystem=strict
 ProtectHome=read-only
 PrivateTmp=yes
@@ -70,10 +73,15 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectControlGroups=yes
+ProtectProc=invisible
+RestrictNamespaces=user pid net
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
+SystemCallFilter=chroot
+SystemCallErrorNumber=EPERM
 LockPersonality=yes
 CapabilityBoundingSet=
 RemoveIPC=yes
@@ -94,11 +102,14 @@ class Unit:
     @property
     def text(self) -> str:
         """The file."""
+        return _HEAD.format(mark=MARK, scope="" if self.user else " --user") + self.body
+
+    @property
+    def body(self) -> str:
+        """The file without its first words, which say who wrote it."""
         system = self.user is not None
         after = "Wants=network-online.target\nAfter=network-online.target\n"
-        return _TEXT.format(
-            mark=MARK,
-            scope="" if system else " --user",
+        return _BODY.format(
             after=after if system else "",
             command=" ".join([_quoted(self.command[0]), *map(_argument, self.command[1:])]),
             environment="/etc/muxd/env" if system else "%E/muxd/env",
