@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -48,7 +49,7 @@ __all__ = ["status"]
 def status(
     config: Config, upcoming: int, jobs: bool, after: str, limit: int, as_json: bool
 ) -> None:
-    """Show what the daemon is doing: browser, run in progress, queue, next releases, totals.
+    """Show what the daemon is doing: browser, run in progress, queue, next releases, failures, totals.
 
     However many jobs there are, it answers at once: lists are cut. With --jobs, `next` in the JSON
     document is what to give as --after for the next page; null: this is the last.
@@ -93,7 +94,14 @@ def _show_jobs(told: dict[str, Any], now: float) -> None:
 
 
 def _show(told: dict[str, Any], now: float) -> None:
-    from muxd.cli.output import clock_text, duration_text, print_plain
+    from muxd.cli.output import (
+        clock_text,
+        duration_text,
+        error_text,
+        harmless,
+        print_plain,
+        short,
+    )
 
     zone = ZoneInfo(told["timezone"])
     browser, running, plan = told["browser"], told["running"], told["timetable"]
@@ -117,40 +125,29 @@ def _show(told: dict[str, Any], now: float) -> None:
         + ("no collision" if plan["feasible"] else f"{_collisions(plan)} colliding pairs")
         + f", smallest gap {plan['min_gap']:g} s, {plan['utilisation']:.0%} of the time used"
     )
-    if running:
-        since = duration_text(now - _unix(running["started_at"]))
-        click.echo(f"running   {running['job']} ({running['id']}) for {since}")
-    else:
-        click.echo("running   nothing")
-    outcomes = ", ".join(f"{count} {name}" for name, count in told["runs"]["by_outcome"].items())
-    click.echo(f"runs      {outcomes or 'none yet'}; most at once {told['runs']['most_at_once']}")
-    resources = told.get("resources")  # a daemon that was started by an older muxd tells less
-    if resources and resources["short"]:
-        held = ", ".join(resources["holding"]) or "nothing"
-        click.echo(f"warning   {resources['short']}; held: {held}")
-    ledger = told.get("ledger") or {"unwritten": 0, "warnings": []}  # an older daemon tells of none
-    if ledger["unwritten"]:
-        count = ledger["unwritten"]
-        click.echo(f"warning   the ledger can't be written: {count} records are in memory only")
-    for warning in (*ledger["warnings"], *plan["warnings"]):
-        click.echo(f"warning   {warning}")
-    for problem in told["plugins_left_out"].values():
-        click.echo(f"warning   {problem}")
-    for item in told.get("paused", ()):
-        at = item["probe_at"]
-        again = f"tried again from {clock_text(_unix(at), zone, now=now)} on" if at else ""
-        remedy = f"`muxd resume {item['job']}`"
-        click.echo(
-            f"paused    {item['job']}: {item['note']}; {' or '.join(filter(None, (again, remedy)))}"
-        )
-    _rest(told, "paused")
+    click.echo(f"running   {_in_progress(running, zone, now) if running else 'nothing'}")
+    # A daemon that was started by an older muxd tells less.
+    if "today" in told:
+        click.echo(f"today     {_counts(told['today']) or 'no run has ended'}")
+    since_start = _counts(told["runs"]["by_outcome"]) or "none yet"
+    click.echo(f"runs      {since_start}; most at once {told['runs']['most_at_once']}")
+    for warning in told.get("warnings", ()):
+        click.echo(f"warning   {harmless(warning)}")
+    _show_pauses(told, zone, now)
     if told["waiting"]:
         click.echo("")
-        rows = [
-            (item["job"], item["cause"], duration_text(now - _unix(item["released_at"])))
+        queue = [
+            (
+                item["job"],
+                item["cause"],
+                duration_text(now - _unix(item["released_at"])),
+                str(item["priority"]),
+                item.get("reason", ""),
+            )
             for item in told["waiting"]
         ]
-        print_plain(("waiting", "why", "for"), rows, right=("for",))
+        columns = ("waiting", "asked by", "for", "priority", "because")
+        print_plain(columns, queue, right=("for", "priority"))
         _rest(told, "waiting")
     rows = [
         (item["job"], clock_text(at, zone, now=now), duration_text(max(0.0, at - now)))
@@ -160,6 +157,64 @@ def _show(told: dict[str, Any], now: float) -> None:
     if rows:  # while it starts, no release is due yet
         click.echo("")
         print_plain(("next", "at", "in"), rows, right=("in",))
+    if told.get("failures"):
+        click.echo("")
+        failures = [
+            (
+                item["job"],
+                item["outcome"],
+                clock_text(_unix(item["ended_at"]), zone, now=now),
+                item["id"][-6:],
+                harmless(error_text(item["error_type"], item["error"])),
+            )
+            for item in told["failures"]
+        ]
+        columns = ("failed lately", "", "at", "run", "error")
+        taken = sum(
+            2 + max(map(len, column)) for column in list(zip(columns, *failures, strict=True))[:-1]
+        )
+        room = max(20, get_terminal_size().columns - taken)
+        print_plain(columns, [(*row, short(error, room)) for *row, error in failures])
+
+
+def _in_progress(running: dict[str, Any], zone: ZoneInfo, now: float) -> str:
+    from muxd.cli.output import clock_text, duration_text
+
+    text = f"{running['job']} ({running['id']}) for {duration_text(now - _unix(running['started_at']))}"
+    if running.get("expected") is not None:
+        text += f" of about {duration_text(running['expected'])}"
+    if running.get("deadline"):
+        text += f", until {clock_text(_unix(running['deadline']), zone, now=now)} at most"
+    return text
+
+
+def _counts(by_outcome: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in by_outcome.items())
+
+
+def _show_pauses(told: dict[str, Any], zone: ZoneInfo, now: float) -> None:
+    """What is not run, why, and what ends that."""
+    from muxd.cli.output import clock_text, harmless
+
+    def at(instant: str | None) -> str:
+        return clock_text(_unix(instant), zone, now=now) if instant else ""
+
+    if drain := told.get("drained"):
+        note = harmless(drain["note"])
+        click.echo(f"drained   no release is run: {note}; `muxd resume --all`")
+    if whole := told.get("paused_whole"):
+        ends = f"until {at(whole['probe_at'])} or " if whole["probe_at"] else "until "
+        click.echo(f"paused    all jobs: {harmless(whole['note'])}; {ends}`muxd resume --all`")
+    for item in told.get("skipped", ()):
+        click.echo(f"skipped   {item['job']} at {at(item['probe_at'])}: {harmless(item['note'])}")
+    for item in told.get("paused", ()):
+        again = f"tried again from {at(item['probe_at'])} on" if item["probe_at"] else ""
+        remedy = f"`muxd resume {item['job']}`"
+        click.echo(
+            f"paused    {item['job']}: {harmless(item['note'])}; "
+            f"{' or '.join(filter(None, (again, remedy)))}"
+        )
+    _rest(told, "paused")
 
 
 def _collisions(plan: dict[str, Any]) -> str:
@@ -182,6 +237,8 @@ def _use(browser: dict[str, Any], zone: ZoneInfo, now: float) -> str:
     text = f"{browser['runs']} {'run' if browser['runs'] == 1 else 'runs'} made"
     if browser["memory"] is not None:
         text += f", {format_size(browser['memory'])} of memory"
+    if browser.get("pages") is not None:
+        text += f", {browser['pages']} {'page' if browser['pages'] == 1 else 'pages'} open"
     due = browser["recycling"]
     if due is not None:
         at = (

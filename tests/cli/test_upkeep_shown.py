@@ -62,6 +62,7 @@ TOLD = {
             "1.02 GB of memory; to be recycled at 01:05:00 (1.02 GB)\n",
         ),
         ({"recycling": {"reason": "2d old", "at": None}}, "recycled between two runs (2d old)\n"),
+        ({"pages": 2}, "          214 runs made, 1.02 GB of memory, 2 pages open\n"),
     ],
 )
 def test_status_shows_the_use_of_the_browser(capsys, changed, line):
@@ -74,8 +75,8 @@ def test_status_shows_what_is_short_and_who_is_held(capsys):
     """As a warning; nothing while there is enough."""
     _show(TOLD, 3600.0)
     assert "short" not in capsys.readouterr().out
-    short = {"short": "memory is short: 120 MB left, the floor is 200 MB", "holding": ["learn"]}
-    _show(TOLD | {"resources": short}, 3600.0)
+    short = "memory is short: 120 MB left, the floor is 200 MB; held: learn"
+    _show(TOLD | {"warnings": [short]}, 3600.0)
     assert (
         "warning   memory is short: 120 MB left, the floor is 200 MB; held: learn\n"
         in capsys.readouterr().out

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import trio
-from town import MONDAY, Town, a_job
+from town import MB, MONDAY, Town, a_job
 
 from muxd.builtin.ledger import Ledger
 from muxd.errors import LedgerError, PluginError
+from muxd.floors import Floors, Free
 from muxd.record import Outcome, Record
 from muxd.state import StateDir
 from muxd.status import SHOWN, jobs_of, status_of
@@ -164,6 +165,25 @@ async def test_pauses_of_all_and_what_is_to_be_known(tmp_path, autojump_clock):
         assert told["paused_whole"]["probe_at"] == "2024-01-01T02:00:00.000000Z"
         assert told["drained"]["note"] == "an update"
         assert told["skipped"][0]["probe_at"] == "2024-01-01T01:00:00.000000Z"
+
+
+async def test_what_is_short_is_a_warning(tmp_path, autojump_clock):
+    """With the jobs that have to wait for it; they are in the queue, held."""
+    town = Town(
+        *(a_job(f"low{n}", "1h", f"{n}m", priority="low", duration="5s") for n in range(7)),
+        floors=Floors(memory=200 * MB, disk=0),
+    )
+    town.free = Free(memory=100 * MB, disk=None)
+    daemon = daemon_of(town, tmp_path)
+    async with town.alive():
+        await trio.sleep(3600 + 600)
+        told = status_of(daemon, upcoming=1)
+    (warning,) = told["warnings"]
+    assert warning == (
+        "memory is short: 100 MB left, the floor is 200 MB; held: low0, low1, low2, low3, low4, ..."
+    )
+    assert {item["held"] for item in told["waiting"]} == {True}
+    assert told["waiting"][0]["reason"].startswith("held: memory is short")
 
 
 async def test_a_store_without_an_answer_costs_the_past_only(tmp_path, autojump_clock):
