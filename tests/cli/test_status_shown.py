@@ -59,7 +59,7 @@ TOLD = {
     ],
     "waiting_total": 3,
     "upcoming": [{"job": "reply", "at": at(10, 30)}, {"job": "learn", "at": at(11)}],
-    "paused": [{"job": "shop", "note": "crashed \x1b[2J", "since": at(1), "probe_at": at(20)}],
+    "paused": [{"job": "shop", "note": "ill \x1b[2J", "since": at(1), "probe_at": at(20)}],
     "paused_total": 1,
     "paused_whole": {"job": "", "note": "holiday", "since": at(1), "probe_at": None},
     "drained": {"job": "", "note": "an update", "since": at(1), "probe_at": None},
@@ -107,7 +107,7 @@ warning   memory is short: 1 MB left; held: news
 drained   no release is run: an update; `muxd resume --all`
 paused    all jobs: holiday; until `muxd resume --all`
 skipped   plan at 01:30:00: once
-paused    shop: crashed \\x1b[2J; tried again from 01:20:00 on or `muxd resume shop`
+paused    shop: ill \\x1b[2J; tried again from 01:20:00 on or `muxd resume shop`
 
 waiting  asked by    for  priority  because
 plan     slot         5s        50  learn is running
