@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import attrs
 import psutil
@@ -22,7 +23,7 @@ from muxd.browser.launch import LaunchPlan
 from muxd.browser.sessions import SessionFiles
 from muxd.bus import Bus
 from muxd.channel import open_priority_channel
-from muxd.evidence import Evidence
+from muxd.evidence import KEEP_BOUND, Evidence
 from muxd.job import Job
 from muxd.leaks import Leaks
 from muxd.record import Outcome
@@ -51,6 +52,18 @@ async def honest(run, url):
     return await page.inner_text("h1")
 
 
+class _Noting(Evidence):
+    """Notes when a run has left the browser: only then it is asked to keep what was seen."""
+
+    def __init__(self, artifacts):
+        super().__init__(artifacts)
+        self.freed = {}
+
+    def learn(self, job, outcome):
+        self.freed[job] = time.time(), waited(threading.get_native_id())
+        super().learn(job, outcome)
+
+
 @attrs.define
 class House:
     """One browser after another, one run after another, in a thread of its own.
@@ -66,6 +79,10 @@ class House:
     send: object
     before: frozenset[psutil.Process]
     """Child processes that are somebody else's."""
+    thread: int
+    """The system's number of the thread in which all this is."""
+    freed: dict[str, tuple[float, float]]
+    """When the browser was free of each job's last run, Unix seconds; and what `waited` was then."""
 
     def call(self, async_fn, *args, within: float = 60.0):
         """Run something of muxd's in there, bounded; return or raise what it does."""
@@ -110,9 +127,15 @@ class House:
         )
         other = self.job("honest", honest, timeout=20)
         within = timeout + FREE_WITHIN + LAUNCH_WITHIN + 20
+        waited_before = waited(self.thread)
         first, second = self.call(self._both, hostile, other, within=within)
         assert first.outcome in outcomes, first
-        assert first.duration < timeout + FREE_WITHIN, first
+        freed, waited_since = self.freed[first.job]
+        # What the system gave to others is no time that muxd took. The record comes later: when the
+        # browser is free, the run's evidence is masked and written.
+        held = freed - first.started_at - (waited_since - waited_before)
+        assert held < timeout + FREE_WITHIN, (held, first)
+        assert first.duration < timeout + FREE_WITHIN + KEEP_BOUND, first
         assert (second.outcome, second.result) == (Outcome.ok, "second"), (first, second)
         replaced = second.browser_generation != first.browser_generation
         bound = timeout + FREE_WITHIN + (LAUNCH_WITHIN if replaced else 0)
@@ -162,6 +185,14 @@ class House:
         return wrong and (wrong, lines)
 
 
+def waited(thread):
+    """How long a thread of this process has waited for a processor so far, seconds."""
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0  # the system does not count it
+
+
 def is_busy():
     """True on a machine so busy that pages may not close within muxd's bounds.
 
@@ -196,7 +227,7 @@ def open_house(folder, url, *, args=()):
     async def main(stack):
         store, bus = MemoryStore(), Bus()
         send, receive = open_priority_channel(math.inf)
-        evidence = Evidence(Artifacts(folder / "artifacts"))
+        evidence = _Noting(Artifacts(folder / "artifacts"))
         async with (
             store.open(),
             trio.open_nursery() as bodies,
@@ -216,7 +247,8 @@ def open_house(folder, url, *, args=()):
             with trio.fail_after(60):
                 await supervisor.up.wait()
             token = trio.lowlevel.current_trio_token()
-            house.append(House(url, token, book, supervisor, send, before))
+            thread = threading.get_native_id()
+            house.append(House(url, token, book, supervisor, send, before, thread, evidence.freed))
             end.append(inner.cancel_scope.cancel)
             ready.set()
             await trio.sleep_forever()
