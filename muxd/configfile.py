@@ -123,7 +123,7 @@ def find_file(
     None if none is named and none of the usual places has one. Always absolute.
 
     Raises:
-      ConfigError: the file that was named is not there.
+      ConfigError: the file that was named is not there, or one of the usual places can't be seen.
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
@@ -134,8 +134,13 @@ def find_file(
                 raise ConfigError(ConfigProblem(source, "", f"there is no file {str(path)!r}"))
             return path
     for path in (cwd / FILE_NAME, platformdirs.user_config_path("muxd") / FILE_NAME):
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except PermissionError:
+            hint = "name one by --config, or set HOME to this user's"
+            message = f"it can't be looked for: there is no access to {path.parent}; {hint}"
+            raise ConfigError(ConfigProblem(str(path), "", message)) from None
     return None
 
 

@@ -148,6 +148,17 @@ def test_the_file_is_searched_in_order(tmp_path, at):
     assert find_file(option, environ=environ, cwd=tmp_path) == places[at]
 
 
+def test_a_home_that_is_somebody_elses_is_told(tmp_path, monkeypatch):
+    """Where the user's file can't even be looked for, nobody knows what it says."""
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    with pytest.raises(ConfigError, match="set HOME to this user's"):
+        find_file(environ={}, cwd=tmp_path)
+
+
 def test_a_named_file_that_is_missing_is_a_mistake(tmp_path):
     """Neither ``--config`` nor MUXD_CONFIG falls back to another file silently."""
     (tmp_path / "muxd.toml").write_text("")
