@@ -60,6 +60,7 @@ RESERVED = {
     "sqlite3": ("muxd.builtin",),
     "click": ("muxd.cli",),
     "rich": ("muxd.cli",),
+    "textual": ("muxd.cli",),
     "cattrs": ("muxd.configfile",),
 }
 

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, Entry] = {
     "stop": Entry("muxd.cli.stop:stop", "Stop the daemon; the run in progress may finish."),
     "status": Entry("muxd.cli.status:status", "What the daemon is doing."),
     "dashboard": Entry("muxd.cli.dashboard:dashboard", "The link that opens the dashboard."),
+    "top": Entry("muxd.cli.top:top", "The same, live."),
     "run": Entry("muxd.cli.run:run", "Run one job now."),
     "pause": Entry("muxd.cli.pause:pause", "Pass over the slots of a job."),
     "resume": Entry("muxd.cli.pause:resume", "Use the slots of a paused job again."),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -10,6 +12,8 @@ import structlog
 from click.testing import CliRunner
 
 from muxd.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
