@@ -529,6 +529,7 @@ def test_killed_at_any_step_it_is_done_whole_or_not_at_all(tmp_path):
             swap.finish(root)
 
         through = dies(number, work)
+        dies(number % 11, lambda: swap.finish(root))  # and whoever goes on may die, too
         with StateDir(root).hold():
             pass
         content = {

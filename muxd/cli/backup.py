@@ -47,9 +47,10 @@ def backup(
     """
     from muxd import __version__
     from muxd.backup.making import Making
+    from muxd.backup.swap import is_pending
     from muxd.cli.context import load
     from muxd.cli.output import print_json
-    from muxd.errors import UserError
+    from muxd.errors import AlreadyRunning, UserError, WorldError
     from muxd.sizes import format_size
     from muxd.state import StateDir
 
@@ -58,6 +59,14 @@ def backup(
     state, file = StateDir(config.daemon.state_dir), file.absolute()
     if not state.root.is_dir():
         raise UserError(f"there is no state in {state.root}: nothing to back up")
+    owner = state.owner()
+    if owner is not None and owner.role == "restore":
+        raise AlreadyRunning(str(state.root), owner.pid, role=owner.role)
+    if is_pending(state.root):
+        raise UserError(
+            f"a restore into {state.root} was cut off: the next `muxd start` or `muxd restore` "
+            "finishes it"
+        )
     if not file.parent.is_dir():
         raise UserError(f"there is no directory {file.parent}")
     making = Making(
@@ -71,7 +80,7 @@ def backup(
     try:
         manifest = making.make(file)
     except OSError as error:
-        raise UserError(f"{file} can't be written: {error.strerror}: {error.filename}") from error
+        raise WorldError(f"{file} is not written: {_words(error)}") from error
     size = file.stat().st_size
     if as_json:
         print_json(
@@ -79,3 +88,7 @@ def backup(
         )
     else:
         click.echo(f"{file}: {len(manifest.parts)} files, {format_size(size)}")
+
+
+def _words(error: OSError) -> str:
+    return ": ".join(str(part) for part in (error.strerror, error.filename) if part)

@@ -51,7 +51,7 @@ def restore(
     from muxd.backup.restoring import Restoring
     from muxd.cli.context import load
     from muxd.cli.output import print_json
-    from muxd.errors import UserError
+    from muxd.errors import UserError, WorldError
     from muxd.state import StateDir
 
     if not file.is_file():
@@ -71,7 +71,8 @@ def restore(
                 _refuse_what_cant_be_written(place)
                 manifest, aside = restoring.restore(state.root)
     except OSError as error:
-        raise UserError(f"{file} can't be restored: {error.strerror}: {error.filename}") from error
+        words = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
+        raise WorldError(f"{file} is not restored: {words}") from error
     if as_json:
         told = {k: v for k, v in attrs.asdict(manifest).items() if k != "parts"}
         print_json(told | {"files": len(manifest.parts), "set_aside": aside})

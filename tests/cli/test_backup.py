@@ -8,6 +8,7 @@ import os
 import pytest
 import trio
 
+from muxd.backup import swap
 from muxd.builtin.ledger import Ledger
 from muxd.record import Outcome, Record
 from muxd.state import StateDir
@@ -83,6 +84,36 @@ def test_not_while_muxd_runs(muxd, state):
         assert done.exit_code == 2
         assert f"process {os.getpid()}" in done.stderr
     assert list(state.root.glob("before-restore-*")) == []
+
+
+def test_no_backup_of_what_is_half_restored(muxd, state, place):
+    """Neither while a restore goes on, nor after one that was cut off."""
+    with state.hold("restore"):
+        done = muxd("backup", "b.tar.gz")
+        assert done.exit_code == 2
+        assert "is restoring a backup" in done.stderr
+    (state.root / swap.PLACE).mkdir()
+    (state.root / swap.PLACE / "new").mkdir()
+    swap.Swap(aside="before-restore-1", old=[], new=[]).decide(state.root)
+    done = muxd("backup", "b.tar.gz")
+    assert done.exit_code == 2
+    assert "was cut off" in done.stderr
+    with state.hold():
+        pass
+    assert muxd("backup", "b.tar.gz").exit_code == 0
+
+
+def test_a_full_disk_is_told(muxd, state, place, monkeypatch):
+    """Exit code 1, which file, and nothing is left over."""
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    done = muxd("backup", "b.tar.gz")
+    assert done.exit_code == 1
+    assert "No space left on device: somewhere" in done.stderr
+    assert sorted(os.listdir(place)) == ["muxd.toml"]
 
 
 def test_what_can_not_be_done_is_told(muxd, state, tmp_path, place):
