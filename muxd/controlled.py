@@ -77,6 +77,10 @@ class Controlled(ABC):
         """
 
     @abstractmethod
+    def tell(self, event: Event) -> None:
+        """Let all that listen know what a service has done. Never blocks, never raises."""
+
+    @abstractmethod
     async def wait_ended(self, run_id: str) -> Record:
         """The record of a run, once it has ended. Raises KeyError if it can't be found."""
 

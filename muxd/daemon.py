@@ -261,6 +261,10 @@ class Daemon(Controlled):
         with self.bus.subscribe(name, only=only) as subscription:
             yield Events(subscription)
 
+    def tell(self, event: Event) -> None:
+        """Let all that listen know: see `Controlled.tell`."""
+        self.bus.publish(event)
+
     def evidence(self, run_id: str) -> Mapping[str, Path]:
         """The files that are kept of a run, by name."""
         return artifacts_of(self.config, self.state).files(run_id)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["BUILTINS", "ENTRY_POINT_GROUP", "Source", "discover"]
 
 ENTRY_POINT_GROUP = "muxd"
-BUILTINS = ("muxd.builtin.ledger", "muxd.builtin.slotter")
+BUILTINS = ("muxd.builtin.ledger", "muxd.builtin.slotter", "muxd.builtin.metrics")
 """Modules of muxd's own that are plugins like anyone's; ``muxd.builtin.x`` is named ``muxd.x``."""
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "EventsMissing",
     "JobPaused",
     "JobResumed",
+    "Notified",
     "PlanMade",
     "Reloaded",
     "Reloading",
@@ -199,6 +200,18 @@ class Steered(Event):
     """Of what: a job, a run, or ``muxd``."""
     result: str
     """What came of it, for people; ``refused: ...`` if nothing did."""
+
+
+@attrs.frozen(kw_only=True)
+class Notified(Event):
+    """People were told of something in one of the ways that are configured, or could not be."""
+
+    way: str
+    """Which: ``webhook``, ``desktop``, ``apprise 1 (ntfy)``."""
+    title: str
+    """What they were told, in one line."""
+    error: str | None = None
+    """Why they could not be, after all tries; None if they were."""
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,7 @@ import pytest
 
 from muxd.abc import Service, Sink
 from muxd.config import Config, PluginsConfig
+from muxd.discovery import BUILTINS
 from muxd.errors import ConfigError, JobError, LedgerError, PluginError
 from muxd.plugins import BrokenPlugins, Plugins, load_plugins
 
@@ -507,7 +508,7 @@ def muxd_store(state_dir):
 def test_muxds_own_ledger_keeps_records_unless_a_plugin_does(modules, tmp_path):
     """The built-in ledger is asked last; any plugin's store goes before it."""
     plugins = load_plugins(Config(), entry_points=())
-    assert [plugin.name for plugin in plugins.found] == ["muxd.ledger", "muxd.slotter"]
+    assert [plugin.location for plugin in plugins.found] == list(BUILTINS)
     assert type(plugins.store(tmp_path)).__module__ == "muxd.builtin.ledger"
     plugins = load_plugins(Config(), entry_points=modules(zoo=fake_store("zoo")))
     assert plugins.store(tmp_path).tag == "zoo"
