@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from muxd.browser.find import find_browser as find_browser
     from muxd.channel import open_priority_channel as open_priority_channel
     from muxd.errors import JobError as JobError
+    from muxd.errors import LoggedOut as LoggedOut
     from muxd.errors import MuxdError as MuxdError
     from muxd.hookspecs import hookimpl as hookimpl
     from muxd.job import Job as Job
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from muxd.job import Overlap as Overlap
     from muxd.job import Priority as Priority
     from muxd.job import job as job
+    from muxd.logincheck import LoggedIn as LoggedIn
     from muxd.record import Outcome as Outcome
     from muxd.record import Record as Record
     from muxd.running import Run as Run
@@ -39,6 +41,8 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "Job": "muxd.job",
     "JobError": "muxd.errors",
+    "LoggedIn": "muxd.logincheck",
+    "LoggedOut": "muxd.errors",
     "Misfire": "muxd.job",
     "MuxdError": "muxd.errors",
     "OnInterrupt": "muxd.job",

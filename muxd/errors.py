@@ -23,6 +23,7 @@
     │   ├── RunCutOff          muxd died while it ran
     │   ├── LoopBlocked        it blocked muxd, which had to be killed and started again
     │   ├── SessionError       its session could not be loaded or saved
+    │   ├── LoggedOut          its session is logged out: a person has to log in again
     │   └── BackgroundError    a listener, route handler or callback of it raised
     └── InternalError        ours: please report it
 """
@@ -47,6 +48,7 @@ __all__ = [
     "InternalError",
     "JobError",
     "LedgerError",
+    "LoggedOut",
     "LoopBlocked",
     "MuxdError",
     "PageCrashed",
@@ -271,6 +273,13 @@ class DeadlineExceeded(RunError):
 
 class SessionError(RunError):
     """The run's session could not be loaded or saved. What was saved before is still there."""
+
+
+class LoggedOut(RunError):
+    """The run's session is logged out, and nothing but a person can change that.
+
+    For bodies to raise. The job is paused, with all that need a login to the same session, until
+    somebody has logged in: `muxd login`."""
 
 
 class BackgroundError(RunError):

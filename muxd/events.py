@@ -20,6 +20,7 @@ __all__ = [
     "EventsMissing",
     "JobPaused",
     "JobResumed",
+    "LoginNeeded",
     "Notified",
     "PlanMade",
     "Reloaded",
@@ -153,6 +154,17 @@ class JobResumed(Event):
     job: str
     by: str
     """Who: ``a person``, or ``its run ...``, which did no harm."""
+
+
+@attrs.frozen(kw_only=True)
+class LoginNeeded(Event):
+    """A session is logged out: a person has to log in again (`muxd login`)."""
+
+    job: str
+    """Whose run found that out."""
+    session: str
+    paused: tuple[str, ...]
+    """The jobs that are paused until then."""
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Duration = str | float | timedelta
     Body = Callable[[Run], Awaitable[Any]]
+    LoginCheck = Callable[[Run], Awaitable[object]]
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -35,6 +36,7 @@ LONGEST = 366 * 86400
 """The longest interval, seconds."""
 RETRY_ON = ("failed", "timed_out", "crashed", "empty")
 """The outcomes that can be tried again, and are unless a job says otherwise."""
+_LOGIN_HELP = "give an `async def` check that takes the run, the pattern of an address ('/login*'), or a selector"
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.(\w+|<locals>))*")
 _RETRY_ON_HELP = (
     f"outcomes ({', '.join(RETRY_ON)}) or classes of errors (TimeoutError, httpx.ConnectError)"
@@ -135,6 +137,12 @@ class Job:
     block: tuple[str, ...] | None
     """What its pages need not load: ``image``, ``font``, ``media``, ``stylesheet``, hosts, ``*.host``
     for all below a host. None: what ``[browser] block`` says."""
+    needs_login: LoginCheck | str | None
+    """How to see that nobody is logged in to its session; then it is paused until somebody is.
+
+    An ``async def check(run)``, or a `LoggedIn`, is made before each run: what is false, 0 or None says
+    that it is logged out. A text is what shows that to a run which did not end well: the pattern of an
+    address (``/login*``, ``https://*.example/login``), else a selector (``#login-form``)."""
     description: str
     """One line for people."""
     plugin: str
@@ -160,6 +168,7 @@ class Job:
         expects_result: bool = False,
         idempotent: bool = False,
         block: Sequence[str] | None = None,
+        needs_login: LoginCheck | str | None = None,
         description: str = "",
         plugin: str = "",
     ) -> None:
@@ -231,6 +240,7 @@ class Job:
             expects_result=expects_result,
             idempotent=idempotent,
             block=None if block is None else check.block(block),
+            needs_login=check.needs_login(needs_login, session),
             description=description,
             plugin=plugin,
         )
@@ -242,9 +252,16 @@ class Job:
 
     def of_plugin(self, plugin: str) -> Job:
         """The same job, as declared by this plugin: nothing else changes, or is checked again."""
+        return self._with(plugin=plugin)
+
+    def renamed(self, name: str, description: str) -> Job:
+        """The same job under a name of muxd's own, which no plugin could give; for people, this."""
+        return self._with(name=name, description=description)
+
+    def _with(self, **changes: Any) -> Job:
         twin = object.__new__(Job)
         fields = {field.name: getattr(self, field.name) for field in attrs.fields(Job)}
-        twin.__attrs_init__(**(fields | {"plugin": plugin}))
+        twin.__attrs_init__(**(fields | changes))
         return twin
 
     def replace(self, **fields: Any) -> Job:
@@ -341,6 +358,23 @@ class _Check:
         names = ", ".join(Priority.__members__)
         allowed = f"give one of {names}, or an integer from -1000 to 1000 (higher goes first)"
         raise JobError(job=self.job, field="priority", value=value, allowed=allowed)
+
+    def needs_login(self, value: Any, session: str) -> LoginCheck | str | None:
+        if value is None:
+            return None
+        self.that(
+            "needs_login",
+            value,
+            session != "fresh",
+            "nobody can log in to a fresh session: give it a session of its own, or 'main'",
+        )
+        if isinstance(value, str):
+            self.that("needs_login", value, value.strip() and len(value) <= 1000, _LOGIN_HELP)
+            return value
+        call = getattr(value, "__call__", None)  # noqa: B004 - an instance with async __call__
+        good = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
+        self.that("needs_login", value, good, _LOGIN_HELP)
+        return cast("LoginCheck", value)
 
     def body(self, value: object) -> None:
         if _is_plain_body(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
@@ -36,3 +36,13 @@ class Run:
     """The one browser. Shared by all: leave it open."""
     log: FilteringBoundLogger
     """A structlog logger, bound to the job and the run."""
+
+    def needs_login(self, why: str = "") -> NoReturn:
+        """End this run, since its session is logged out, and pause the job until somebody has logged in.
+
+        Raises:
+          LoggedOut: always. `why` is for people.
+        """
+        from muxd.logincheck import logged_out
+
+        raise logged_out(self.job.session, why)

@@ -53,6 +53,7 @@ RIGHT = {
         ("image", "font", "media", "stylesheet"),
         ["a-1.example", "*.Net", "localhost"],
     ],
+    "needs_login": [None, body, Callable(), "/login*", "#login"],
     "description": ["", "One line."],
     "plugin": ["", "demo"],
 }
@@ -101,6 +102,7 @@ WRONG = {
         ["https://a.example"],
         ["a.example:80"],
     ],
+    "needs_login": [True, 3, "", plain],
     "description": [None, 3],
     "plugin": [None, 3],
 }

@@ -20,14 +20,14 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": """
         muxd.units muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.engine muxd.ids muxd.running muxd.job muxd.release muxd.record muxd.observation
-        muxd.pause muxd.left muxd.statistics
+        muxd.pause muxd.left muxd.statistics muxd.login muxd.logincheck
         muxd.events
     """,
     "contracts": "muxd.controlled muxd.abc muxd.hookspecs",
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
-        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.whereabouts muxd.book muxd.pauses muxd.arrears muxd.placing muxd.scheduler muxd.lulls muxd.retention
+        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.whereabouts muxd.book muxd.pauses muxd.loginneeds muxd.arrears muxd.placing muxd.scheduler muxd.lulls muxd.retention
         muxd.resources
     """,
     "the border": """

@@ -12,11 +12,12 @@ import muxd
 
 SIGNATURES = {
     "Job": "name body *interval *preferred_phase *pinned *duration *priority *timeout *session "
-    "*retries *retry_on *on_interrupt *overlap *misfire *expects_result *idempotent *block *description *plugin",
+    "*retries *retry_on *on_interrupt *overlap *misfire *expects_result *idempotent *block *needs_login *description *plugin",
     "JobError": "*job *field *value *allowed *plugin",
     "Record": "*id *job *plugin *cause *attempt *first_id *released_at *started_at *ended_at "
     "*outcome *error_type *error *result *left *harm *session *browser_generation *speed",
     "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log",
+    "LoggedIn": "url *shows *within",
     "bridged": "async_fn",
     "find_browser": "configured *engine *configured_by *environ",
     "job": "*interval *name **fields",

@@ -79,6 +79,8 @@ def jobs(config: Config, names: tuple[str, ...], as_json: bool) -> None:
 
 def as_dict(job: Job, *, enabled: bool) -> dict[str, Any]:
     """For JSON: stable keys, durations in seconds."""
+    from muxd.logincheck import sign_of
+
     return {
         "name": job.name,
         "plugin": job.plugin,
@@ -96,5 +98,6 @@ def as_dict(job: Job, *, enabled: bool) -> dict[str, Any]:
         "expects_result": job.expects_result,
         "idempotent": job.idempotent,
         "block": job.block,
+        "needs_login": sign_of(job) or job.needs_login is not None,
         "description": job.description,
     }

@@ -36,6 +36,7 @@ _PASSED_OVER = frozenset(
         "expects_result",
         "idempotent",
         "misfire",
+        "needs_login",
         "overlap",
         "plugin",
         "retries",

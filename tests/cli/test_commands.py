@@ -79,6 +79,7 @@ def test_jobs_for_programs(muxd, write):
         "expects_result": False,
         "idempotent": False,
         "block": None,
+        "needs_login": False,
         "description": "Read the [bold]headlines[/bold].",
     }
     assert (prices["name"], prices["enabled"], prices["session"]) == ("prices", False, "fresh")
