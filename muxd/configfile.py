@@ -199,7 +199,7 @@ class _Layer:
             ):
                 del tables[section][name]
             tables = {section: table for section, table in tables.items() if section in SECTIONS}
-            settings: Any = _converter().structure(tables, _Settings)
+            settings = _converter().structure(tables, _Settings)
         return {
             f"{section}.{name}": getattr(getattr(settings, section), name)
             for section, table in tables.items()

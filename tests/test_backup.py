@@ -12,6 +12,7 @@ import shutil
 import signal
 import tarfile
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -476,7 +477,10 @@ STEPS = ("rename", "replace", "unlink", "mkdir", "fsync", "open", "rmdir")
 
 def dies(number, work):
     """Do the work in a process that is killed before step `number`; True if it got through."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Idle threads of other tests: what the fork does needs none of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         left = number
 
@@ -503,6 +507,7 @@ def dies(number, work):
     return code == 0
 
 
+@pytest.mark.long
 def test_killed_at_any_step_it_is_done_whole_or_not_at_all(tmp_path):
     """The next who holds the directory has all that was there, or all of the backup, and nothing of
     what was there is lost."""
