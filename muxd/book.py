@@ -200,6 +200,15 @@ class RunBook(Whereabouts):
         if live is not None:
             await self._conclude(self._ended(live, outcome, reason))
 
+    async def cancel(self, run_id: str, reason: str) -> bool:
+        """End a run that waits or is owed as ``cancelled``; False if it is none. Shielded."""
+        live = self._unstarted(run_id)
+        if live is None:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return False
+        await self._conclude(self._ended(live, Outcome.cancelled, reason))
+        return True
+
     async def owe(self, job: Job, *, released_at: float) -> tuple[Release, bool]:
         """Have a run of this job owed because a person asks for it; `release_owed` has it wait.
 

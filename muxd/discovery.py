@@ -44,6 +44,15 @@ class Source:
     distribution: str | None = None
     version: str | None = None
     builtin: bool = False
+    file: Path | None = None
+    """The file of a jobs directory."""
+    metadata: Path | None = None
+    """What changes when another version of its distribution is installed."""
+
+    @property
+    def module(self) -> str | None:
+        """The module that an entry point names."""
+        return None if self.file or self.builtin else self.location.partition(":")[0].strip()
 
 
 def discover(
@@ -79,6 +88,7 @@ def discover(
             load=point.load,
             distribution=distribution,
             version=version,
+            metadata=getattr(point.dist, "_path", None),
         )
     for directory in dict.fromkeys(path.resolve() for path in config.plugins.jobs_dirs):
         yield from _files(directory, config)
@@ -126,7 +136,8 @@ def _files(directory: Path, config: Config) -> Iterator[Source]:
         raise ConfigError(ConfigProblem(config.origin(key), key, message)) from error
     package = _package(directory)
     for file in files:
-        yield Source(name=file.stem, location=str(file), load=_loading(file, package))
+        load = _loading(file, package)
+        yield Source(name=file.stem, location=str(file), load=load, file=file)
 
 
 def _package(directory: Path) -> str:

@@ -79,7 +79,9 @@ class Holding:
           prune: makes room on the disk; called when that is short, before anything is held. It
             must not raise, and not take long.
         """
-        self._floors, self._book, self._bus, self._real_now = floors, book, bus, real_now
+        self.floors = floors
+        """What must be left; what is changed counts from the next look on."""
+        self._book, self._bus, self._real_now = book, bus, real_now
         self._read, self._send, self._prune = read, send, prune
         self._set_aside = set_aside
         self.free: Free | None = None
@@ -93,11 +95,6 @@ class Holding:
         # {run id: its release}, oldest first
         self._held: dict[str, Release] = {}
         self._holds = trio.Event()
-
-    @property
-    def floors(self) -> Floors:
-        """What must be left."""
-        return self._floors
 
     @property
     def held(self) -> tuple[Release, ...]:
@@ -148,11 +145,11 @@ class Holding:
             await trio.lowlevel.checkpoint()
             return
         self.free = await self._read()
-        shortage = self._floors.shortage(self.free, before=self.shortage)
+        shortage = self.floors.shortage(self.free, before=self.shortage)
         if shortage is not None and shortage.what != "memory" and self._prune is not None:
             await self._prune(shortage)
             self.free = await self._read()
-            shortage = self._floors.shortage(self.free, before=self.shortage)
+            shortage = self.floors.shortage(self.free, before=self.shortage)
         self._read_at, self.looked_at = trio.current_time(), self._real_now()
         before, self.shortage = self.shortage, shortage
         if shortage is None:

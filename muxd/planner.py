@@ -12,20 +12,21 @@ import trio
 
 from muxd.errors import LedgerError, UserError
 from muxd.events import PlanMade
-from muxd.planning import demands_of, make_timetable, slot_with, too_much
+from muxd.planning import demand_of, demands_of, make_timetable, slot_with, too_much
 from muxd.record import Outcome
 from muxd.replan import is_clearly_better, replan
 from muxd.slotting import Timetable
 from muxd.slotting.why import gap_ceiling
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from muxd.abc import Learned, Slotter, Store
     from muxd.bus import Bus
     from muxd.config import SlottingConfig
     from muxd.events import Event
     from muxd.job import Job
+    from muxd.planning import Slot
     from muxd.record import Record
     from muxd.slotting import Demand
 
@@ -93,7 +94,9 @@ class Planner:
         self._plugins, self._store, self._bus, self._config = plugins, store, bus, config
         self._rehearsal = rehearsal
         self._anew, self._run_in_thread, self._real_now = anew, in_thread, real_now
-        self._slot = slot_with(plugins.slotters(), self._leave_out)
+        self._slot = self.slot_of(plugins)
+        self.lock = trio.Lock()
+        """Held while the timetable is looked at, or another is made."""
         self._news = trio.Event()
         self._good_runs = 0
 
@@ -152,17 +155,90 @@ class Planner:
             await self._news.wait()
             self._news = trio.Event()  # what comes while we look, or rest, is for the next look
             try:
-                demands = demands_of(self._plugins.jobs, await self._store.learned())
-                table = await self._in_thread(partial(replan, self.timetable, demands, self._solve))
-                if table.slots != self.timetable.slots:
-                    await self._adopt(table)
-                    adopt(table)
+                async with self.lock:
+                    await self._look(adopt)
             except LedgerError as error:
                 self._news.set()  # what is in force stays so until it can be read and written
                 structlog.get_logger().warning(
                     "the ledger fails: the timetable is looked at later", error=str(error)
                 )
             await trio.sleep(REST)
+
+    async def _look(self, adopt: Callable[[Timetable], object]) -> None:
+        demands = demands_of(self._plugins.jobs, await self._store.learned())
+        table = await self._in_thread(partial(replan, self.timetable, demands, self._solve))
+        if table.slots != self.timetable.slots:
+            await self._adopt(table)
+            adopt(table)
+
+    # Other jobs, while muxd runs; the caller holds `lock`
+
+    def slot_of(self, plugins: JobSource) -> Slot:
+        """What makes a timetable with the slotters of these plugins."""
+        return slot_with(plugins.slotters(), partial(self._leave_out, plugins))
+
+    async def draft(
+        self, plugins: JobSource, slot: Slot, config: SlottingConfig, *, renewed: Collection[str]
+    ) -> Timetable:
+        """A timetable for other jobs, which is not in force yet.
+
+        Jobs that are as they were keep their places, and the durations that these were made for,
+        wherever that is possible.
+
+        Args:
+          plugins: whose jobs they are.
+          slot: of `slot_of`.
+          config: how it is made.
+          renewed: the jobs that want another place than they have.
+
+        Raises:
+          UserError: the jobs ask for more of the browser's time than is allowed; they are named.
+          LedgerError: the store can't be read.
+        """
+        before = {one.name: one for one in self.timetable.slots}
+        kept = {job.name: job for job in self._plugins.jobs if job.name in before}
+        learned = await self._store.learned()
+        phases = dict(await self._store.phases()) | {
+            name: (one.interval, one.phase) for name, one in before.items()
+        }
+        while True:
+            jobs = plugins.jobs
+            demands = [
+                attrs.evolve(demand, duration=before[demand.name].duration)
+                if demand.name in kept and _same_demand(kept[demand.name], job)
+                else demand
+                for job in sorted(jobs, key=lambda job: job.name)
+                for demand in (demand_of(job, learned.get(job.name)),)
+            ]
+            refusal = too_much(demands, config.max_utilisation)
+            if refusal is not None:
+                raise UserError(refusal)
+            intervals = {demand.name: demand.interval for demand in demands}
+            fixed = {
+                name: phase
+                for name, (interval, phase) in phases.items()
+                if intervals.get(name) == interval and name not in renewed
+            }
+            table = await self._in_thread(
+                partial(slot, demands, fixed=fixed, headroom=config.headroom)
+            )
+            if plugins.jobs == jobs:
+                break  # else a plugin was left out for its slotter, and its jobs with it
+        moved = tuple(
+            one.name
+            for one in table.slots
+            if one.name in before
+            and one.interval == before[one.name].interval
+            and one.phase != before[one.name].phase
+        )
+        return attrs.evolve(table, moved=moved)
+
+    async def take_over(
+        self, table: Timetable, plugins: JobSource, slot: Slot, config: SlottingConfig
+    ) -> None:
+        """A draft comes into force. Raises `LedgerError`: it can't be kept, and does not."""
+        await self._adopt(table)
+        self._plugins, self._slot, self._config = plugins, slot, config
 
     def _with_hint(
         self, table: Timetable, jobs: Sequence[Job], learned: Mapping[str, Learned]
@@ -204,7 +280,13 @@ class Planner:
             )
         )
 
-    def _leave_out(self, plugin: str, cause: BaseException) -> None:
+    def _leave_out(self, plugins: JobSource, plugin: str, cause: BaseException) -> None:
         structlog.get_logger().error(
-            str(self._plugins.leave_out(plugin, "muxd_slotter", cause)), exc_info=cause
+            str(plugins.leave_out(plugin, "muxd_slotter", cause)), exc_info=cause
         )
+
+
+def _same_demand(before: Job, job: Job) -> bool:
+    """True if a job asks for the same of the timetable as it did."""
+    asked = ("interval", "duration", "timeout")
+    return all(getattr(before, name) == getattr(job, name) for name in asked)

@@ -45,7 +45,7 @@ class Pulse(Watch):
         self._worst: Block | None = None
         self._signals: list[int] = []
         self._waiting = trio.CancelScope()
-        self._is_up = self._is_stopping = False
+        self._is_up = self._is_stopping = self._is_restarting = False
         # Written without the interpreter's lock, by whichever thread gets the signal: the main one.
         faulthandler.register(DUMP, file=link.stack, all_threads=True)
 
@@ -63,13 +63,18 @@ class Pulse(Watch):
         self._is_stopping = True
         self._lines.send("stopping")
 
+    def restarting(self) -> None:
+        """muxd was told to end so that another is started, once it has said `bye`."""
+        self._is_restarting = True
+        self._lines.send("restarting")
+
     def bye(self) -> None:
         """The process is about to end: by its own decision, unless it is up and nobody wanted that.
 
         In either case in order, which is never a body's doing: a run still in progress is not charged.
         """
         self._lines.send("rest")
-        if self._is_stopping or not self._is_up:
+        if self._is_stopping or self._is_restarting or not self._is_up:
             self._lines.send("bye")
 
     def begin(self, run_id: str, job: str) -> None:

@@ -162,7 +162,9 @@ class Recycler:
           measure: gives the memory of the browser with this process, bytes.
           holding: knows what waits for something else than the browser.
         """
-        self._limits, self._supervisor, self._worker = limits, supervisor, worker
+        self.limits = limits
+        """How long a browser is used; what is changed counts from the next look on."""
+        self._supervisor, self._worker = supervisor, worker
         self._scheduler, self._book, self._bus, self._clock = scheduler, book, bus, clock
         self._calendar, self._timetable, self._measure = calendar, timetable, measure
         self._holding = holding
@@ -248,7 +250,7 @@ class Recycler:
         self.memory = size
         if self._new is None and runs == 0:
             self._new = size
-            if 0 < self._limits.memory < GROWTH * size:
+            if 0 < self.limits.memory < GROWTH * size:
                 structlog.get_logger().warning(
                     "browser.recycle_memory is too small: a new browser takes "
                     f"{format_size(size)}; it is recycled at {format_size(int(GROWTH * size))}"
@@ -267,7 +269,7 @@ class Recycler:
         """In how many seconds to look again even if nothing happens."""
         if self._supervisor.current is None:
             return math.inf
-        age = self._limits.next_change(trio.current_time() - self._born)
+        age = self.limits.next_change(trio.current_time() - self._born)
         wait = min(age, self._next_reading or math.inf) if self._unread else age
         return max(wait, ROUNDING)
 
@@ -300,7 +302,7 @@ class Recycler:
         return self._recycle(self.ripe, self._gap)
 
     def _judge(self) -> Ripe | None:
-        return self._limits.ripe(
+        return self.limits.ripe(
             runs=self._worker.runs,
             age=trio.current_time() - self._born,
             memory=self.memory,

@@ -10,13 +10,25 @@ import contextlib
 import math
 import os
 import socket
+import time
 from typing import TYPE_CHECKING, final
 
 import structlog
 import trio
 
 from muxd.bus import EventsLost
-from muxd.events import BrowserDown, BrowserUp, Draining, JobPaused, JobResumed, Started
+from muxd.events import (
+    AllPaused,
+    AllResumed,
+    BrowserDown,
+    BrowserUp,
+    Draining,
+    JobPaused,
+    JobResumed,
+    Reloaded,
+    Reloading,
+    Started,
+)
 from muxd.health import Checkup
 
 if TYPE_CHECKING:
@@ -30,7 +42,18 @@ if TYPE_CHECKING:
 __all__ = ["ServiceManager", "keep_informed"]
 
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-TOLD_OF = (Started, Draining, BrowserUp, BrowserDown, JobPaused, JobResumed)
+TOLD_OF = (
+    Started,
+    Draining,
+    BrowserUp,
+    BrowserDown,
+    JobPaused,
+    JobResumed,
+    AllPaused,
+    AllResumed,
+    Reloading,
+    Reloaded,
+)
 """What may change how it is in a word."""
 LONGEST = 1000
 """Of a status that is told, characters."""
@@ -117,9 +140,13 @@ async def keep_informed(manager: ServiceManager, core: Core, bus: Bus[Event]) ->
 
 def _signs(event: Event | EventsLost | None, core: Core, health: Health) -> list[str]:
     lines = [f"STATUS={_in_words(core, health)}"]
-    if isinstance(event, Started) or (isinstance(event, EventsLost) and core.phase == "running"):
+    lost = isinstance(event, EventsLost) and core.phase == "running"
+    if isinstance(event, (Started, Reloaded)) or lost:
         lines.insert(0, "READY=1")
-    if core.phase == "draining":
+    # One that is to be started again does not stop: it would be ended for good.
+    if isinstance(event, Reloading) or (core.phase == "draining" and core.restarting):
+        lines[:0] = ["RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}"]
+    elif core.phase == "draining":
         lines.insert(0, "STOPPING=1")
     if not health.stuck:
         lines.append("WATCHDOG=1")
@@ -135,6 +162,10 @@ def _in_words(core: Core, health: Health) -> str:
         f"{len(core.planner.timetable.slots)} jobs",
         f"browser {browser.generation} is up" if browser is not None else "no browser",
     ]
+    if core.pauses.drain is not None:
+        words.append("drained")
+    if core.pauses.whole is not None:
+        words.append("all paused")
     if paused := len(core.pauses.all):
         words.append(f"{paused} paused")
     words += [f"STUCK: {each}" for each in health.stuck]

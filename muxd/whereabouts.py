@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from muxd.ended import EndedRuns
+from muxd.release import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -79,6 +80,16 @@ class Whereabouts:
             live.record
             for run_id, live in self._live.items()
             if run_id.startswith(part) or run_id.endswith(part)
+        )
+
+    def queued(self) -> Sequence[Record]:
+        """The records of the runs that wait, or that people want in a gap, oldest first."""
+        return tuple(
+            live.record
+            for live in self._live.values()
+            if not live.ending
+            and live.record.started_at is None
+            and live.record.cause is not Cause.catch_up
         )
 
     def _unstarted(self, run_id: str) -> LiveRun | None:

@@ -10,10 +10,24 @@ from muxd.units import parse_duration
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-__all__ = ["WHEN_HELP", "parse_when"]
+    from muxd.config import Config
+
+__all__ = ["WHEN_HELP", "local_text", "parse_when"]
 
 WHEN_HELP = "a date or a time such as '2026-01-31' or '2026-01-31T09:15', or how long ago, '36h'"
 """What is allowed, in words for messages."""
+
+
+def local_text(instant: str | None, config: Config) -> str:
+    """An instant as the daemon tells it (ISO 8601), on the clock of the configured zone."""
+    import time
+
+    from muxd.cli.output import clock_text
+    from muxd.zone import zone
+
+    if instant is None:
+        return "-"
+    return clock_text(datetime.fromisoformat(instant).timestamp(), zone(config), now=time.time())
 
 
 def parse_when(text: str, zone: tzinfo, now: float) -> float:

@@ -172,6 +172,10 @@ class Guard:
         how = _name(-code) if code < 0 else f"exit code {code}"
         self._note(life, how)
         lived = time.monotonic() - life.born
+        if life.restarting and life.bye and not self.told:
+            self.deaths = 0
+            self.log.say("info", "muxd is started again, as it was told to")
+            return None
         if lived >= HEALTHY_AFTER:
             self.deaths = 0
         self.deaths += 1

@@ -38,7 +38,7 @@ class Life:
           farewell: for how long it may take to end once it has said so, seconds.
         """
         self.pid, self.lines, self.born = pid, lines, time.monotonic()
-        self.listening = self.running = self.stopping = self.bye = False
+        self.listening = self.running = self.stopping = self.restarting = self.bye = False
         self.run: tuple[str, str] | None = None
         """The run in progress: its id and its job."""
         self.blocked: float | None = None
@@ -80,6 +80,8 @@ class Life:
                     self._watch.hurry(now, quick=False)
                 case "stopping":
                     self.stopping = True
+                case "restarting":
+                    self.restarting = True
                 case "bye":
                     self.bye = True
                     self._end_by = now + self._farewell

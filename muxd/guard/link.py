@@ -8,6 +8,7 @@ Lines of JSON lists over a socket pair. From the daemon::
     ["run", ID, JOB]      a run begins
     ["rest"]              no run is in progress
     ["stopping"]          it was told to stop: it is not to be started again
+    ["restarting"]        it was told to end so that another is started
     ["bye"]               it ends by its own decision
     ["pong", T]           the answer to a ping
 

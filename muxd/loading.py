@@ -1,0 +1,307 @@
+"""Loads one plugin: imports it, and checks its hooks and the jobs that it declares."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import attrs
+import pluggy
+
+from muxd import hookspecs
+from muxd.blame import Wrong, blaming, where
+from muxd.errors import PluginError
+from muxd.freshness import forget, put_back, root_of
+from muxd.hints import did_you_mean, shown
+from muxd.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import ModuleType
+
+    from muxd.config import Config
+    from muxd.discovery import Source
+    from muxd.freshness import Print, Prints
+
+__all__ = ["Earlier", "Member", "State", "all_items", "forget_changed", "load_or_keep", "offer_of"]
+
+State = Literal["active", "left out", "disabled"]
+_T = TypeVar("_T")
+MOST = 100_000
+"""More items than this from one hook are a generator without an end."""
+
+
+@attrs.define
+class Member:
+    """A plugin and what was made of it so far."""
+
+    source: Source
+    state: State = "active"
+    hooks: dict[str, list[pluggy.HookImpl]] = attrs.field(factory=dict)
+    # {hook name: its implementations, in the order of their definition's names}
+    jobs: list[Job] = attrs.field(factory=list)
+    declared: tuple[Job, ...] = ()
+    """Its jobs without what the configuration says of them."""
+    print: Print | None = None
+    """What tells whether its code has changed since it was loaded."""
+    stale: PluginError | None = None
+    """Why it goes on as it was loaded before: as it is now it is broken."""
+    problem: PluginError | None = None
+    disabled_by: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The plugin's."""
+        return self.source.name
+
+    @property
+    def active(self) -> bool:
+        """True if its jobs and hooks count."""
+        return self.state == "active"
+
+    @property
+    def root(self) -> str | None:
+        """The package that is imported anew when its code has changed."""
+        return None if self.source.module is None else root_of(self.source.module)
+
+    def print_now(self, prints: Prints) -> Print:
+        """What its code is now."""
+        if self.source.file is not None:
+            return prints.of_file(self.source.file)
+        return prints.of_modules(self.root, self.source.metadata)
+
+
+@attrs.frozen
+class Earlier:
+    """The plugins that were found so far."""
+
+    plugins: dict[str, Member] = attrs.field(factory=dict)
+    jobs: dict[str, Member] = attrs.field(factory=dict)
+    """Who declares each job, by its name."""
+
+    def add(self, member: Member) -> None:
+        """One more was found."""
+        self.plugins.setdefault(member.name, member)
+        if member.active:
+            self.jobs.update((job.name, member) for job in member.jobs)
+
+
+def _load(member: Member, earlier: Earlier, patience: float) -> None:
+    """Import a plugin and take its hooks and jobs. Raises `PluginError` for all that is wrong."""
+    name = member.name
+    if name in earlier.plugins:
+        other = earlier.plugins[name].source.location
+        raise PluginError(name, "name", f"the name is already taken by the plugin from {other}")
+    plugin = blaming(name, "import", patience, member.source.load)
+    member.hooks, declared = blaming(
+        name, "hooks", patience, lambda: (_hooks(plugin, name), _declared(plugin))
+    )
+    if not declared and not member.hooks:
+        reason = (
+            "there is neither a job nor a hook in it "
+            "(use @muxd.job(...) or @muxd.hookimpl; names of helper files start with _)"
+        )
+        raise PluginError(name, "hooks", reason)
+    impls = member.hooks.get("muxd_jobs", [])
+    member.jobs = blaming(
+        name, "muxd_jobs", patience, lambda: list(_jobs(name, declared, impls, earlier))
+    )
+    member.declared = tuple(member.jobs)
+
+
+def _jobs(
+    plugin: str, declared: list[Job], impls: list[pluggy.HookImpl], earlier: Earlier
+) -> Iterator[Job]:
+    """The jobs that the plugin declares and gives, each once, and with names that are free."""
+    known = {id(job): job for job in declared}
+    for job in all_items(impls, {}, Job, "muxd.Job"):
+        known.setdefault(id(job), job)
+    names: set[str] = set()
+    for job in known.values():
+        if job.name in names:
+            raise Wrong(f"two jobs are named {job.name!r}")
+        names.add(job.name)
+    _check_free(known.values(), earlier)
+    for job in known.values():
+        yield job.of_plugin(plugin)
+
+
+def _check_free(jobs: Iterable[Job], earlier: Earlier) -> None:
+    """Raises `Wrong` if the name of a job is taken."""
+    taken = earlier.jobs
+    for name in sorted({job.name for job in jobs} & taken.keys()):
+        raise Wrong(
+            f"the job name {name!r} is already taken by plugin {taken[name].name!r} "
+            f"from {taken[name].source.location}"
+        )
+
+
+def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
+    """The plugin's implementations of each hook, all of them checked."""
+    if isinstance(plugin, Job):
+        return {}
+    if inspect.isclass(plugin):
+        raise Wrong(f"{plugin.__qualname__} is a class: name an instance of it")
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    known = sorted(vars(manager.hook))
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        # "Plugin ... for hook ...\nhookimpl definition: ...\nArgument(s) ..."
+        lines = str(error).splitlines()
+        raise Wrong(". ".join(line for line in lines if not line.startswith("Plugin "))) from None
+    found: dict[str, list[pluggy.HookImpl]] = {}
+    for hook, caller in vars(manager.hook).items():
+        for impl in caller.get_hookimpls():
+            if hook not in known:
+                if impl.optionalhook:
+                    continue
+                raise Wrong(
+                    f"there is no hook {hook!r}; {did_you_mean(hook, known)}{where(impl.function)}"
+                )
+            if impl.wrapper or impl.hookwrapper:
+                raise Wrong(
+                    f"{hook} can't be wrapped: each plugin is called alone{where(impl.function)}"
+                )
+            if inspect.iscoroutinefunction(impl.function) or inspect.isasyncgenfunction(
+                impl.function
+            ):
+                raise Wrong(
+                    f"{hook} is `async def`, but hooks are plain `def`{where(impl.function)}"
+                )
+            found.setdefault(hook, []).append(impl)
+    for hook in known:
+        if hook not in found and inspect.isroutine(inspect.getattr_static(plugin, hook, None)):
+            raise Wrong(f"{hook} is not marked with @muxd.hookimpl")
+    return found
+
+
+def _declared(plugin: object) -> list[Job]:
+    """The jobs that stand at the top level of a module, or the plugin itself if it is one."""
+    values = vars(plugin).values() if inspect.ismodule(plugin) else [plugin]
+    return list({id(value): value for value in values if isinstance(value, Job)}.values())
+
+
+def _call(impl: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
+    return impl.function(*(arguments[name] for name in impl.argnames))
+
+
+def offer_of(
+    impl: pluggy.HookImpl, arguments: dict[str, Any], kind: type[_T], name: str
+) -> _T | None:
+    """What a hook of which the first result counts gave, checked to be a `kind`."""
+    offer = _call(impl, arguments)
+    if offer is not None and not isinstance(offer, kind):
+        raise Wrong(f"returned {shown(offer)}, not {name}{where(impl.function)}")
+    return offer
+
+
+def all_items(
+    impls: Iterable[pluggy.HookImpl], arguments: dict[str, Any], kind: type[_T], name: str
+) -> list[_T]:
+    """What these implementations gave, each checked to be a `kind`."""
+    return [item for impl in impls for item in _items(impl, arguments, kind, name)]
+
+
+def _items(
+    impl: pluggy.HookImpl, arguments: dict[str, Any], kind: type[_T], name: str
+) -> Iterator[_T]:
+    """What a hook that declares things returned or yields, each checked to be a `kind`."""
+    result = _call(impl, arguments)
+    if isinstance(result, kind):
+        raise Wrong(f"returned one {name}, not several: yield it{where(impl.function)}")
+    try:
+        items = iter(result)
+    except TypeError:
+        hint = f"return or yield {name}"
+        raise Wrong(f"returned {shown(result)}: {hint}{where(impl.function)}") from None
+    for count, item in enumerate(items, 1):
+        if not isinstance(item, kind):
+            raise Wrong(f"gave {shown(item)}, not a {name}{where(impl.function)}")
+        if count > MOST:
+            raise Wrong(f"gives more than {MOST}: it has no end?{where(impl.function)}")
+        yield item
+
+
+def forget_changed(
+    sources: Iterable[Source], before: Iterable[Member], prints: Prints
+) -> dict[str, ModuleType]:
+    """Have the packages of plugins whose code has changed imported anew; gives what they were."""
+    here = {source.name: source for source in sources}
+    roots: set[str] = set()
+    for member in before:
+        now = attrs.evolve(member, source=here.get(member.name, member.source))
+        if member.root is not None and now.print_now(prints) != member.print:
+            roots.add(member.root)
+    return forget(roots)
+
+
+def load_or_keep(
+    member: Member,
+    last: Member | None,
+    earlier: Earlier,
+    config: Config,
+    prints: Prints | None = None,
+    forgotten: Mapping[str, ModuleType] | None = None,
+) -> None:
+    """Load a plugin, or leave it out. One that was loaded before and has not changed is as it was.
+
+    Args:
+      member: becomes what it is.
+      last: what it was, if it was active; one that is broken now goes on so, as `Member.stale`.
+      earlier: the plugins that were loaded before this one.
+      config: the configuration in force.
+      prints: takes its print; None: nobody will ask whether it has changed.
+      forgotten: the modules that were forgotten, of which those of what goes on are put back.
+    """
+    if last is not None and last.source.location != member.source.location:
+        last = None
+    try:
+        if last is not None and prints is not None and _is_unchanged(member, last, prints):
+            member.declared, member.print = last.declared, last.print
+            _claim(member, earlier)
+            member.hooks = last.hooks
+            return
+        _load(member, earlier, config.plugins.patience)
+    except PluginError as problem:
+        member.hooks, member.jobs = {}, []
+        member.state, member.problem = "left out", problem
+        if last is not None and member.name not in earlier.plugins:
+            _keep(member, last, earlier, problem)
+        if last is not None and last.root is not None and member.stale is not None:
+            root = last.root
+            put_back({n: m for n, m in (forgotten or {}).items() if _is_in(n, root)})
+    if prints is not None:
+        member.print = member.print_now(prints)
+
+
+def _is_unchanged(member: Member, last: Member, prints: Prints) -> bool:
+    return last.stale is None and last.print == member.print_now(prints)
+
+
+def _is_in(module: str, root: str) -> bool:
+    return module == root or module.startswith(f"{root}.")
+
+
+def _keep(member: Member, last: Member, earlier: Earlier, problem: PluginError) -> None:
+    """It goes on as it was, unless others have taken the names of its jobs meanwhile."""
+    member.declared = last.declared
+    with contextlib.suppress(PluginError):
+        _claim(member, earlier)
+        member.hooks = last.hooks
+        member.state, member.problem, member.stale = "active", None, problem
+
+
+def _claim(member: Member, earlier: Earlier) -> None:
+    """Take the jobs that the plugin declared when it was loaded. Raises `PluginError`."""
+    name = member.name
+    if name in earlier.plugins:
+        other = earlier.plugins[name].source.location
+        raise PluginError(name, "name", f"the name is already taken by the plugin from {other}")
+    try:
+        _check_free(member.declared, earlier)
+    except Wrong as error:
+        raise PluginError(name, "muxd_jobs", str(error)) from None
+    member.jobs = list(member.declared)
