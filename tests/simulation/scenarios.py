@@ -10,7 +10,7 @@ from muxd.job import Job
 from muxd.recycling import Limits
 from muxd.simulation import FaultRates, Scenario, simulate
 
-DAYS = 5.0
+DAYS = 10.0
 """How long one scenario is, days."""
 START_DAYS = {
     "UTC": ("2026-05-04", "2026-12-29"),
@@ -20,8 +20,8 @@ START_DAYS = {
 }
 """Most are a day or two before the clocks change."""
 INTERVALS = (1200, 1800, 2700, 3600, 3600, 5400, 7200, 10800, 14400, 21600, 43200, 86400, 86400)
-FEWEST, MOST = 30, 70
-"""Releases a day, by all slots."""
+DENSITIES = ((6, 12), (8, 20), (12, 30), (30, 70))
+"""Releases a day at least and at most, by all slots: what a day costs is what runs in it."""
 
 
 async def never(run):
@@ -55,11 +55,12 @@ def scenario_of(seed, *, days=DAYS, **fields):
 
 
 def jobs_of(random):
-    """Jobs of all kinds, that together ask for a few dozen runs a day."""
+    """Jobs of all kinds, that together ask for a few or a few dozen runs a day."""
+    fewest, most = random.choice(DENSITIES)
     jobs, releases = [], 0.0
-    while releases < FEWEST:
+    while releases < fewest:
         interval = random.choice(INTERVALS)
-        if releases + 86_400 / interval > MOST:
+        if releases + 86_400 / interval > most:
             continue
         releases += 86_400 / interval
         wish = random.choice((None, random.randrange(interval)))

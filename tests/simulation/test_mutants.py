@@ -25,6 +25,7 @@ from muxd.errors import LedgerError
 from muxd.job import Job
 from muxd.misfire import Backlog
 from muxd.pauses import Pauses
+from muxd.placing import Placer
 from muxd.planner import Planner
 from muxd.record import Outcome
 from muxd.recovery import Legacy
@@ -168,7 +169,7 @@ def test_late_releases_taken_for_punctual_ones(monkeypatch):
 
 def test_gaps_that_are_none(monkeypatch):
     """Breaks: gap."""
-    monkeypatch.setattr(Scheduler, "_gap", lambda self, course, earliest, **_: earliest)
+    monkeypatch.setattr(Placer, "_gap", lambda self, course, earliest, **_: earliest)
     full = tuple(
         Job(f"job{n}", never, interval="30m", duration="200s", retries=2) for n in range(6)
     )
@@ -178,8 +179,8 @@ def test_gaps_that_are_none(monkeypatch):
 def test_all_that_is_overdue_at_once(monkeypatch):
     """Breaks: no burst."""
     monkeypatch.setattr(Arrears, "placed", lambda self, due: None)
-    monkeypatch.setattr(Scheduler, "_is_busy", lambda self: False)
-    monkeypatch.setattr(Scheduler, "_gap", lambda self, course, earliest, **_: earliest)
+    monkeypatch.setattr(Placer, "is_busy", lambda self: False)
+    monkeypatch.setattr(Placer, "_gap", lambda self, course, earliest, **_: earliest)
     assert "no burst" in broken((1, 2), only=(Fault.sleep,), rate=0.01, jobs=many())
 
 

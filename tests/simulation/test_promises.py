@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from muxd.simulation import simulate
 
 from .scenarios import DAYS, scenario_of, told
 
-SCENARIOS = round(float(os.environ.get("MUXD_SIMULATED_DAYS", "1000")) / DAYS)
+SIMULATED = 1000
+"""Days. The nightly run simulates a hundred times as many (`make nightly`)."""
 PARTS = 20
 
 
@@ -20,8 +19,8 @@ PARTS = 20
 def test_no_promise_is_broken(part):
     """Over a thousand days, of many sets of jobs, with faults at every step."""
     runs = 0
-    for seed in range(part, SCENARIOS, PARTS):
+    for seed in range(part, round(SIMULATED / DAYS), PARTS):
         report = simulate(scenario_of(seed))
         assert not report.broken_count, told(report)
         runs += report.runs
-    assert runs > 0 or part >= SCENARIOS
+    assert runs > 0
