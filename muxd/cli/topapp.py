@@ -150,6 +150,7 @@ class TopApp(App[None]):
         Binding("right_square_bracket", "page(1)", "more jobs", show=False),
         Binding("left_square_bracket", "page(-1)", "back", show=False),
         Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "leave", show=False, priority=True),
     ]
 
     def __init__(self, client: Client, past: Past, *, every: float = EVERY) -> None:
@@ -218,7 +219,7 @@ class TopApp(App[None]):
                 self.notify(f"muxd is there again: process {self._seen.status['pid']}")
             self._away = ""
         else:
-            self._away = f"{message.told.reason} (waiting for it to come back)"
+            self._away = f"waiting for muxd to come back: {message.told.reason}"
         self._show()
 
     def _look_for_silence(self) -> None:
@@ -370,6 +371,10 @@ class TopApp(App[None]):
         elif step < 0 and self._before:
             self._feed.after = self._before.pop()
         self._feed.soon()
+
+    def action_leave(self) -> None:
+        """Ctrl-C ends it from anywhere, as it ends any command."""
+        self.exit()
 
     def _do(self, work: Callable[[], object], told: str) -> None:
         """Ask the daemon for something; say what came of it."""

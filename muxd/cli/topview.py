@@ -84,7 +84,7 @@ def head(told: Told, now: float, away: str = "") -> list[Text]:
 
 
 def _since(instant: str, now: float) -> str:
-    return duration_text(max(0.0, now - _unix(instant)))
+    return duration_text(round(max(0.0, now - _unix(instant))))
 
 
 def _browser(browser: Told, now: float) -> list[str | tuple[str, str]]:

@@ -174,6 +174,18 @@ def test_keys(daemon):
     drive(daemon, scenario)
 
 
+def test_ctrl_c_ends_it(daemon):
+    """From anywhere, as it does with any command."""
+
+    async def scenario(top):
+        await top.press("enter")
+        assert isinstance(top.app.screen, _Details)
+        await top.press("ctrl+c")
+        await top.until(lambda: top.app._exit)
+
+    drive(daemon, scenario)
+
+
 def test_cancel_asks_before(daemon):
     """c cancels the run in progress, else the one that waits; only after a yes."""
     daemon.changes = {"running": RUN, "waiting": [QUEUED], "waiting_total": 1}
@@ -297,7 +309,7 @@ def test_the_daemon_goes_and_comes(daemon):
 
     async def scenario(top):
         daemon.gone = True
-        await top.until(lambda: "no daemon" in top.text("head") or "waiting" in top.text("head"))
+        await top.until(lambda: "waiting for muxd to come back" in top.text("head"))
         assert len(top.rows()) == 4
         await top.press("r")
         await top.until(lambda: any("muxd start" in told for told in top.told()))
