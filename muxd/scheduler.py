@@ -161,8 +161,15 @@ class Scheduler:
         """
         if name not in self._jobs:
             raise UnknownJob(name, tuple(self._jobs))
+        return await self._request(self._jobs[name])
+
+    async def request_login(self, job: Job) -> Release:
+        """Have a run of a login's job now; as `request`."""
+        return await self._request(job)
+
+    async def _request(self, job: Job) -> Release:
         released_at = self._clock.real(self._clock.now())
-        release, new = await self._book.request(self._jobs[name], released_at=released_at)
+        release, new = await self._book.request(job, released_at=released_at)
         if new and not await self._send(release):
             raise UserError("muxd can't take this run: it is stopping, or too many wait already")
         return release
