@@ -41,7 +41,8 @@ PASSED_OVER = re.compile(
     | commerce_subscription_db | coupon_db | discount.*_db | parcel_tracking_db | PersistentOriginTrials
     | Crash\ ?[Rr]eports | Crashpad | crashes | minidumps | datareporting | saved-telemetry-pings
     | BrowserMetrics.* | .*\.pma | chrome_debug\.log | DevToolsActivePort | .*\.tmp
-    | History.* | Favicons.* | favicons.* | Top\ Sites.* | Visited\ Links | Shortcuts.* | places.* | Sessions
+    | History.* | Favicons.* | favicons.* | Top\ Sites.* | Visited\ Links | Shortcuts.* | places.* | Sessions.*
+    | Shared\ Dictionary | declarative_performance_observer.*
     | Network\ Action\ Predictor.* | DIPS.* | Reporting\ and\ NEL.* | Site\ Characteristics.* | heavy_ad.*
     | Singleton.* | lockfile | LOCK | LOG | LOG\.old | lock | \.parentlock | RunningChromeVersion
     """,
