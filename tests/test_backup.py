@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import tarfile
-import threading
 import warnings
 from pathlib import Path
 
@@ -433,25 +432,21 @@ def test_a_new_file_of_a_leveldb_is_seen(tmp_path, monkeypatch):
     }  # fmt: skip
 
 
-def test_a_database_that_never_rests_is_told(tmp_path):
+def test_a_database_that_never_rests_is_told(tmp_path, monkeypatch):
     """The error says which, and what to do; nothing is copied by half."""
-    file, stop = tmp_path / "profile" / "Cookies", threading.Event()
+    file, real = tmp_path / "profile" / "Cookies", shutil.copyfileobj
     write(file, "")
 
-    def busy():
-        while not stop.is_set():
-            with file.open("a") as out:
-                out.write("x")
+    def busy(source, made, size):
+        real(source, made, size)
+        with file.open("a") as out:
+            out.write("x")
 
-    thread = threading.Thread(target=busy)
-    thread.start()
+    monkeypatch.setattr(profiles.shutil, "copyfileobj", busy)
     clock = iter(range(0, 1000, 20))
-    try:
-        with pytest.raises(WorldError, match="--without-sessions"):
-            copy_profile(tmp_path / "profile", tmp_path / "copy", clock=lambda: next(clock))
-    finally:
-        stop.set()
-        thread.join()
+    with pytest.raises(WorldError, match="--without-sessions"):
+        copy_profile(tmp_path / "profile", tmp_path / "copy", clock=lambda: next(clock))
+    assert not (tmp_path / "copy" / "Cookies").exists()
 
 
 def test_sockets_and_links_of_a_profile_are_passed_over(tmp_path):
