@@ -133,6 +133,8 @@ def _warnings(told: Told, zone: ZoneInfo, now: float) -> list[str]:
         end = whole["probe_at"]
         until = f" until {clock_text(_unix(end), zone, now=now)}" if end else ""
         found.append(f"all jobs are paused{until}: {whole['note']}")
+    if again := told.get("restart_at"):
+        found.append(f"muxd restarts at {clock_text(_unix(again), zone, now=now)}, in a gap")
     return [short(harmless(f"! {each}"), 300) for each in (*found, *told.get("warnings", ()))]
 
 

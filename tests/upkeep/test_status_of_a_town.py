@@ -22,6 +22,7 @@ class Some:
     core: object
     pid = 7
     pulse = None
+    restarts_at = None
     speed = 1.0
     zone = "UTC"
     state = attrs.make_class("State", {"root": attrs.field(default=Path("state"))})()
