@@ -18,7 +18,7 @@ CONFIG, STATE = "/etc/muxd/muxd.toml", "/var/lib/muxd"
 HEAD = """\
 # {what}
 # Made by contrib/gen_units.py; `muxd service install{options}` writes one that fits the machine.
-# To be changed: the paths in Exec...{further}.
+# To be changed: the paths in it{further}.
 """
 GRACE = DaemonConfig().grace
 

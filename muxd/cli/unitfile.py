@@ -34,6 +34,7 @@ StartLimitBurst=5
 Type=notify
 NotifyAccess=all
 ExecStart={command}
+ExecReload={reload}
 # For what jobs want in their environment, NAME=value a line; it need not be there.
 EnvironmentFile=-{environment}
 Restart=on-failure
@@ -93,7 +94,7 @@ class Unit:
     """One unit."""
 
     command: Sequence[str]
-    """What is started, the program by its absolute path."""
+    """What is started, the program by its absolute path; ``start`` and its options come last."""
     grace: float
     """How long the run in progress may go on when muxd is stopped, seconds."""
     user: str | None = None
@@ -111,12 +112,26 @@ class Unit:
         after = "Wants=network-online.target\nAfter=network-online.target\n"
         return _BODY.format(
             after=after if system else "",
-            command=" ".join([_quoted(self.command[0]), *map(_argument, self.command[1:])]),
+            command=_line(self.command),
+            reload=_line(self._reload()),
             environment="/etc/muxd/env" if system else "%E/muxd/env",
             stop=round(self.grace + ORDERLY),
             service=_SYSTEM.format(user=self.user) if system else "",
             target="multi-user.target" if system else "default.target",
         )
+
+    def _reload(self) -> Sequence[str]:
+        """What tells the daemon to read its configuration anew: the same muxd, the same state."""
+        at = self.command.index("start")
+        place, rest = [], iter(self.command[at + 1 :])
+        for word in rest:
+            if word in ("--config", "--state-dir"):
+                place += [word, next(rest)]
+        return [*self.command[:at], "reload", *place]
+
+
+def _line(command: Sequence[str]) -> str:
+    return " ".join([_quoted(command[0]), *map(_argument, command[1:])])
 
 
 def _quoted(text: str) -> str:

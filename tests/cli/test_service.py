@@ -83,6 +83,11 @@ def test_what_the_command_was_given_is_what_is_started(muxd, systemd, unit, writ
         f"{sys.executable} -m muxd start --config {place}/muxd.toml "
         f'--state-dir "{place}/50%% of $$HOME" --jobs-dir "{place}/my jobs"'
     )
+    (command,) = lines(unit.read_text(), "ExecReload")
+    assert command == (
+        f"{sys.executable} -m muxd reload --config {place}/muxd.toml "
+        f'--state-dir "{place}/50%% of $$HOME"'
+    )
     assert lines(unit.read_text(), "TimeoutStopSec") == ["100s"]
     assert "restart muxd.service" not in systemd.asked
 
