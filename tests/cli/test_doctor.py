@@ -18,6 +18,7 @@ from muxd.cli.doctor import machine, state, unit
 from muxd.cli.doctor.check import Look, Subject, looked_at
 from muxd.cli.service import place_of, unit_of
 from muxd.config import Config, DaemonConfig, ResourcesConfig
+from muxd.discovery import BUILTINS
 from muxd.state import Owner, StateDir
 
 JOB = """
@@ -131,7 +132,7 @@ def test_mistakes_and_broken_plugins_cost_their_own_lines_only(muxd, write, plac
     assert "'broken'" in broken["message"]
     assert "`muxd plugins disable broken`" in broken["remedy"]
     assert "muxd_jobs" in odd["message"]
-    assert rest["message"].startswith("3 active, 1 disabled; 1 jobs")
+    assert rest["message"] == f"{len(BUILTINS) + 1} active, 1 disabled; 1 jobs"
     assert found["ledger"][0]["message"] == "there is none yet"
 
 
