@@ -57,7 +57,7 @@ _INERT = """<!-- As muxd saw it. What follows keeps its scripts from running whe
 
 
 class Evidence:
-    """Takes and keeps it, for one run after another. Of a run that is ok nothing is kept."""
+    """Takes and keeps it, for one run after another. Of a run that is ok nothing is kept, as a rule."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class Evidence:
         *,
         secrets: Secrets | None = None,
         trace: TraceWhen = "retries",
+        of_good: bool = False,
         in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync,
     ) -> None:
         """Make one; nothing happens yet.
@@ -73,10 +74,11 @@ class Evidence:
           artifacts: where it is kept.
           secrets: what is never kept, besides what pages tell.
           trace: which runs Playwright traces with pictures; see `TraceWhen`.
+          of_good: keep what was seen of runs that are ok, too: a test may fail all the same.
           in_thread: like `trio.to_thread.run_sync`. A test in virtual time gives one that calls.
         """
         self.artifacts, self.secrets, self.trace = artifacts, secrets or Secrets(), trace
-        self.in_thread = in_thread
+        self.of_good, self.in_thread = of_good, in_thread
         self._ailing: set[str] = set()
         self._said = False
 
@@ -200,7 +202,7 @@ class Case:
         """In a thread."""
         assert self._evidence is not None
         with self._stack:
-            if outcome.good:
+            if outcome.good and not self._evidence.of_good:
                 return
             seen = self._seen or Observation()
             missing = dict(seen.missing)

@@ -1,0 +1,107 @@
+"""``muxd_run``: runs a job once, for real, in a test."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import shutil
+from typing import TYPE_CHECKING, Any, final
+
+from muxd.artifacts import Artifacts
+from muxd.evidence import Evidence
+from muxd.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from muxd.record import Record
+    from muxd.running import Run
+    from muxd.testing.browserthread import BrowserThread
+
+__all__ = ["MuxdRun"]
+
+
+@final
+class MuxdRun:
+    """Runs jobs on the browser of the test session: what the fixture ``muxd_run`` gives.
+
+    Each test has sessions of its own: it begins logged out everywhere, and what its runs keep in
+    `main` or a named session is there for its further runs.
+    """
+
+    def __init__(self, browser: BrowserThread, folder: Path) -> None:
+        """For one test.
+
+        Args:
+          browser: that of all tests.
+          folder: where the evidence goes; made when there is some.
+        """
+        self.returned: Any = None
+        """What the body of the last run returned, itself; None if it raised."""
+        self.raised: Exception | None = None
+        """What the body of the last run raised, itself; None if it returned."""
+        self.records: list[Record] = []
+        """The records of all runs of the test, oldest first."""
+        self._browser, self._folder, self._owner = browser, folder, browser.new_owner()
+        self._evidence = Evidence(Artifacts(folder), trace="always", of_good=True)
+
+    def __call__(self, job: Job | Callable[[Run], Awaitable[Any]], **fields: Any) -> Record:
+        """Run a job once, now, and give its record. Blocks until the run has ended.
+
+        The run is as in the daemon: under its timeout, with what it leaves taken away, and whatever
+        goes wrong is in the record (``outcome``, ``error``). There are no retries, and services of
+        the plugin are not started.
+
+        Args:
+          job: the job, or just an ``async def`` with one argument, the run.
+          **fields: fields of the job that are other for this run, as ``timeout="5s"``.
+
+        Raises:
+          JobError: a field is wrong.
+          WorldError: there is no browser, or it can't be launched.
+        """
+        if not isinstance(job, Job):
+            name = getattr(job, "__name__", "job").strip("<>")
+            job = Job(name, job, **({"interval": "1h"} | fields))
+        elif fields:
+            job = job.replace(**fields)
+        self.returned = self.raised = None
+        record = self._browser.perform(self._watched(job), self._owner, self._evidence)
+        self.records.append(record)
+        return record
+
+    def _watched(self, job: Job) -> Job:
+        """The same job; what its body returns or raises is noted."""
+        body = job.body
+
+        @functools.wraps(body)
+        async def noting(run: Run) -> Any:
+            try:
+                self.returned = await body(run)
+            except Exception as error:
+                self.raised = error
+                raise
+            return self.returned
+
+        return job.replace(body=noting)
+
+    def tidy(self) -> None:
+        """The test passed: nothing is kept."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def account(self) -> str:
+        """Where the evidence of the test's runs is, for people; empty if there were no runs."""
+        return "\n".join(line for record in self.records for line in self._lines(record))
+
+    def _lines(self, record: Record) -> Iterator[str]:
+        told = f"{record.job}: {record.outcome}"
+        if record.error_type:
+            told += f", {record.error_type}: {record.error}"
+        yield told
+        folder = self._folder / record.id
+        for file in sorted(folder.glob("*")):
+            if file.name == "trace.zip":
+                yield f"  playwright show-trace {shlex.quote(str(file))}"
+            else:
+                yield f"  {file}"
