@@ -7,26 +7,21 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import shutil
-import signal
 import tarfile
-import warnings
 from pathlib import Path
 
 import pytest
 import trio
 
-from muxd.backup import profile as profiles
 from muxd.backup import swap
 from muxd.backup.archive import unpack
 from muxd.backup.making import Making
 from muxd.backup.manifest import LARGEST, MANIFEST, Manifest
-from muxd.backup.profile import copy_profile
 from muxd.backup.restoring import Restoring
 from muxd.builtin import _ledger_schema as schema
 from muxd.builtin.ledger import FILE_NAME, Ledger
-from muxd.errors import AlreadyRunning, UserError, WorldError
+from muxd.errors import AlreadyRunning, UserError
 from muxd.record import Outcome, Record
 from muxd.state import StateDir
 
@@ -386,174 +381,6 @@ def schema_file(root, version):
 
     with contextlib.closing(sqlite3.connect(root / FILE_NAME, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
-
-
-# A profile that is in use
-
-
-def test_a_database_that_changes_is_copied_when_it_rests(tmp_path, monkeypatch):
-    """Its files are all of one moment: a copy that something was written into is made again."""
-    profile, target, copies = tmp_path / "profile", tmp_path / "copy", []
-    write(profile / "Default" / "Cookies", "1")
-    write(profile / "Default" / "Cookies-journal", "1")
-    real = shutil.copyfileobj
-
-    def copying(source, made, size):
-        copies.append(source.name)
-        real(source, made, size)
-        if len(copies) in (1, 3):  # in the middle of the first two tries
-            for name in ("Cookies", "Cookies-journal"):
-                write(profile / "Default" / name, str(len(copies) + 1))
-
-    monkeypatch.setattr(profiles.shutil, "copyfileobj", copying)
-    copy_profile(profile, target)
-    assert len(copies) > 4
-    assert (target / "Default" / "Cookies").read_text() == "4"
-    assert (target / "Default" / "Cookies-journal").read_text() == "4"
-
-
-def test_a_new_file_of_a_leveldb_is_seen(tmp_path, monkeypatch):
-    """It begins another one now and then, which belongs to the rest."""
-    folder, target, copies = tmp_path / "profile" / "Local Storage", tmp_path / "copy", []
-    write(folder / "MANIFEST-000001", "1")
-    write(folder / "000003.log", "1")
-    real = shutil.copyfileobj
-
-    def copying(source, made, size):
-        copies.append(source.name)
-        real(source, made, size)
-        if len(copies) == 1:
-            write(folder / "000005.log", "5")
-
-    monkeypatch.setattr(profiles.shutil, "copyfileobj", copying)
-    copy_profile(tmp_path / "profile", target)
-    assert {p.name for p in (target / "Local Storage").iterdir()} == {
-        "MANIFEST-000001", "000003.log", "000005.log",
-    }  # fmt: skip
-
-
-def test_a_database_that_never_rests_is_told(tmp_path, monkeypatch):
-    """The error says which, and what to do; nothing is copied by half."""
-    file, real = tmp_path / "profile" / "Cookies", shutil.copyfileobj
-    write(file, "")
-
-    def busy(source, made, size):
-        real(source, made, size)
-        with file.open("a") as out:
-            out.write("x")
-
-    monkeypatch.setattr(profiles.shutil, "copyfileobj", busy)
-    clock = iter(range(0, 1000, 20))
-    with pytest.raises(WorldError, match="--without-sessions"):
-        copy_profile(tmp_path / "profile", tmp_path / "copy", clock=lambda: next(clock))
-    assert not (tmp_path / "copy" / "Cookies").exists()
-
-
-def test_sockets_and_links_of_a_profile_are_passed_over(tmp_path):
-    """A browser has a link to its socket there, and others may have put anything."""
-    profile = tmp_path / "profile"
-    write(profile / "Cookies", "1")
-    (profile / "Local State").symlink_to("/etc/passwd")
-    os.mkfifo(profile / "Preferences")
-    write(profile / "Extensions" / "x" / "History.js", "kept")
-    write(profile / "History", "not kept")
-    copy_profile(profile, tmp_path / "copy")
-    assert {str(p.relative_to(tmp_path / "copy")) for p in (tmp_path / "copy").rglob("*.*")} == {
-        "Extensions/x/History.js"
-    }
-    assert {p.name for p in (tmp_path / "copy").iterdir()} == {"Cookies", "Extensions"}
-
-
-# Killed between any two steps
-
-
-STEPS = ("rename", "replace", "unlink", "mkdir", "fsync", "open", "rmdir")
-
-
-def dies(number, work):
-    """Do the work in a process that is killed before step `number`; True if it got through."""
-    with warnings.catch_warnings():
-        # Idle threads of other tests: what the fork does needs none of them.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
-        left = number
-
-        def counted(real):
-            def call(*args, **kwargs):
-                nonlocal left
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                left -= 1
-                return real(*args, **kwargs)
-
-            return call
-
-        code = 1
-        try:
-            for name in STEPS:
-                setattr(os, name, counted(getattr(os, name)))
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert code in (0, -signal.SIGKILL), f"at step {number}: exit code {code}"
-    return code == 0
-
-
-@pytest.mark.long
-def test_killed_at_any_step_it_is_done_whole_or_not_at_all(tmp_path):
-    """The next who holds the directory has all that was there, or all of the backup, and nothing of
-    what was there is lost."""
-    root, config, content = tmp_path / "state", tmp_path / "muxd.toml", {}
-    names = ("ledger.sqlite3", "sessions/a.json", "profile/Default/Cookies", "disabled-plugins")
-    outcomes = set()
-    for number in range(500):
-        shutil.rmtree(root, ignore_errors=True)
-        for name in (*names, "ledger.sqlite3-wal"):
-            write(root / name, f"old {name}")
-        write(config, "old config")
-        new = root / swap.PLACE / swap.NEW
-        for name in names[:3]:
-            write(new / "state" / name, f"new {name}")
-        write(new / "config" / "muxd.toml", "new config")
-
-        def work():
-            swap.Swap(
-                aside="before-restore-1",
-                old=[*sorted({n.partition("/")[0] for n in names}), "ledger.sqlite3-wal"],
-                new=["ledger.sqlite3", "profile", "sessions"],
-                config=str(config),
-            ).decide(root)
-            swap.finish(root)
-
-        through = dies(number, work)
-        dies(number % 11, lambda: swap.finish(root))  # and whoever goes on may die, too
-        with StateDir(root).hold():
-            pass
-        content = {
-            str(path.relative_to(root)): path.read_text()
-            for path in root.rglob("*")
-            if path.is_file() and swap.PLACE not in path.parts
-        }
-        if "before-restore-1/ledger.sqlite3" in content:
-            outcomes.add("new")
-            assert content == {name: f"new {name}" for name in names[:3]} | {
-                f"before-restore-1/{name}": f"old {name}" for name in (*names, "ledger.sqlite3-wal")
-            } | {"before-restore-1/muxd.toml": "old config"}, number
-            assert config.read_text() == "new config"
-            assert not (root / swap.PLACE).exists() or not swap.is_pending(root)
-        else:
-            outcomes.add("old")
-            assert content == {name: f"old {name}" for name in (*names, "ledger.sqlite3-wal")}, (
-                number
-            )
-            assert config.read_text() == "old config"
-        if through:
-            break
-    assert outcomes == {"old", "new"}
-    assert number > 20
 
 
 def test_manifests_come_back():
