@@ -429,6 +429,22 @@ class PageSource(ABC):
         """
         await trio.lowlevel.checkpoint()
 
+    async def untrace(self, lease: Lease) -> None:
+        """Throw away the log that was begun when the page was made ready. Bounded; never raises.
+
+        A source that makes none does nothing, as here.
+        """
+        await trio.lowlevel.checkpoint()
+
+    async def has_sign(self, lease: Lease, sign: str) -> bool:
+        """Whether a page of the lease is where a sign says, or shows it: see `~muxd.Job.needs_login`.
+
+        Bounded (0.4 s); never raises: what can't be seen is not there. A source whose pages can't be
+        seen has none, as here.
+        """
+        await trio.lowlevel.checkpoint()
+        return False
+
     async def observe(self, lease: Lease, folder: Path) -> Observation:
         """What the lease's pages show now. Bounded (2.5 s); never raises.
 

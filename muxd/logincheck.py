@@ -12,10 +12,20 @@ from muxd.errors import LoggedOut
 from muxd.units import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from muxd.job import Body, Duration, Job
     from muxd.running import Run
 
-__all__ = ["LoggedIn", "checked_body", "is_address", "logged_out", "sign_matches", "sign_of"]
+__all__ = [
+    "LoggedIn",
+    "checked_body",
+    "first_page",
+    "is_address",
+    "logged_out",
+    "sign_matches",
+    "sign_of",
+]
 
 
 @final
@@ -96,3 +106,9 @@ def sign_matches(sign: str, url: str) -> bool:
         bare = "/" + re.sub(r"^[^/]*//[^/]*/?", "", bare)
     pattern = ".*".join(re.escape(part) for part in re.split(r"\*+", sign))
     return re.fullmatch(pattern, bare) is not None
+
+
+def first_page(session: str, jobs: Iterable[Job]) -> str:
+    """Where a login to this session begins if nobody says: where a job looks; ``""``: nowhere."""
+    checks = (job.needs_login for job in jobs if job.session == session)
+    return next((check.url for check in checks if isinstance(check, LoggedIn)), "")

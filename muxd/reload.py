@@ -13,6 +13,7 @@ from muxd.errors import ConfigError, MuxdError, UserError
 from muxd.events import Reloaded, Reloading
 from muxd.floors import Floors
 from muxd.job import Job
+from muxd.login import is_login
 from muxd.overrides import overridden
 from muxd.plugins import load_plugins
 from muxd.record import utc_text
@@ -272,7 +273,7 @@ class Reloader:
     async def _cancel_gone(self, plugins: Plugins) -> list[str]:
         """End the runs that wait of jobs that are gone; which."""
         names = {job.name for job in plugins.jobs}
-        gone = [record for record in self._core.book.queued() if record.job not in names]
+        gone = [record for record in self._core.book.queued() if record.job not in names and not is_login(record.job)]
         for record in gone:
             await self._core.withdraw(record, GONE)
         return [record.id for record in gone]

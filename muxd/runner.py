@@ -6,6 +6,7 @@ How long after its deadline a run may still have the browser, in seconds, whatev
 what is done                            body ends  body doesn't
 ======================================  =========  ===========
 look at its pages (`EVIDENCE_BOUND`)    2.5        2.5
+look if it is logged out (`SIGN_BOUND`) 0.4        0.4
 close them (`REVOKE_BOUND`)             2.0        2.0
 wait for the body's end (`UNWIND`)      1.0        1.0
 cancel it, and wait again               1.0        1.0
@@ -14,10 +15,10 @@ take away what it left (`CLEAN_BOUND`)  2.5        (killed)
 wait for its processes (`TERM_BOUND`)   meanwhile  1.0
 kill those that don't end               0.3        0.3
 wait for its threads (`LULL`)           0.2        0.2
-together                                9.5        9.0
+together                                9.9        9.4
 ======================================  =========  ===========
 
-Pages that do not close at the deadline have 1.0 s left to be taken away (`LAST_BOUND`): together 8.0.
+Pages that do not close at the deadline have 1.0 s left to be taken away (`LAST_BOUND`): together 8.4.
 """
 
 from __future__ import annotations
@@ -31,9 +32,18 @@ import structlog
 import trio
 
 from muxd.bridge import background_errors
-from muxd.errors import BackgroundError, BrowserLost, DeadlineExceeded, RunError, WorldError
+from muxd.errors import (
+    BackgroundError,
+    BrowserLost,
+    DeadlineExceeded,
+    LoggedOut,
+    RunError,
+    WorldError,
+)
 from muxd.evidence import Case
 from muxd.left import Left, grave, in_words
+from muxd.login import is_login
+from muxd.logincheck import checked_body, logged_out, sign_of
 from muxd.performance import Performance, says_lost
 from muxd.record import Outcome
 from muxd.running import Run
@@ -48,6 +58,7 @@ if TYPE_CHECKING:
     from muxd.book import RunBook
     from muxd.errors import MuxdError
     from muxd.evidence import Evidence
+    from muxd.job import Job
     from muxd.leaks import Leaks, Tally
     from muxd.record import Record
     from muxd.release import Release
@@ -122,15 +133,19 @@ class Runner:
         """
         self._news, self._ending = trio.Event(), None
         job, record, lease, verdict, tally = release.job, None, None, None, None
-        case = Case(self._evidence, release, pages)
+        # What a person types is kept nowhere.
+        evidence = None if is_login(job.name) else self._evidence
+        case = Case(evidence, release, pages)
         with background_errors() as background:
             try:
                 async with pages.lease(job.session, block=job.block) as lease:
                     record = await self._book.start(release, generation=pages.generation)
                     self._watch.begin(release.id, job.name)
+                    if is_login(job.name):
+                        await pages.untrace(lease)
                     await case.begin(lease)
                     performance = Performance(
-                        job.body, self._make_run(release, lease), tell=self._news.set
+                        checked_body(job), self._make_run(release, lease), tell=self._news.set
                     )
                     if self._leaks is not None:
                         tally = self._leaks.begin(job.name, performance.task_name)
@@ -213,10 +228,15 @@ class Runner:
         # A body that blocks the whole process can't be ended; it is late all the same.
         late = trio.current_time() - begun > job.timeout + UNWIND
         if performance.ended.is_set() and not late and loss is None:
-            return await self._judge(performance, release, lost)
-        harm = None
+            verdict = await self._judge(performance, release, lost)
+            bad = verdict.outcome in (Outcome.failed, Outcome.empty)
+            out = bad and await _is_logged_out(job, lease, pages)
+            return _of_logged_out(verdict, job) if out else verdict
+        harm, out = None, False
         if not performance.ended.is_set():
             await case.look(lease)  # what it hangs on is there to be seen only now
+            if loss is None and self._ending is None:
+                out = await _is_logged_out(job, lease, pages)
             if not await self._end(performance, lease, pages, gone=loss is not None):
                 harm = "would not end: the browser was killed"
         if loss is not None:
@@ -225,7 +245,9 @@ class Runner:
             outcome, why = self._ending
             return _Verdict(outcome, performance.told(why))
         reason = f"it ran longer than its timeout, {format_duration(job.timeout)}"
-        return _Verdict(Outcome.timed_out, performance.told(DeadlineExceeded(reason)), harm=harm)
+        error = performance.told(DeadlineExceeded(reason))
+        verdict = _Verdict(Outcome.timed_out, error, harm=harm)
+        return _of_logged_out(verdict, job) if out else verdict
 
     async def _judge(
         self,
@@ -278,6 +300,24 @@ class Runner:
             # Bound when it is first used: most bodies log nothing.
             log=structlog.get_logger(job=release.job.name, run=release.id),
         )
+
+
+async def _is_logged_out(job: Job, lease: Lease, pages: PageSource) -> bool:
+    """Whether its pages show so. Bounded by `PageSource.has_sign`."""
+    sign = sign_of(job)
+    return sign is not None and await pages.has_sign(lease, sign)
+
+
+def _of_logged_out(verdict: _Verdict, job: Job) -> _Verdict:
+    """The verdict on a run that did not end well because its session is logged out."""
+    if isinstance(verdict.error, LoggedOut):
+        return verdict
+    why = f"its page shows {sign_of(job)!r}"
+    if verdict.error is not None:
+        why += f" ({type(verdict.error).__name__}: {str(verdict.error)[:1000]})"
+    error = logged_out(job.session, why)
+    error.__cause__ = verdict.error
+    return attrs.evolve(verdict, outcome=Outcome.failed, error=error)
 
 
 def _account(

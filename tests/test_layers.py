@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": """
         muxd.units muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.engine muxd.ids muxd.running muxd.job muxd.release muxd.record muxd.observation
-        muxd.pause muxd.left muxd.statistics muxd.login muxd.logincheck
+        muxd.pause muxd.left muxd.statistics muxd.login muxd.logincheck muxd.logininput
         muxd.events
     """,
     "contracts": "muxd.controlled muxd.abc muxd.hookspecs",
@@ -44,7 +44,7 @@ LAYERS = {
     "for plugin authors": "muxd.testing",
     "assembly": """
         muxd.zone muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logs muxd.logfile muxd.logreading muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.samplepage
+        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logs muxd.logfile muxd.logreading muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
         muxd.daemon muxd.simulation
     """,
     # What runs all of it in tests, at the hand of plugin authors.

@@ -30,6 +30,7 @@ from muxd.browser.profile import (
 from muxd.browser.ready import Shelf
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
+from muxd.browser.sign import has_sign
 from muxd.browser.tracer import Tracer, dropped
 from muxd.errors import BrowserLost, BrowserUnusable, PageCrashed, SessionError, WorldError
 from muxd.observation import Observation
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from playwright.async_api import BrowserContext
+    from playwright.async_api import BrowserContext, Page
 
     from muxd.browser.blocking import Blocking, RoutedBlocking
     from muxd.browser.launch import LaunchPlan
@@ -283,18 +284,29 @@ class Generation(PageSource):
         except Exception as error:  # or that of a listener of an earlier run
             structlog.get_logger().warning("a run could not be traced", error=repr(error))
 
+    async def untrace(self, lease: Lease) -> None:
+        """Throw the trace away, within `DROP_BOUND`; one that stays goes with the page. Never raises."""
+        try:
+            await dropped(self._tracer)
+        except Exception as error:  # or that of a listener of an earlier run
+            structlog.get_logger().warning("a trace would not end", error=repr(error))
+
+    async def has_sign(self, lease: Lease, sign: str) -> bool:
+        """Whether a page of the lease is where a sign says, or shows it, within `SIGN_BOUND`."""
+        return not self._lost.is_set() and await has_sign(self._own_pages(lease), sign)
+
     async def observe(self, lease: Lease, folder: Path) -> Observation:
         """What the pages of the lease show, within `EVIDENCE_BOUND`. Never raises."""
         if self._lost.is_set():
             return Observation(missing={"pages": f"the browser was lost: {self.lost}"})
         if error := self._closer.take_error():
             lease.errors.append(error)
-        others = (
-            page for page in lease.context.pages if page not in (lease.page, *self._closer.keepers)
-        )
-        return await observe(
-            [lease.page, *others], lease.context, self._tracer, folder, stray=lease.errors.append
-        )
+        pages = self._own_pages(lease)
+        return await observe(pages, lease.context, self._tracer, folder, stray=lease.errors.append)
+
+    def _own_pages(self, lease: Lease) -> list[Page]:
+        others = (lease.page, *self._closer.keepers)
+        return [lease.page, *(page for page in lease.context.pages if page not in others)]
 
     async def _clean(self, context: BrowserContext, account: Account) -> None:
         """Leave nothing of a run behind, or kill the browser."""
