@@ -273,7 +273,11 @@ class Reloader:
     async def _cancel_gone(self, plugins: Plugins) -> list[str]:
         """End the runs that wait of jobs that are gone; which."""
         names = {job.name for job in plugins.jobs}
-        gone = [record for record in self._core.book.queued() if record.job not in names and not is_login(record.job)]
+        gone = [
+            record
+            for record in self._core.book.queued()
+            if record.job not in names and not is_login(record.job)
+        ]
         for record in gone:
             await self._core.withdraw(record, GONE)
         return [record.id for record in gone]
