@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Entry] = {
     "plan": Entry("muxd.cli.plan:plan", "The timetable, and what is proved about it."),
     "simulate": Entry("muxd.cli.simulate:simulate", "Play the jobs through, and break things."),
     "jobs": Entry("muxd.cli.jobs:jobs", "The jobs of all plugins."),
+    "new": Entry("muxd.cli.new:new", "Write a new plugin, with a test of it."),
     "plugins": Entry("muxd.cli.plugins:plugins", "The plugins, why any is left out; disable one."),
     "config": Entry("muxd.cli.config:config", "The configuration in force, and its origins."),
     "browser": Entry("muxd.cli.browser:browser", "Find or install the browser."),

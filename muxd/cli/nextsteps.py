@@ -1,0 +1,65 @@
+"""Commands as a person can type them here: of the environment that this muxd is in."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+__all__ = ["command", "muxd", "pip", "python", "where"]
+
+
+def command(*words: str) -> str:
+    """A line for a shell."""
+    return shlex.join(words)
+
+
+def muxd() -> list[str]:
+    """This muxd."""
+    return ["muxd"] if _is_mine("muxd") else [_here(sys.executable), "-m", "muxd"]
+
+
+def python() -> list[str]:
+    """The Python that it runs on."""
+    for name in ("python", "python3"):
+        if _is_mine(name):
+            return [name]
+    return [_here(sys.executable)]
+
+
+def pip() -> list[str]:
+    """What installs into its environment."""
+    if importlib.util.find_spec("pip") is None and shutil.which("uv"):
+        return ["uv", "pip"] if _is_active() else ["uv", "pip", "--python", _here(sys.executable)]
+    return ["pip"] if _is_mine("pip") else [*python(), "-m", "pip"]
+
+
+def where(folder: Path) -> str:
+    """A directory as pip wants one: not to be taken for the name of a distribution."""
+    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+
+
+def _is_mine(program: str) -> bool:
+    """Whether what is found on the PATH by this name is of this environment."""
+    found = shutil.which(program)
+    return found is not None and Path(found).absolute().parent == _bin()
+
+
+def _is_active() -> bool:
+    return os.environ.get("VIRTUAL_ENV") == sys.prefix
+
+
+def _bin() -> Path:
+    # Not resolved: the python of an environment is a link to one that has no muxd.
+    return Path(sys.executable).absolute().parent
+
+
+def _here(program: str) -> str:
+    path = Path(program).absolute()
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
