@@ -23,6 +23,7 @@ from muxd.errors import ConfigError, ConfigProblem
 from muxd.hints import did_you_mean, shown
 from muxd.job import Job
 from muxd.overrides import allowed_instead
+from muxd.secrets import MASK
 
 __all__ = ["FILE_NAME", "JOB_KEYS", "find_file", "load_config"]
 
@@ -254,9 +255,15 @@ class _Layer:
                 message = f"no such {what}; {did_you_mean(extra, known)}"
                 yield ConfigProblem(self.source(where), where, message)
         else:
-            yield ConfigProblem(
-                self.source(key), key, f"{shown(_plain(value))} is not possible: {error}"
-            )
+            words = MASK if _is_secret(key) else shown(_plain(value))
+            yield ConfigProblem(self.source(key), key, f"{words} is not possible: {error}")
+
+
+def _is_secret(key: str) -> bool:
+    section, _, name = key.partition(".")
+    if section not in SECTIONS or name not in attrs.fields_dict(SECTIONS[section]):
+        return False
+    return bool(attrs.fields_dict(SECTIONS[section])[name].metadata["secret"])
 
 
 def _plain(value: Any) -> Any:
@@ -286,8 +293,11 @@ def _environment_layer(environ: Mapping[str, str], cwd: Path) -> _Layer:
         for field in attrs.fields(kind):
             variable = field.metadata["env"]
             if variable and (text := environ.get(variable)):
-                several = field.metadata["kind"] == "paths"
-                value = text.split(os.pathsep) if several else text
+                split: dict[str, list[str]] = {
+                    "paths": text.split(os.pathsep),
+                    "texts": text.split(),
+                }
+                value: Any = split.get(field.metadata["kind"], text)
                 raw.setdefault(section, {})[field.name] = value
                 names[f"{section}.{field.name}"] = variable
     return _Layer(raw=raw, base=cwd, source=names.__getitem__)

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["BUILTINS", "ENTRY_POINT_GROUP", "Source", "discover"]
 
 ENTRY_POINT_GROUP = "muxd"
-BUILTINS = ("muxd.builtin.ledger", "muxd.builtin.slotter", "muxd.builtin.metrics")
+BUILTINS = (
+    "muxd.builtin.ledger",
+    "muxd.builtin.slotter",
+    "muxd.builtin.metrics",
+    "muxd.builtin.notifier",
+)
 """Modules of muxd's own that are plugins like anyone's; ``muxd.builtin.x`` is named ``muxd.x``."""
 
 

@@ -436,3 +436,43 @@ def test_the_systems_zone_is_that_of_localtime(tmp_path):
     assert system_zone(environ={"TZ": "CET-1CEST"}, localtime=tmp_path / "no").key == "UTC"
     (tmp_path / "bad").write_text("no zone")
     assert system_zone(environ={}, localtime=tmp_path / "bad").key == "UTC"
+
+
+SECRET = "tok3n-that-nobody-may-see"
+
+
+def test_whom_to_tell_is_read_and_never_shown(tmp_path):
+    """URLs and secrets come from the file or the environment, and no value or text shows them."""
+    config = load(
+        tmp_path,
+        f'[notify]\nwebhook = "https://example.org/{SECRET}"\nwebhook_secret = "{SECRET}"\n'
+        'on = ["pause"]\nquiet = "2h"',
+        MUXD_NOTIFY_URLS=f"ntfys://ntfy.sh/{SECRET} tgram://{SECRET}/1",
+    )
+    assert config.notify.urls == (f"ntfys://ntfy.sh/{SECRET}", f"tgram://{SECRET}/1")
+    assert (config.notify.on, config.notify.quiet) == (("pause",), 7200)
+    shown = config.values()
+    assert shown["notify.urls"] == ("***", "***")
+    assert shown["notify.webhook"] == shown["notify.webhook_secret"] == "***"
+    assert SECRET not in f"{shown} {config}"
+    assert Config().values()["notify.webhook"] is None
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        (f'urls = "json://{SECRET}"', "give a list of texts"),
+        (f'urls = ["{SECRET}"]', "give a list of URLs that apprise knows"),
+        (f'webhook = "ftp://example.org/{SECRET}"', "give the URL of a web server"),
+        (f'webhook = "https://[{SECRET}"', "give the URL of a web server"),
+        (f'webhook_secret = ["{SECRET}"]', "give a text of 16 characters or more"),
+        ('webhook_secret = "short"', "give a text of 16 characters or more"),
+        ('on = ["failures"]', "give a list of failure, recovery, pause"),
+    ],
+)
+def test_a_mistake_in_a_secret_does_not_show_it(tmp_path, line, right):
+    """The message says what would be right, and not what was given."""
+    (problem,) = problems_of(tmp_path, f"[notify]\n{line}")
+    assert right in problem.message
+    assert SECRET not in problem.message
+    assert "short" not in problem.message

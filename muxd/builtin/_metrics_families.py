@@ -71,13 +71,13 @@ def _of_runs(look: Look) -> Iterator[Metric]:
     runs = CounterMetricFamily(
         "muxd_runs",
         "Releases that have ended, by outcome: also those that never became a run (missed, coalesced).",
-        labels=("job", "outcome"),
+        labels=("job_name", "outcome"),
     )
     duration = HistogramMetricFamily(
-        "muxd_run_duration_seconds", "How long runs had the browser.", labels=("job",)
+        "muxd_run_duration_seconds", "How long runs had the browser.", labels=("job_name",)
     )
     lateness = HistogramMetricFamily(
-        "muxd_run_lateness_seconds", "From the release to the start of runs.", labels=("job",)
+        "muxd_run_lateness_seconds", "From the release to the start of runs.", labels=("job_name",)
     )
     for name, job in look.jobs.items():
         for outcome, count in job.outcomes.items():
@@ -100,10 +100,10 @@ def _of_jobs(look: Look) -> Iterator[Metric]:
     good = GaugeMetricFamily(
         "muxd_job_last_success_timestamp_seconds",
         "When the last run that ended well did so.",
-        labels=("job",),
+        labels=("job_name",),
     )
     interval = GaugeMetricFamily(
-        "muxd_job_interval_seconds", "From one release of a job to its next.", labels=("job",)
+        "muxd_job_interval_seconds", "From one release of a job to its next.", labels=("job_name",)
     )
     for name, job in look.jobs.items():
         if job.last_good is not None:

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Entry] = {
     "config": Entry("muxd.cli.config:config", "The configuration in force, and its origins."),
     "browser": Entry("muxd.cli.browser:browser", "Find or install the browser."),
     "service": Entry("muxd.cli.service:service", "Have systemd keep muxd running."),
+    "notify": Entry("muxd.cli.notify:notify", "Try how you are told when something is wrong."),
     "backup": Entry("muxd.cli.backup:backup", "All that muxd knows, in one file."),
     "restore": Entry("muxd.cli.restore:restore", "Put a backup back."),
     "completion": Entry(

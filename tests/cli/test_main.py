@@ -112,7 +112,7 @@ async def test_status_imports_what_it_needs(tmp_path):
     }  # fmt: skip
     assert modules.removeprefix("muxd.").split(" muxd.") == [
         "blocklist", "cli", "cli.group", "cli.options", "cli.output", "cli.status", "config",
-        "configfile", "control", "control.client", "control.path", "engine", "errors", "hints",
+        "configfile", "configvalues", "control", "control.client", "control.path", "engine", "errors", "hints",
         "job", "overrides", "secrets", "sizes", "state", "units", "zone",
     ]  # fmt: skip
 

@@ -6,14 +6,12 @@ import re
 import shutil
 import subprocess
 
-import httpx
 import pytest
 import trio
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_string_to_metric_families as read_text
-from starlette.applications import Starlette
 from town import MONDAY, Town, a_job
-from townhall import Hall, at_once
+from townhall import Hall, ask, at_once
 
 from muxd.builtin import metrics
 from muxd.builtin._metrics_counts import BOUNDS, JOBS, OTHERS, Counts, Histogram
@@ -43,14 +41,6 @@ def samples(text, read=read_text):
         for family in read(text)
         for sample in family.samples
     }
-
-
-async def ask(service, **headers):
-    app = Starlette(routes=service.routes)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://muxd"
-    ) as client:
-        return await client.get("/metrics", headers=headers)
 
 
 def test_a_histogram_counts_each_value_once():
@@ -137,13 +127,13 @@ async def test_a_town_is_told_as_it_is(autojump_clock, hall):
     assert answer.headers["content-type"].startswith("text/plain")
     told = samples(answer.text)
     runs = [r for r in hall.town.records("a") if r.outcome is Outcome.ok]
-    assert told["muxd_runs_total", ("job", "a"), ("outcome", "ok")] == len(runs) == 6
-    assert told["muxd_run_duration_seconds_count", ("job", "a")] == 6
-    assert told["muxd_run_duration_seconds_bucket", ("job", "a"), ("le", "30.0")] == 6
-    assert told["muxd_run_duration_seconds_bucket", ("job", "a"), ("le", "10.0")] == 0
+    assert told["muxd_runs_total", ("job_name", "a"), ("outcome", "ok")] == len(runs) == 6
+    assert told["muxd_run_duration_seconds_count", ("job_name", "a")] == 6
+    assert told["muxd_run_duration_seconds_bucket", ("job_name", "a"), ("le", "30.0")] == 6
+    assert told["muxd_run_duration_seconds_bucket", ("job_name", "a"), ("le", "10.0")] == 0
     assert told["muxd_busy_seconds_total",] == pytest.approx(12 * 19.9, abs=1)
-    assert told["muxd_job_interval_seconds", ("job", "a")] == 600
-    assert told["muxd_job_last_success_timestamp_seconds", ("job", "a")] == runs[-1].ended_at
+    assert told["muxd_job_interval_seconds", ("job_name", "a")] == 600
+    assert told["muxd_job_last_success_timestamp_seconds", ("job_name", "a")] == runs[-1].ended_at
     assert told["muxd_concurrent_runs_max",] == told["muxd_browsers_max",] == 1
     assert told["muxd_browsers",] == 1
     assert told["muxd_browser_generations_total", ("cause", "start")] == 1

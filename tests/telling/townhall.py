@@ -6,7 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import attrs
+import httpx
 import trio
+from starlette.applications import Starlette
 
 from muxd.config import SECTIONS
 from muxd.daemon import Daemon
@@ -66,3 +68,10 @@ class Hall:
                 await beside.start(service.run)
                 yield service
             beside.cancel_scope.cancel()
+
+
+async def ask(service, **headers):
+    """What Prometheus gets."""
+    transport = httpx.ASGITransport(Starlette(routes=service.routes))
+    async with httpx.AsyncClient(transport=transport, base_url="http://muxd") as client:
+        return await client.get("/metrics", headers=headers)

@@ -1,0 +1,53 @@
+"""Sends one message by apprise: a process of its own, for it loads a hundred services to use one.
+
+So what it loads is gone afterwards, and it can be ended whatever it hangs on. What is to be sent comes
+by stdin, where no other user sees it: ``{"url": ..., "title": ..., "body": ..., "type": ...}``. What
+came of it goes to stdout: ``{"sent": false, "reason": ..., "again": false}``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+__all__ = ["send"]
+
+
+class _Told(logging.Handler):
+    """Keeps the last that apprise complains of."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = record.getMessage()
+
+
+def send(given: dict[str, Any]) -> dict[str, Any]:
+    """Send it once. Never raises."""
+    import apprise
+
+    told, log = _Told(logging.WARNING), logging.getLogger("apprise")
+    log.addHandler(told)
+    log.propagate = False
+    try:
+        service = apprise.Apprise.instantiate(given["url"], suppress_exceptions=True)
+        if service is None:
+            reason = "apprise does not understand this URL"
+            return {"sent": False, "reason": reason, "again": False}
+        sent = service.notify(
+            title=given["title"],
+            body=given["body"],
+            notify_type=apprise.NotifyType(given["type"]),
+            body_format=apprise.NotifyFormat.TEXT,
+        )
+    except Exception as error:
+        return {"sent": False, "reason": type(error).__name__, "again": True}
+    reason = "" if sent else told.last or "it was not accepted"
+    return {"sent": bool(sent), "reason": reason, "again": True}
+
+
+if __name__ == "__main__":
+    result = send(json.load(sys.stdin))
+    sys.stdout.write(json.dumps(result))
