@@ -119,6 +119,7 @@ class Core:
         self.bus, self.speed, self.grace = bus, speed, grace
         self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
         self.book.past.local = calendar.local
+        self._begun = 0.0  # when `recover` began, real Unix seconds
         self.planner = Planner(
             plugins,
             store,
@@ -170,7 +171,7 @@ class Core:
           LedgerError: the store can't be used.
         """
         await self.pauses.load()
-        await recall(self.book.past, self.book.store, self._real_now())
+        self._begun = self._real_now()
         recovered = await self.book.recover(fate)
         jobs = {job.name: job for job in self._plugins.jobs}
         for record in recovered:
@@ -232,6 +233,7 @@ class Core:
         async with trio.open_nursery() as inner:
             inner.start_soon(self.supervisor.run)
             inner.start_soon(self.pauses.run)
+            inner.start_soon(recall, self.book.past, self.book.store, self._begun)
             async with trio.open_nursery() as releasing:
                 releasing.start_soon(self._release)
                 await self.stopping.wait()

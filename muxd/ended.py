@@ -113,26 +113,29 @@ class EndedRuns:
 
     def before(
         self,
+        begun: float,
         *,
-        now: float,
         today: Mapping[Outcome, int],
         failures: Sequence[Record],
         newest: Sequence[Record],
     ) -> None:
-        """What the store knows, before anything is added.
+        """What there was before the first that was added.
 
         Args:
-          now: the instant.
-          today: how many ended with each outcome today.
+          begun: the instant before which all of it ended.
+          today: how many ended with each outcome on the day of that instant.
           failures: the last ones, the newest first.
           newest: records, the newest first.
         """
-        self._turn(now)
-        for outcome, count in today.items():
-            self._today[outcome] += count
-        self._failures.extend(reversed(failures[:FAILURES_KEPT]))
+        if self._day in (None, self.local(begun).date()):
+            self._turn(begun)
+            for outcome, count in today.items():
+                self._today[outcome] += count
+        both = (*reversed(failures), *self._failures)
+        self._failures = deque(both, maxlen=FAILURES_KEPT)
         for record in reversed(newest):
-            self._note_last(record)
+            if (last := self._last.get(record.job)) is None or last.at < begun:
+                self._note_last(record)
 
     def midnight(self, now: float) -> float:
         """When the day of this instant began, Unix seconds."""
@@ -153,25 +156,27 @@ class EndedRuns:
         )
 
 
-async def recall(past: EndedRuns, store: Store, now: float) -> None:
-    """Have `past` know what the store knows of today, of failures, and of each job's newest run.
+async def recall(past: EndedRuns, store: Store, begun: float) -> None:
+    """Have `past` know what the store knows from before an instant: of that day, of failures, and of
+    each job's newest run.
 
-    Some questions, once. If the store has no answer, that costs people a look at the past only.
+    Some questions, once, beside all else: no start waits for them. If the store has no answer, that
+    costs people a look at the past only.
     """
     try:
-        told = await store.statistics(since=past.midnight(now))
+        told = await store.statistics(since=past.midnight(begun), until=begun)
         failures = [
             record
             for outcome in FAILURES
-            for record in await store.history(outcome=outcome, limit=FAILURES_KEPT)
+            for record in await store.history(outcome=outcome, until=begun, limit=FAILURES_KEPT)
         ]
-        newest = await store.history(limit=LAST_OF)
+        newest = await store.history(until=begun, limit=LAST_OF)
     except LedgerError as error:
-        structlog.get_logger().warning("muxd starts without a look at the past", error=str(error))
+        structlog.get_logger().warning("what was before this start is not known", error=str(error))
         return
     failures.sort(key=lambda each: (each.ended_at or each.released_at, each.id), reverse=True)
     today = dict.fromkeys(Outcome, 0)
     for job in told.jobs.values():
         for outcome, count in job.by_outcome.items():
             today[outcome] += count
-    past.before(now=now, today=today, failures=failures, newest=newest)
+    past.before(begun, today=today, failures=failures, newest=newest)
