@@ -453,3 +453,12 @@ class PageSource(ABC):
         """
         await trio.lowlevel.checkpoint()
         return Observation()
+
+    async def look(self, lease: Lease) -> bytes | None:
+        """A picture (JPEG) of what the lease's page shows now, for who looks on; None: there is none.
+
+        Bounded (1 s); never raises, and changes nothing for the run. Not called again before it has
+        returned. A source whose pages can't be seen has none, as here.
+        """
+        await trio.lowlevel.checkpoint()
+        return None

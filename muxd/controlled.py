@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -87,6 +89,29 @@ class Controlled(ABC):
     @abstractmethod
     def evidence(self, run_id: str) -> Mapping[str, Path]:
         """The files that are kept of a run, by name; none if there are none."""
+
+    async def logged(self, record: Record, *, limit: int = 500) -> list[dict[str, Any]]:
+        """The newest lines that a run has logged, oldest first: what was logged, for JSON.
+
+        A daemon that keeps none has none, as here.
+        """
+        await trio.lowlevel.checkpoint()
+        return []
+
+    async def look(self, run_id: str | None = None) -> bytes | None:
+        """What the page of the run in progress shows now: a JPEG; None if there is none to be had.
+
+        With `run_id` only of that run.
+
+        One is taken at most once a second, however many ask, and none unless somebody asks. A page that
+        hangs costs a second, and the run nothing. A daemon that shows nothing has none, as here.
+        """
+        await trio.lowlevel.checkpoint()
+        return None
+
+    def found(self) -> list[dict[str, Any]]:
+        """All plugins, those that are left out too, for JSON, as `muxd plugins --json` gives them."""
+        return []
 
     # --- To steer ---------------------------------------------------------------------------------
 

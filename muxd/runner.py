@@ -109,6 +109,19 @@ class Runner:
         self._leaks = leaks
         self._news = trio.Event()  # the run in progress is to be looked at
         self._ending: tuple[Outcome, MuxdError] | None = None
+        self._shown: tuple[PageSource, Lease] | None = None  # whose page can be looked at
+
+    async def look(self) -> bytes | None:
+        """What the page of the run in progress shows; see `PageSource.look`.
+
+        None if there is none to be had, and of a run that has ended meanwhile.
+        """
+        shown = self._shown
+        if shown is None:
+            return None
+        pages, lease = shown
+        picture = await pages.look(lease)
+        return picture if self._shown is shown else None
 
     def end_current(self, outcome: Outcome, reason: MuxdError) -> None:
         """End the run in progress as `outcome`; nothing happens if there is none. Never blocks."""
@@ -149,9 +162,11 @@ class Runner:
                     )
                     if self._leaks is not None:
                         tally = self._leaks.begin(job.name, performance.task_name)
+                    self._shown = (pages, lease)
                     try:
                         verdict = await self._perform(performance, release, lease, pages, case)
                     finally:
+                        self._shown = None
                         background.cancel_tasks()
                         if tally is not None:
                             tally.ask()

@@ -27,7 +27,7 @@ LAYERS = {
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
-        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.whereabouts muxd.book muxd.pauses muxd.loginneeds muxd.arrears muxd.placing muxd.scheduler muxd.lulls muxd.retention
+        muxd.live muxd.writer muxd.overlap muxd.ended muxd.recovery muxd.whereabouts muxd.book muxd.pauses muxd.loginneeds muxd.arrears muxd.placing muxd.scheduler muxd.lulls muxd.retention muxd.looking
         muxd.resources
     """,
     "the border": """
@@ -44,7 +44,7 @@ LAYERS = {
     "for plugin authors": "muxd.testing",
     "assembly": """
         muxd.zone muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logs muxd.logfile muxd.logreading muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
+        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logs muxd.logfile muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
         muxd.daemon muxd.simulation
     """,
     # What runs all of it in tests, at the hand of plugin authors.

@@ -16,6 +16,7 @@ from muxd.browser.blocking import open_blocking
 from muxd.browser.closing import FUTILE, Account, Closer, is_closed
 from muxd.browser.driver import open_driver
 from muxd.browser.evidence import observe
+from muxd.browser.eye import Eye
 from muxd.browser.launch import launch_error
 from muxd.browser.leftovers import Leftovers, NoLeftovers
 from muxd.browser.litter import sweep
@@ -132,6 +133,7 @@ class Generation(PageSource):
         self._bound = CLEAN_BOUND  # of taking away what it leaves
         self._closing = False
         self._tracer: Tracer | None = None
+        self._eye = Eye() if isinstance(leftovers, Leftovers) else None
 
     @contextlib.asynccontextmanager
     async def lease(
@@ -307,6 +309,12 @@ class Generation(PageSource):
     def _own_pages(self, lease: Lease) -> list[Page]:
         others = (lease.page, *self._closer.keepers)
         return [lease.page, *(page for page in lease.context.pages if page not in others)]
+
+    async def look(self, lease: Lease) -> bytes | None:
+        """What the lease's page shows now, within `LOOK_BOUND`: see `Eye.look`. Never raises."""
+        if self._eye is None or self._lost.is_set():
+            return None
+        return await self._eye.look(lease)
 
     async def _clean(self, context: BrowserContext, account: Account) -> None:
         """Leave nothing of a run behind, or kill the browser."""

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import trio
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 
 from muxd.control import schemas
 from muxd.control.field import Field
@@ -22,8 +22,6 @@ from muxd.errors import MuxdError
 from muxd.record import Outcome
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from muxd.control.operation import Call
     from muxd.controlled import Controlled
     from muxd.record import Record
@@ -122,6 +120,13 @@ def _sizes(daemon: Controlled, run_id: str) -> list[dict[str, Any]]:
         with contextlib.suppress(OSError):  # pruned meanwhile
             found.append({"name": name, "size": path.stat().st_size})
     return found
+
+
+async def _page(call: Call) -> Response:
+    picture = await call.daemon.look(call["run"])
+    if picture is None:
+        return Response(status_code=204)
+    return Response(picture, media_type="image/jpeg")
 
 
 async def _file(call: Call) -> Response:
@@ -237,6 +242,16 @@ OPERATIONS = (
         summary="The record of a run, and which files are kept of it.",
         schema=schemas.RUN,
         errors=_NO_RUN,
+    ),
+    Operation(
+        name="getPage",
+        path="/v1/page.jpg",
+        answer=_page,
+        summary="What the page of the run in progress shows now; a new picture each second at most.",
+        query=[Field("run", "text", "Only of this run: its id.", None, 1, 100)],
+        schema={"type": "string", "format": "binary"},
+        media_type="image/jpeg",
+        also={204: {}},
     ),
     Operation(
         name="getHealth",

@@ -53,7 +53,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
         "responses": {
-            str(status): {
+            str(status): {"description": "There is none now."}
+            if status == 204
+            else {
                 "description": "Done." if status == 200 else "It is asked for.",
                 "content": {operation.media_type: {"schema": schema}},
             }

@@ -1,0 +1,232 @@
+"""The pages of the dashboard, as they come: whole without a script, and nothing in them runs."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import attrs
+import pytest
+
+from muxd.record import Outcome, utc_text
+
+from .conftest import shown
+from .pretend import NOON, SIXTEEN, Pretend, many
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"><b>\u202e\ud800{{7*7}}"
+PAGES = ("/", "/?w=30m", "/?w=6h", "/?w=day", "/jobs", "/runs", "/plan", "/plugins", "/browser")
+
+
+async def text_of(client, path, status=200):
+    answer = await client.get(path)
+    assert answer.status_code == status, (path, answer.text[:500])
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return answer.text
+
+
+def check_inert(text):
+    """No script but the dashboard's own file, no style or handler in the page: the policy forbids."""
+    assert re.findall(r"<script[^>]*>[^<]*", text) == re.findall(
+        r'<script type="module" src="/static/[0-9a-f]{12}/dashboard.js">', text
+    )
+    bare = re.sub(r'"[^"]*"', '""', text)
+    assert not re.search(r"<[^>]*\s(style|on\w+)\s*=", bare)
+    assert "<style" not in text
+    assert "javascript:" not in text
+
+
+async def test_each_page_is_whole_without_a_script(daemon):
+    """All that there is to see is in the first answer."""
+    daemon.running("plan")
+    daemon.told["waiting"] = [
+        {"id": "01w", "job": "reply", "priority": 1, "cause": "retry", "attempt": 2,
+         "released_at": utc_text(NOON - 3), "reason": "plan is running", "held": False}
+    ]  # fmt: skip
+    daemon.told["waiting_total"] = 8
+    daemon.paused["learn"] = "on holiday"
+    async with shown(daemon) as client:
+        for path in PAGES:
+            text = await text_of(client, path)
+            check_inert(text)
+            assert re.search(r"<h1>[^<]+</h1>", text)
+        now = await text_of(client, "/")
+        assert all(f">{name}</a>" in now for name in SIXTEEN)
+        for words in (
+            "All is well",
+            "plan is running",
+            "and 7 more",
+            "on holiday",
+            "Last failures",
+        ):
+            assert words in now
+        assert 'src="/v1/page.jpg?run=01running"' in now
+        assert len(re.findall('class="run o-ok"', now)) > 20
+        assert len(re.findall('class="next', now)) > 40
+        assert 'class="running"' in now
+        jobs = await text_of(client, "/jobs")
+        assert jobs.count('aria-label="Run ') == len(SIXTEEN)
+        assert 'action="/v1/jobs/learn/resume"' in jobs
+        assert 'action="/v1/jobs/plan/pause"' in jobs
+
+
+async def test_what_others_wrote_is_text(daemon):
+    """Names, notes, errors, results, logs, evidence: of pages and of plugins, and never markup."""
+    bad = attrs.evolve(
+        daemon.records[-1], id="01bad", outcome=Outcome.failed, error=EVIL, error_type=EVIL,
+        result=EVIL, left=EVIL, harm=EVIL, plugin=EVIL, session=EVIL, ended_at=NOON - 1,
+        started_at=NOON - 2, released_at=NOON - 3,
+    )  # fmt: skip
+    daemon.records.append(bad)
+    daemon.paused["plan"] = EVIL
+    daemon.healthy = {"state": "ailing", "stuck": [], "ailing": [EVIL]}
+    daemon.told |= {
+        "warnings": [EVIL],
+        "skipped": [{"job": "plan", "note": EVIL, "since": utc_text(NOON), "probe_at": None}],
+        "drained": {"job": "*", "note": EVIL, "since": utc_text(NOON), "probe_at": None},
+        "browser": daemon.status()["browser"] | {"up": False, "last_loss": EVIL, "version": EVIL},
+    }
+    daemon.lines = [
+        {"at": utc_text(NOON), "level": EVIL, "event": EVIL, EVIL: EVIL, "exception": EVIL}
+    ]
+    paths = ["/jobs/plan", "/runs/01bad", "/runs?job=" + EVIL[:90].replace("\ud800", "")]
+    async with shown(daemon) as client:
+        for path in (*PAGES, *paths, "/plan?job=%3Cscript%3E&interval=1m"):
+            text = await text_of(client, path)
+            check_inert(text)
+            assert "<b>\u202e" not in text
+            assert "<img src=x" not in text
+            assert "49}}" not in text
+        run = unescape(await text_of(client, "/runs/01bad"))
+        assert run.count("<script>alert(1)</script>") >= 6
+
+
+async def test_evidence_is_shown_as_text_or_served_apart(daemon, tmp_path):
+    """The picture inline; console and network to read, cut; the page and the trace to download only."""
+    for name, text in {
+        "screenshot.png": "png", "page.html": EVIL[:60], "trace.zip": "zip",
+        "console.txt": "<script>steal()</script>\n" + "x" * 200_000, "network.txt": "404  GET /",
+    }.items():  # fmt: skip
+        (tmp_path / name).write_text(text)
+        daemon.files[name] = tmp_path / name
+    async with shown(daemon) as client:
+        text = await text_of(client, f"/runs/{daemon.records[0].id}")
+        check_inert(text)
+        assert len(text) < 100_000
+        own = f"/v1/runs/{daemon.records[0].id}/files/"
+        assert f'<img src="{own}screenshot.png"' in text
+        assert "&lt;script&gt;steal()" in text
+        assert "404  GET /" in text
+        for name in daemon.files:
+            assert f'href="{own}{name}"' in text
+        assert "alert" not in text
+        kept = await client.get(f"{own}page.html")
+        assert kept.headers["content-disposition"].startswith("attachment")
+        assert "sandbox" in kept.headers["content-security-policy"]
+
+
+async def test_many_jobs_cost_a_page_no_more():
+    """The picture shares lanes, lists are paged: each job is reached, and each page is small."""
+    daemon = Pretend(many(800), hours=1)
+    names, path = [], "/jobs"
+    async with shown(daemon) as client:
+        assert len(await text_of(client, "/")) < 250_000
+        assert len(await text_of(client, "/plan")) < 300_000
+        while path:
+            text = await text_of(client, path)
+            assert len(text) < 80_000
+            names += re.findall(r'<th scope="row"><a href="/jobs/([^"]+)"', text)
+            found = re.search(r'href="(/jobs\?after=[^"]+)" rel="next"', text)
+            path = found and unescape(found[1])
+        assert names == [slot.name for slot in daemon.timetable.slots]
+        begun = await text_of(client, "/jobs?from=feed-00777")
+        assert re.search(r'scope="row"><a href="/jobs/([^"]+)"', begun)[1] == "feed-00777"
+
+
+async def test_an_empty_muxd_says_what_to_do():
+    """No jobs, no runs: no error either, and the next step."""
+    async with shown(Pretend({})) as client:
+        for path in PAGES:
+            await text_of(client, path)
+        assert "No jobs yet" in await text_of(client, "/")
+
+
+async def test_what_is_not_there_is_told(daemon):
+    """An unknown job, run or page: 404 with words; a ledger that fails: 500 with its reason."""
+    async with shown(daemon) as client:
+        assert "There is no job" in await text_of(client, "/jobs/nothing", 404)
+        assert "There is no run" in await text_of(client, "/runs/nothing", 404)
+        assert (await client.get("/nothing")).status_code == 404
+        for path in ("/static/0/../pages.py", "/static/0/%2e%2e%2fpages.py", "/static/0/x.css"):
+            assert (await client.get(path)).status_code == 404
+        assert "not possible" not in await text_of(client, "/?w=nonsense")
+
+
+async def test_the_runs_page_goes_through_all_of_them(daemon):
+    """By job and outcome, page by page, newest first, none twice."""
+    seen, path = [], "/runs?job=posting_queue&outcome=ok"
+    async with shown(daemon) as client:
+        while path:
+            text = await text_of(client, path)
+            seen += re.findall(r'href="/runs/(01run\d+)"', text)
+            found = re.search(r'href="(/runs\?[^"]*)" rel="next"', text)
+            path = found and unescape(found[1])
+    wanted = [r for r in daemon.records if r.job == "posting_queue" and r.outcome.good]
+    wanted.sort(key=lambda record: record.ended_at, reverse=True)
+    assert seen == [record.id for record in wanted]
+
+
+async def test_a_change_can_be_tried_on_the_plan_page(daemon):
+    """What moves, what becomes of the gap; nothing is changed; a mistake is explained."""
+    async with shown(daemon) as client:
+        before = daemon.timetable
+        tried = await text_of(client, "/plan?job=plan&interval=20m&duration=")
+        assert "smallest gap" in tried
+        assert "→" in tried
+        assert "Nothing was changed" in tried
+        assert "→" in await text_of(client, "/plan?job=plan&without=yes")
+        assert "interval must be" in await text_of(client, "/plan?job=plan&interval=soon")
+        assert "no job" in await text_of(client, "/plan?job=plam&interval=1h")
+        assert "→" not in await text_of(client, "/plan?job=plan")
+        assert daemon.timetable is before
+
+
+async def test_the_files_may_be_kept_for_good(daemon):
+    """Their address changes with what is in them, so nobody ever has an old one."""
+    async with shown(daemon) as client:
+        text = await text_of(client, "/")
+        for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', text):
+            answer = await client.get(path)
+            assert answer.status_code == 200
+            assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize("state", ["stuck", "starting", "draining", "ailing"])
+async def test_the_headline_says_how_it_is(daemon, state):
+    """Whatever is not well is the first thing to be read, in words."""
+    daemon.healthy = {"state": state, "stuck": ["the slot of 'plan' is stuck"], "ailing": []}
+    async with shown(daemon) as client:
+        text = await text_of(client, "/")
+        assert "All is well" not in text
+        assert "the slot of &#39;plan&#39; is stuck" in text
+
+
+async def test_in_a_rehearsal_the_timetables_clock_counts(daemon):
+    """At 60 times the speed an hour of the picture is a minute; runs from before it are left out."""
+    start = daemon.midnight + 9 * 3600
+    daemon.told |= {
+        "speed": 60.0, "timetable_now": utc_text(start), "started_at": utc_text(NOON - 30),
+        "upcoming": [{"job": "plan", "at": utc_text(NOON + 10)}],
+    }  # fmt: skip
+    daemon.records = [
+        attrs.evolve(
+            daemon.records[0], id="01new", job="plan", speed=60.0, released_at=NOON - 20,
+            started_at=NOON - 20, ended_at=NOON - 19, outcome=Outcome.ok,
+        ),
+        attrs.evolve(daemon.records[0], id="01old", ended_at=NOON - 100, speed=60.0),
+    ]  # fmt: skip
+    async with shown(daemon) as client:
+        text = await text_of(client, "/")
+    assert "60\N{MULTIPLICATION SIGN} time" in text
+    assert "plan · 09:10:00 · next" in text
+    assert "plan · 08:40:00 · ok, 1s" in text
+    assert "01old" not in text
