@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# More than there are processors: many tests wait for processes most of the time.
+WORKERS ?= 4
+TESTS := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help setup start test nightly bench lint types unit browser-tests docs clean
 
@@ -28,11 +31,16 @@ $(STAMP): pyproject.toml plugins/muxd-demo/pyproject.toml
 start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 	@$(BIN)/muxd start --speed 60
 
-test: setup lint types ## Lint, types, all tests
+test: setup lint ## Lint, types, all tests but the nightly ones
 	@$(BIN)/muxd browser install --engine headless-shell
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/mypy & types=$$!; trap 'kill $$types 2>/dev/null' EXIT; \
+	  $(TESTS); tested=$$?; \
+	  wait $$types || { echo "mypy has found something: make types"; exit 1; }; \
+	  exit $$tested
 
-nightly: $(STAMP) ## Simulate 100,000 days with faults on all cores, and kill muxd 5,000 times
+nightly: setup ## Tests that take long, 100,000 simulated days with faults, 5,000 kills
+	@$(BIN)/muxd browser install --engine headless-shell
+	$(TESTS) -m nightly
 	MUXD_CRASHES=$${MUXD_CRASHES:-5000} $(BIN)/python -m pytest -q tests/crash/test_crash_consistency.py
 	$(BIN)/python -m tests.simulation --days $${MUXD_SIMULATED_DAYS:-100000}
 

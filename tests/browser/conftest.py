@@ -34,7 +34,7 @@ PAGES = {
     "/loop": "<h1>loop</h1><script>setTimeout(() => {while (true) {}}, 50)</script>",
     "/unload": "<h1>unload</h1><input><script>"
     "addEventListener('beforeunload', e => {e.preventDefault(); e.returnValue = 'no'})</script>",
-    "/storm": "<script>for (let i = 0; i < 40; i++) window.open('/second')</script><h1>storm</h1>",
+    "/storm": "<script>for (let i = 0; i < 12; i++) window.open('/second')</script><h1>storm</h1>",
     "/heavy": "<link rel=stylesheet href=/a.css><style>@font-face {font-family: F; src: url(/a.woff2)} "
     "p {font-family: F}</style><p>heavy</p><img src=/a.png><img src=data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7>"
     "<video src=/a.mp4 preload=auto></video><script src=/a.js></script>",

@@ -16,7 +16,7 @@ from muxd.bridge import bridged
 from muxd.browser import generation
 from muxd.browser.generation import CLEAN_BOUND, REVOKE_BOUND, open_generation
 from muxd.browser.processes import browsers_of_profile, children_of
-from muxd.errors import BrowserLost, PageCrashed, ProfileInUse, SessionError
+from muxd.errors import BrowserLost, ProfileInUse, SessionError
 
 
 def line_of(process):
@@ -51,25 +51,6 @@ def test_a_page_in_each_session_is_in_the_one_browser(browse, plan):
                 text = await bridged(lease.page.inner_text)("p")
                 assert text == before
             assert len(browsers_of_profile(plan.profile)) == 1
-
-    browse(test)
-
-
-def test_nothing_is_left_of_a_lease(browse):
-    """Pages, popups and routes of a run are gone when its lease has been left."""
-
-    async def test(life, site):
-        async with life.lease("main") as lease:
-            contexts = len(lease.browser.contexts)
-            pages = len(lease.context.pages)
-            await bridged(lease.context.route)("**/second", lambda route: route.abort())
-            await bridged(lease.page.goto)(site.url + "/storm")
-        async with life.lease("named") as lease:
-            await bridged(lease.page.goto)(site.url)
-        async with life.lease("main") as lease:
-            assert len(lease.context.pages) == pages
-            assert len(lease.browser.contexts) == contexts
-            await bridged(lease.page.goto)(site.url + "/second")
 
     browse(test)
 
@@ -140,29 +121,6 @@ def test_the_profile_is_private_and_survives(browse, plan):
     assert plan.profile.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("path", ["/loop", "/never", "/unload", "/alert", "/drip", "/download"])
-def test_a_hostile_page_is_closed_within_the_bound(browse, path):
-    """Leaving a lease is bounded whatever the page does, and the browser serves the next run."""
-
-    async def test(life, site):
-        async with life.lease("main") as lease:
-            page = lease.page
-            with trio.move_on_after(1.5):
-                try:
-                    await bridged(page.goto)(site.url + path, wait_until="commit")
-                    await bridged(page.evaluate)("1")
-                    await trio.sleep(0.5)
-                except Exception as error:
-                    assert "Download" in str(error)  # noqa: PT017 - what goto says to one
-            left = trio.current_time()
-        assert trio.current_time() - left < CLEAN_BOUND + 1
-        assert life.lost is None
-        async with life.lease("main") as lease:
-            await bridged(lease.page.goto)(site.url)
-
-    browse(test)
-
-
 @pytest.mark.parametrize("victim", ["browser", "driver"])
 def test_death_is_noticed_at_once(browse, victim, plan):
     """kill -9 of the browser or the driver is noticed within a second, idle or not."""
@@ -205,22 +163,6 @@ def test_a_frozen_browser_is_killed(browse, frozen, plan):
     assert [p for p in children_of(os.getpid()) if "run-driver" in line_of(p)] == []
 
 
-def test_a_dead_renderer_is_told_from_a_dead_browser(browse):
-    """A renderer that dies takes its page along: PageCrashed; the browser goes on."""
-
-    async def test(life, site):
-        async with life.lease("main") as lease:
-            with pytest.raises(Exception, match="crash"):
-                await bridged(lease.page.goto)("chrome://crash")
-            with trio.fail_after(2):
-                assert isinstance(await life.wait_lost(lease), PageCrashed)
-        assert life.lost is None
-        async with life.lease("main") as lease:
-            await bridged(lease.page.goto)(site.url)
-
-    browse(test)
-
-
 def test_a_body_that_closes_the_shared_context_loses_the_browser(browse):
     """Closing main's context is closing the browser: it's noticed, and named as the reason."""
 
@@ -229,25 +171,6 @@ def test_a_body_that_closes_the_shared_context_loses_the_browser(browse):
             await bridged(lease.context.close)()
             with trio.fail_after(2):
                 assert isinstance(await life.wait_lost(lease), BrowserLost)
-
-    browse(test)
-
-
-def test_a_listener_that_raises_is_charged_to_its_own_run(browse):
-    """Playwright makes the next call by anyone raise it: here it's kept with its own lease."""
-
-    async def test(life, site):
-        def listener(_):
-            raise RuntimeError("listener")
-
-        async with life.lease("main") as lease:
-            lease.page.on("close", listener)
-        (error,) = lease.errors
-        assert isinstance(error, RuntimeError)
-        assert str(error).endswith("listener")
-        async with life.lease("main") as lease:
-            await bridged(lease.page.goto)(site.url)
-        assert lease.errors == []
 
     browse(test)
 

@@ -148,7 +148,7 @@ async def honest(run, life):
 def perform(lent):
     """Run bodies one after another, on one browser as long as it lives; gives their records."""
 
-    def perform(*steps):
+    def perform(*steps, timeout="20s"):
         records = []
 
         async def test(life, site):
@@ -162,7 +162,7 @@ def perform(lent):
                         return await body(run, life)
 
                     job = Job(
-                        "job", call, interval="1h", timeout="20s", session=session,
+                        "job", call, interval="1h", timeout=timeout, session=session,
                         expects_result=expects,
                     )  # fmt: skip
                     release = await book.release(job, released_at=time.time())
@@ -190,6 +190,11 @@ FAILS = {
 
 
 @pytest.mark.parametrize(
+    "sessions",
+    [("main", "named"), pytest.param(("fresh",), marks=pytest.mark.nightly)],
+    ids=["kept", "fresh"],
+)
+@pytest.mark.parametrize(
     "body",
     [
         closes_page,
@@ -206,9 +211,8 @@ FAILS = {
         rude_result,
     ],
 )
-def test_it_costs_its_own_run_at_most(perform, body):
+def test_it_costs_its_own_run_at_most(perform, body, sessions):
     """In any session: the next run, in the shared one and in the same, is as if nothing had been."""
-    sessions = ("main", "named", "fresh")
     steps = [
         step
         for session in sessions
@@ -272,7 +276,7 @@ def test_a_blocked_loop_is_late(perform):
     """A body that blocks the process beyond its timeout can't be ended; it's not ok either."""
 
     async def blocks(run, life):
-        time.sleep(23)  # noqa: ASYNC251 - the very thing
+        time.sleep(4)  # noqa: ASYNC251 - the very thing
 
-    (record,) = perform((blocks, "fresh", False))
+    (record,) = perform((blocks, "fresh", False), timeout="1s")
     assert record.outcome is Outcome.timed_out

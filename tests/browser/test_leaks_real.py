@@ -345,6 +345,7 @@ def test_a_service_worker_keeps_no_context_alive(perform):
     perform(test)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(360)  # more than its own bound
 def test_a_hundred_runs_leave_nothing(perform):
     """Honest runs and leaking ones, in turn: everything is where it was after a hundred of them."""
@@ -363,6 +364,8 @@ def test_a_hundred_runs_leave_nothing(perform):
     perform(test, bound=300)
 
 
+# `tests/faults/test_pages.py` has a storm that is ended by its run's deadline.
+@pytest.mark.nightly
 def test_a_storm_of_two_hundred_popups(perform):
     """They are closed, or the browser is: within the bound; and it is charged."""
 

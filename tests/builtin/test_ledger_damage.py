@@ -109,6 +109,22 @@ async def test_garbage_in_its_place_is_kept_and_a_new_one_begun(tmp_path):
         assert any(name in warning for warning in ledger.warnings)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+async def test_one_that_was_cut_off_keeps_nobody_from_starting(tmp_path, share):
+    """Of half a file what can be read is taken over, of an empty one nothing; both can be written."""
+    records = await fill(tmp_path)
+    path = tmp_path / "ledger.sqlite3"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    async with Ledger(tmp_path).open() as ledger:
+        found = await all_of(ledger)
+        assert all(records[run_id] == record for run_id, record in found.items())
+        assert bool(ledger.warnings) == bool(share)
+        await ledger.write(ended(7777))
+        assert "007777" in await all_of(ledger)
+    assert len(damaged_in(tmp_path)) == bool(share)
+    assert integrity(path) == "ok"
+
+
 def begin_as_of_old(directory):
     """A ledger as they were made before they could be made smaller."""
     with contextlib.closing(

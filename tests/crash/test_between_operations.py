@@ -148,7 +148,9 @@ async def contents(ledger):
     return found, list(await ledger.unfinished()), await ledger.phases(), await ledger.placed()
 
 
-@pytest.mark.parametrize("what", ["first page", "an index"])
+@pytest.mark.parametrize(
+    "what", ["first page", pytest.param("an index", marks=pytest.mark.nightly)]
+)
 def test_a_ledger_is_set_aside_whole_whenever_muxd_dies(tmp_path, what):
     """The next start finishes what was begun: nothing is lost, and the damaged one is kept."""
     source, state = tmp_path / "source", tmp_path / "state"

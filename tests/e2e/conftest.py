@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from muxd.browser.find import find_browser
 from muxd.control.client import ControlClient
+from muxd.engine import Engine
 from muxd.errors import MuxdError
 from muxd.state import StateDir
 
@@ -73,7 +75,7 @@ def alive(pid: int) -> bool:
 class Muxd:
     """One state directory, one jobs directory, and the commands on them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: Engine = Engine.headless_shell) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.jobs = folder / "jobs"
@@ -92,6 +94,7 @@ class Muxd:
             "MUXD_CONFIG": str(self.config),
             "MUXD_STATE_DIR": str(self.state),
             "MUXD_WEB_PORT": "0",  # several run at once
+            "MUXD_BROWSER": str(find_browser(engine=engine).path),
         }
 
     def write(self, name: str, text: str) -> None:
@@ -261,7 +264,8 @@ def hangups():
 
 
 @pytest.fixture
-def muxd_home(tmp_path):
-    home = Muxd(tmp_path)
+def muxd_home(request, tmp_path):
+    whole = request.node.get_closest_marker("chromium") is not None
+    home = Muxd(tmp_path, Engine.chromium if whole else Engine.headless_shell)
     yield home
     home.end()

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import JOBS, SLOW
 
+pytestmark = pytest.mark.chromium
+
 
 def overlapping(records):
     spans = sorted((r["started_at"], r["ended_at"]) for r in records if r["started_at"])
@@ -135,31 +137,32 @@ def test_a_killed_daemon_leaves_a_record_and_blocks_nobody(muxd_home):
     assert not browser.is_running() or browser.status() == psutil.STATUS_ZOMBIE
 
 
-@pytest.mark.parametrize(
-    "trap",
-    [
-        'await run.page.evaluate("while (true) {}")',
-        'await run.page.evaluate("new Promise(() => {})")',
-        'run.page.on("dialog", lambda d: None); await run.page.evaluate("alert(1)")',
-        "while True:\n        try:\n            await trio.sleep(1)\n"
-        "        except BaseException:\n            pass",
-    ],
-    ids=["loop", "promise", "dialog", "swallows"],
-)
-def test_a_hang_is_ended_at_its_deadline_and_the_next_runs(muxd_home, trap):
+TRAPS = {
+    "loop": 'await run.page.evaluate("while (true) {}")',
+    "promise": 'await run.page.evaluate("new Promise(() => {})")',
+    "dialog": 'run.page.on("dialog", lambda d: None); await run.page.evaluate("alert(1)")',
+    "swallows": "while True:\n        try:\n            await trio.sleep(1)\n"
+    "        except BaseException:\n            pass",
+}
+
+
+def test_a_hang_is_ended_at_its_deadline_and_the_next_runs(muxd_home):
     """Whatever a body does, its deadline frees the browser within ten seconds for the next."""
     home = muxd_home
     home.write("jobs", JOBS)
-    home.write(
-        "stuck",
-        f"import trio\nimport muxd\n\n\n"
-        f'@muxd.job(interval="60d", duration="1s", timeout="1s")\nasync def stuck(run):\n    {trap}\n',
-    )
+    for name, trap in TRAPS.items():
+        home.write(
+            name,
+            "import trio\nimport muxd\n\n\n"
+            '@muxd.job(interval="60d", duration="1s", timeout="1s")\n'
+            f"async def {name}(run):\n    {trap}\n",
+        )
     home.start()
-    (record,) = [home.json("run", "stuck", code=1)]
-    assert record["outcome"] == "timed_out"
-    assert record["duration"] < 11
-    assert home.json("run", "quick")["outcome"] == "ok"
+    for name in TRAPS:
+        record = home.json("run", name, code=1)
+        assert record["outcome"] == "timed_out", record
+        assert record["duration"] < 11, record
+        assert home.json("run", "quick")["outcome"] == "ok", name
     home.call("stop")
     home.nothing_is_left()
 

@@ -120,7 +120,7 @@ def test_a_run_that_blocks_past_its_deadline_has_the_stack_in_its_record(muxd_ho
     "body",
     [
         "time.sleep(600)",
-        "while True: pass",
+        pytest.param("while True: pass", marks=pytest.mark.nightly),  # as the regex, and milder
         're.match(r"(a+)+$", "a" * 60 + "b")',
     ],
     ids=["sleep", "loop", "regex"],
@@ -156,7 +156,11 @@ def test_past_its_limit_a_block_ends_the_daemon_and_the_next_goes_on(muxd_home, 
 
 @pytest.mark.parametrize(
     ("body", "how"),
-    [("os._exit(3)", "exit code 3"), ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV")],
+    [
+        # `tests/test_guard.py` has one that exits, without a browser.
+        pytest.param("os._exit(3)", "exit code 3", marks=pytest.mark.nightly),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+    ],
     ids=["exit", "segfault"],
 )
 def test_a_run_that_takes_the_daemon_along_is_charged(muxd_home, body, how):

@@ -16,13 +16,21 @@ ENDED_WITHIN = 30.0
 """How long an end may take on a busy machine, seconds; without a run to wait for it is 1 to 3."""
 
 
+def in_turn(delays):
+    """Every other one is the nightly run's."""
+    return [
+        pytest.param(delay, marks=[pytest.mark.nightly] * (number % 2))
+        for number, delay in enumerate(delays)
+    ]
+
+
 def begin(home, delay):
     home.write("honest", HONEST)
     home.start(until="")
     time.sleep(delay)  # the stages of a start give no signal: any instant is as good
 
 
-@pytest.mark.parametrize("delay", DELAYS)
+@pytest.mark.parametrize("delay", in_turn(DELAYS))
 def test_sigterm_at_every_stage(muxd_home, delay):
     """The daemon ends within its bound, and leaves no process, lock or socket."""
     home = muxd_home
@@ -61,7 +69,7 @@ def test_sigterm_while_it_stops(muxd_home, again):
     home.nothing_is_left()
 
 
-@pytest.mark.parametrize("delay", DELAYS[1::2])
+@pytest.mark.parametrize("delay", in_turn(DELAYS[1::2]))
 def test_kill_at_every_stage(muxd_home, delay):
     """kill -9 of all of it, at any instant: the next start works, and what was is recorded."""
     home = muxd_home

@@ -59,6 +59,7 @@ def test_no_browser_at_all(muxd_home, named):
     empty = home.folder / "empty"
     empty.mkdir()
     home.environ |= {"PATH": str(empty), "PLAYWRIGHT_BROWSERS_PATH": str(empty)}
+    del home.environ["MUXD_BROWSER"]
     if named:
         home.environ["MUXD_BROWSER"] = str(empty / named)
     home.call("start", code=2 if named else 1)
@@ -68,6 +69,7 @@ def test_no_browser_at_all(muxd_home, named):
     home.nothing_is_left()
 
 
+@pytest.mark.chromium
 def test_profile_held_by_another_living_browser(muxd_home):
     """It is somebody's window: muxd says whose, touches nothing, and does not start."""
     home = muxd_home
@@ -93,6 +95,7 @@ def test_profile_held_by_another_living_browser(muxd_home):
     lives_on(home)
 
 
+@pytest.mark.chromium
 def test_profile_locked_by_a_dead_browser(muxd_home):
     """A lock whose owner is gone is no lock."""
     home = muxd_home

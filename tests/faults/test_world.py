@@ -141,7 +141,17 @@ def test_ledger_locked_at_the_start(muxd_home):
     lives_on(home)
 
 
-@pytest.mark.parametrize("damage", ["overwritten", "cut off", "emptied", "another file"])
+# `tests/builtin/test_ledger_damage.py` has these and others without a daemon.
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "overwritten",
+        *(
+            pytest.param(each, marks=pytest.mark.nightly)
+            for each in ("cut off", "emptied", "another file")
+        ),
+    ],
+)
 def test_ledger_corrupt(muxd_home, damage):
     """It is set aside and named, a new one is begun, and jobs run."""
     home = muxd_home
