@@ -106,6 +106,7 @@ def test_a_session_at_a_real_terminal(muxd_home, top):
     top.wait("waiting for muxd to come back")
     muxd_home.start()
     top.wait("muxd is there again")
+    assert muxd_home.json("status")["today"]["ok"] >= 1  # of the daemon before
     top.press("q")
     assert top.process.wait(30) == 0
     muxd_home.wait(lambda: "\x1b[?1049l" in top.written, 10, "the screen as it was before")
