@@ -37,7 +37,7 @@ __all__ = [
     "WebConfig",
 ]
 
-LogFormat = Literal["auto", "console", "json"]
+LogFormat = Literal["auto", "console", "json", "journald"]
 
 
 def _masked(value: Any) -> Any:
@@ -134,7 +134,8 @@ class DaemonConfig:
     """For how long a run may block the whole of muxd before it is killed and started again, real
     seconds, 5 to 3600."""
     log_format: LogFormat = _setting("auto", values.log_format, env="MUXD_LOG_FORMAT")
-    """``console`` for people, ``json`` for machines; ``auto``: console on a terminal."""
+    """``console`` for people, ``json`` for machines, ``journald`` for systemd's journal; ``auto``: what
+    fits where it goes."""
     log_files: int = _setting(5, values.whole(0, 1000))
     """How many files the log is kept in, in the state directory; 0: none."""
     log_size: int = _setting(10_000_000, values.at_least(100_000, values.size, "100 kB or more"))

@@ -219,6 +219,6 @@ def timezone(value: object) -> str:
 
 def log_format(value: object) -> str:
     """How logs look."""
-    if value not in ("auto", "console", "json"):
-        raise ValueError("give one of auto, console, json")
+    if value not in ("auto", "console", "json", "journald"):
+        raise ValueError("give one of auto, console, json, journald")
     return str(value)

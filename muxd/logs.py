@@ -1,4 +1,4 @@
-"""Logs: calm lines for people, JSON lines for machines. Set up by the command line alone."""
+"""Logs: calm lines for people, JSON lines for machines, fields for systemd's journal. Set up by the command line alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import structlog
 
 from muxd.guard.outlet import Outlet
+from muxd.journal import Journal, JournalStream, is_journal
+from muxd.logfile import masked
 from muxd.record import utc_text
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
     from muxd.config import LogFormat
 
-__all__ = ["chosen_format", "configure", "has_colours"]
+Style = Literal["console", "json", "journald"]
+
+__all__ = ["Style", "chosen_format", "configure", "has_colours"]
 
 FLUSH_BOUND = 2.0
 """How long the end of the process waits for what reads the log, seconds."""
@@ -32,34 +36,46 @@ LONGEST = 100_000
 _DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
-def chosen_format(setting: LogFormat, stream: TextIO) -> Literal["console", "json"]:
-    """What ``auto`` means for this stream: ``console`` on a terminal, else ``json``."""
-    if setting == "auto":
-        return "console" if stream.isatty() else "json"
-    return setting
+def chosen_format(setting: LogFormat, stream: TextIO) -> Style:
+    """What ``auto`` means for this stream.
+
+    ``console`` on a terminal, ``journald`` where systemd's journal gets it, else ``json``.
+    """
+    if setting != "auto":
+        return setting
+    if stream.isatty():
+        return "console"
+    return "journald" if is_journal(stream) else "json"
 
 
 def configure(
-    log_format: Literal["console", "json"],
+    log_format: Style,
     level: int = logging.INFO,
     *,
     stream: TextIO | None = None,
     also: Callable[[str], object] | None = None,
+    mask: Callable[[str], str] | None = None,
 ) -> None:
     """Set up structlog, and what other libraries log through `logging`, for this process.
 
     Args:
       log_format: ``console`` for lines such as ``12:00:05 warning  killed a browser  pid=7``;
-        ``json`` for an object a line, with ``at`` (UTC, microseconds), ``level`` and ``event``.
+        ``json`` for an object a line, with ``at`` (UTC, microseconds), ``level`` and ``event``;
+        ``journald`` for entries of systemd's journal with fields, and ``json`` where it takes none.
       level: what is less important than this `logging` level is dropped. Of other libraries
         only warnings are shown, and INFO where `level` is DEBUG.
       stream: where to write; by default whatever ``sys.stderr`` is at the time. Nobody waits for
         who reads that: what it does not take is dropped, and counted.
       also: is given each line as JSON, too, of INFO and above.
+      mask: takes out of texts what must not be shown.
     """
     colours = log_format == "console" and has_colours(stream if stream is not None else sys.stderr)
     render: Processor = _Console(colours=colours) if log_format == "console" else _json
+    if mask is not None:
+        render = _Masked(render, mask, is_json=log_format != "console")
     out: Any = stream if stream is not None else _Stderr(render)
+    if log_format == "journald":
+        out = JournalStream(Journal(), out)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -84,6 +100,17 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO if level <= logging.DEBUG else max(level, logging.WARNING))
+
+
+class _Masked:
+    """Renders without what must not be shown."""
+
+    def __init__(self, render: Processor, mask: Callable[[str], str], *, is_json: bool) -> None:
+        self._render, self._mask, self._is_json = render, mask, is_json
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        text = str(self._render(logger, method, event))
+        return masked(text, self._mask) if self._is_json else self._mask(text)
 
 
 class _Copied:
@@ -153,7 +180,7 @@ class _Handler(logging.StreamHandler[Any]):
     """Python closes its handlers at the end of the process: what waits is written then."""
 
     def close(self) -> None:
-        if isinstance(self.stream, _Stderr):
+        if isinstance(self.stream, _Stderr | JournalStream):
             self.stream.drain()
         super().close()
 

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import structlog
 import trio
+from structlog.contextvars import bound_contextvars
 
 from muxd.bridge import background_errors
 from muxd.errors import (
@@ -149,7 +150,7 @@ class Runner:
         # What a person types is kept nowhere.
         evidence = None if is_login(job.name) else self._evidence
         case = Case(evidence, release, pages)
-        with background_errors() as background:
+        with bound_contextvars(job=job.name, run=release.id), background_errors() as background:
             try:
                 async with pages.lease(job.session, block=job.block) as lease:
                     record = await self._book.start(release, generation=pages.generation)

@@ -28,17 +28,18 @@ __all__ = ["load", "log_to_stderr", "this_program"]
 
 
 def log_to_stderr(
-    log_format: Literal["console", "json"],
+    log_format: Literal["console", "json", "journald"],
     level: int,
     *,
     also: Callable[[str], object] | None = None,
+    mask: Callable[[str], str] | None = None,
 ) -> None:
     """Set up the logs of this command, from `level` on, or from DEBUG on with ``--debug``.
 
-    What is told to `also` is said in `muxd.logs.configure`.
+    What is told to `also`, and what `mask` is for, is said in `muxd.logs.configure`.
     """
     debug = click.get_current_context().find_root().params.get("debug")
-    logs.configure(log_format, logging.DEBUG if debug else level, also=also)
+    logs.configure(log_format, logging.DEBUG if debug else level, also=also, mask=mask)
 
 
 def this_program() -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Sink
     from muxd.config import Config
+    from muxd.logs import Style
     from muxd.plugins import Plugins
     from muxd.pulse import Pulse
 
@@ -46,7 +47,7 @@ __all__ = ["start"]
 @click.option(
     "--log-format",
     metavar="FORMAT",
-    help="auto, console or json. [default: auto: console on a terminal, else json]",
+    help="auto, console, json or journald. [default: auto: what fits where it goes]",
 )
 @config_options(headed="browser.headed", speed="daemon.speed", log_format="daemon.log_format")
 def start(config: Config, anew: bool) -> None:
@@ -62,11 +63,11 @@ def start(config: Config, anew: bool) -> None:
     from muxd.heap import give_back_large_blocks
     from muxd.logs import chosen_format
 
-    people = chosen_format(config.daemon.log_format, sys.stdout) == "console"
-    pulse = _under_guard(config, people=people) if config.daemon.restart else None
+    style = chosen_format(config.daemon.log_format, sys.stdout)
+    pulse = _under_guard(config, style) if config.daemon.restart else None
     give_back_large_blocks()
     try:
-        _run(config, pulse, anew=anew, people=people)
+        _run(config, pulse, anew=anew, style=style)
     finally:
         if pulse is not None:
             pulse.bye()
@@ -74,7 +75,7 @@ def start(config: Config, anew: bool) -> None:
         leave(0)
 
 
-def _under_guard(config: Config, *, people: bool) -> Pulse:
+def _under_guard(config: Config, style: Style) -> Pulse:
     """Divide into the guard and the daemon; this returns in the daemon's process only."""
     from muxd.guard.begin import under_guard
     from muxd.logs import has_colours
@@ -82,25 +83,26 @@ def _under_guard(config: Config, *, people: bool) -> Pulse:
     link = under_guard(
         config.daemon.state_dir,
         blocked_limit=config.daemon.blocked_limit,
-        log_format="console" if people else "json",
-        colours=people and has_colours(sys.stderr),
+        log_format="json" if style == "json" else "console",
+        colours=style == "console" and has_colours(sys.stderr),
     )
     from muxd.pulse import Pulse
 
     return Pulse(link)
 
 
-def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> None:
+def _run(config: Config, pulse: Pulse | None, *, anew: bool, style: Style) -> None:
     from muxd.bridge import run
     from muxd.cli.browser import launch_plan
     from muxd.cli.context import load, log_to_stderr
     from muxd.daemon import Daemon
     from muxd.errors import AlreadyRunning, UserError
-    from muxd.keeping import log_file_of
+    from muxd.keeping import log_file_of, secrets_of
     from muxd.servicemanager import ServiceManager
     from muxd.state import StateDir
 
-    log_to_stderr("console" if people else "json", logging.INFO)
+    mask = secrets_of(config).mask
+    log_to_stderr(style, logging.INFO, mask=mask)
     ours = {os.getpid()} if pulse is None else {os.getpid(), pulse.link.guard}
     manager = ServiceManager.found(os.environ, ours)
     again = pulse is not None and pulse.link.restarts > 0
@@ -119,11 +121,11 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     file = log_file_of(config, state)
     if file is not None:
         file.open()
-        log_to_stderr("console" if people else "json", logging.INFO, also=file.write)
+        log_to_stderr(style, logging.INFO, also=file.write, mask=mask)
     launch = launch_plan(config)
-    if people and not again:
+    if style == "console" and not again:
         _say_where(config, plugins, launch.found.source)
-    sinks = [("muxd", _sink(config, plugins, people=people))]
+    sinks = [("muxd", _sink(config, plugins, style))]
     daemon = Daemon(
         config,
         plugins,
@@ -136,13 +138,18 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, people: bool) -> No
     run(daemon.run)
 
 
-def _sink(config: Config, plugins: Plugins, *, people: bool) -> Sink:
+def _sink(config: Config, plugins: Plugins, style: Style) -> Sink:
     from muxd.cli.live import ConsoleSink, JsonSink
     from muxd.cli.output import console
     from muxd.control.token import link_to
     from muxd.zone import zone
 
-    if not people:
+    if style == "journald":
+        from muxd.cli.journalsink import JournalSink
+        from muxd.journal import Journal
+
+        return JournalSink(Journal())
+    if style == "json":
         return JsonSink(sys.stdout)
     width = max(len(job.name) for job in plugins.jobs)
     link = partial(link_to, config.daemon.state_dir)
