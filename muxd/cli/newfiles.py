@@ -34,7 +34,7 @@ def project(names: Names, url: str) -> dict[str, str]:
         ".github/workflows/test.yml": "workflow.yml",
         f"{package}/__init__.py": "init.py",
         f"{package}/jobs.py": "jobs.py",
-        "tests/test_jobs.py": "test_jobs.py",
+        f"tests/test_{names.package}.py": "test_jobs.py",
     }
     made = {path: _filled(template, names, url) for path, template in wanted.items()}
     return made | {f"{package}/py.typed": ""}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MuxdDaemon", "TestedDaemon"]
 
+MUXD = (sys.executable, "-m", "muxd")
 START_BOUND = 120.0
 """How long a daemon may take to have its browser up, seconds: others may be busy on the machine."""
 STOP_BOUND = 60.0
@@ -75,7 +76,7 @@ class TestedDaemon:
         """Asks it for what the methods here don't."""
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "muxd", "start", "--speed", f"{speed:g}"],
+                [*MUXD, "start", "--speed", f"{speed:g}", "--log-format", "console"],
                 env=self._environ,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -84,7 +85,7 @@ class TestedDaemon:
                 start_new_session=True,  # Ctrl-C is for the tests: they stop it in order
             )
         try:
-            self.wait_until(self._is_up, START_BOUND, "be up")
+            self.wait_until(self._is_up, START_BOUND, "come up")
         except BaseException:
             self.stop()
             raise
@@ -118,7 +119,7 @@ class TestedDaemon:
           subprocess.CalledProcessError: its exit code is not 0; the message is its ``stderr``.
         """
         done = subprocess.run(
-            [sys.executable, "-m", "muxd", *args],
+            [*MUXD, *args],
             env=self._environ,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -197,10 +198,10 @@ class MuxdDaemon:
         """
         folder = self._folder / f"daemon{len(self._daemons) + 1}"
         place = folder / "jobs"
+        made = [file for number, given in enumerate(jobs) for file in _files_of(given, number)]
         place.mkdir(parents=True)
-        for number, given in enumerate(jobs):
-            for name, text in _files_of(given, number):
-                (place / name).write_text(text, "utf-8")
+        for name, text in made:
+            (place / name).write_text(text, "utf-8")
         others = {p.name for p in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)}
         disable = json.dumps(sorted(others - set(plugins)))
         text = f'plugins.disable = {disable}\ndaemon.timezone = "UTC"\n{dedent(config)}'

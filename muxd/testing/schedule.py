@@ -19,6 +19,7 @@ import trio
 from muxd.builtin.slotter import SolvingSlotter
 from muxd.civil import Calendar
 from muxd.config import SlottingConfig
+from muxd.errors import UserError
 from muxd.hints import did_you_mean
 from muxd.recycling import Limits
 from muxd.simulation.bodies import Bodies
@@ -161,10 +162,13 @@ async def _play(
     store = MemoryStore()
     life = Life(world, store, circumstances, tap=_unheard, written=_unheard)
     lives.append(life)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(life.live)
-        await trio.sleep(seconds)
-        life.stop(at_once=False)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(life.live)
+            await trio.sleep(seconds)
+            life.stop(at_once=False)
+    except* UserError:  # which is its cause
+        pass
     if life.cause is not None:
         raise life.cause
     found = (record for record in store.records.values() if record.released_at < start + seconds)

@@ -173,10 +173,10 @@ class Site:
 
     def answer(self, request: Request) -> Answer | None:
         """What it answers; None: nothing, and the connection is closed. May block."""
-        self.requests.append(request)
+        fault = self._fault_of(request.path)
+        self.requests.append(request)  # who sees it here knows that its failure is used up
         if self.latency > 0:
             self._closing.wait(self.latency)
-        fault = self._fault_of(request.path)
         if fault is not None and fault.kind == "status":
             return Answer(f"<h1>{fault.status}</h1>", fault.status, {"content-type": "text/html"})
         if fault is not None:
