@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Store
     from muxd.events import Event
+    from muxd.logins import Logins
     from muxd.record import Record
     from muxd.release import Release
     from muxd.slotting import Timetable
@@ -112,6 +113,11 @@ class Controlled(ABC):
     def found(self) -> list[dict[str, Any]]:
         """All plugins, those that are left out too, for JSON, as `muxd plugins --json` gives them."""
         return []
+
+    # --- To log in ---------------------------------------------------------------------------------
+
+    logins: Logins
+    """People's logins: who may see one may drive its page."""
 
     # --- To steer ---------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ LAYERS = {
     "for plugin authors": "muxd.testing",
     "assembly": """
         muxd.zone muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
+        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.logins muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
         muxd.daemon muxd.simulation
     """,
     # What runs all of it in tests, at the hand of plugin authors.

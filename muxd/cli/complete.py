@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from muxd.config import Config
 
-__all__ = ["job_names", "run_ids"]
+__all__ = ["job_names", "run_ids", "session_names"]
 
 AT_MOST = 1000
 """How many names of jobs are offered."""
@@ -35,6 +35,19 @@ def job_names(context: click.Context, parameter: click.Parameter, incomplete: st
 
             found = [job.name for job in load(config).jobs]
         return sorted(name for name in found if name.startswith(incomplete) and name not in already)
+    return []
+
+
+def session_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The sessions of the plugins' jobs that begin so, and ``main``.
+
+    Never raises, and says nothing.
+    """
+    with _quietly(), context.scope(cleanup=False):
+        from muxd.cli.context import load
+
+        found = {"main", *(job.session for job in load(_config(context)).jobs)} - {"fresh"}
+        return sorted(name for name in found if name.startswith(incomplete))
     return []
 
 

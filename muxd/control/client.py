@@ -88,6 +88,20 @@ class ControlClient:
         except LookupError as error:
             raise UnknownJob(job, tuple(map(str, error.args))) from None
 
+    def log_in(self, session: str, url: str, *, seconds: float) -> dict[str, Any]:
+        """Have a page for a login: its ``id``, and where the ``page`` is below the dashboard's URL."""
+        asked = {"session": session, "url": url, "seconds": seconds}
+        return self._call("POST", "/v1/logins", timeout=BOUND, json=asked)
+
+    def login(self, login: str, *, wait: bool = False) -> dict[str, Any]:
+        """How a login is; with `wait`, once it has ended."""
+        path = f"/v1/logins/{login}{'?wait=1' if wait else ''}"
+        return self._call("GET", path, timeout=None if wait else BOUND, during="the login")
+
+    def cancel_login(self, login: str) -> dict[str, Any]:
+        """End a login; the session stays as it was."""
+        return self._call("POST", f"/v1/logins/{login}/cancel", timeout=2 * BOUND)
+
     def stop(self, *, at_once: bool) -> dict[str, Any]:
         """Tell it to stop. The answer has its ``grace``, seconds."""
         return self._call("POST", "/v1/stop", timeout=BOUND, json={"at_once": at_once})

@@ -9,6 +9,8 @@ __all__ = [
     "ERROR",
     "HEALTH",
     "JOBS",
+    "LOGIN",
+    "LOGIN_PAGE",
     "RECORD",
     "RUN",
     "RUNS",
@@ -103,6 +105,17 @@ HEALTH = _object(
         "ailing": _list(TEXT),
     }
 )
+LOGIN = _object(
+    {
+        "id": TEXT,
+        "session": TEXT,
+        "state": {"type": "string", "enum": ["waiting", "open", "saving", "ended"]},
+        "outcome": _or_null("string"),
+        "said": _or_null("string"),
+        "resumed": _list(TEXT),
+    }
+)
+LOGIN_PAGE = {"allOf": [LOGIN, _object({"page": TEXT, "sessions": _list(TEXT)})]}
 RUNS = _object({"runs": _list(RECORD), "next": _or_null("string")})
 _FILES = {"files": _list(_object({"name": TEXT, "size": COUNT}))}
 RUN = {"allOf": [RECORD, _object(_FILES)]}
