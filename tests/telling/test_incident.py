@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muxd.builtin._notifier_incident import Incident
@@ -187,6 +187,7 @@ def test_the_kinds_are_those_of_the_configuration():
     assert {*KINDS, "recovery"} == set(TOLD_OF)
 
 
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(
