@@ -126,12 +126,77 @@ class Controlled(ABC):
         """Ask for a run now. Raises `UserError` when that can't be, `UnknownJob`."""
 
     @abstractmethod
-    def pause(self, job: str, note: str, *, seconds: float | None, by: str) -> None:
-        """Pause a job, for so long or until it is resumed. Raises `UnknownJob`."""
+    async def request_in_gap(self, job: str, *, by: str) -> tuple[Release, float | None]:
+        """Ask for a run in the next gap of the timetable that is long enough for it.
+
+        Returns:
+          Its release, and when its gap is, Unix seconds: that may become later; None: not known yet.
+
+        Raises `UserError` when that can't be, `UnknownJob`.
+        """
+
+    @abstractmethod
+    async def cancel(self, run: str, *, by: str) -> dict[str, Any]:
+        """End a run that waits or is in progress, and wait for its end.
+
+        Args:
+          run: its id, or how that begins or ends.
+          by: who wants it.
+
+        Returns:
+          For JSON: what it was doing (``was``), and its record (``run``).
+
+        Raises `UserError`: there is none, or several.
+        """
+
+    @abstractmethod
+    def skip(self, job: str, note: str = "", *, by: str) -> float:
+        """Pass over the next release of a job by its slot, once.
+
+        Gives when that is, Unix seconds. Raises `UserError`: it has no slot; `UnknownJob`.
+        """
+
+    @abstractmethod
+    def unskip(self, job: str, *, by: str) -> bool:
+        """Don't pass over it after all; False if it was not to be. Raises as `skip`."""
+
+    @abstractmethod
+    def pause(self, job: str | None, note: str, *, seconds: float | None, by: str) -> None:
+        """Pause a job, or (None) all, for so long or until it is resumed. Raises `UnknownJob`."""
 
     @abstractmethod
     def resume(self, job: str | None, *, by: str) -> Sequence[str]:
-        """End the pause of a job, or of all; those that were paused. Raises `UnknownJob`."""
+        """End the pause of a job; or (None) that of the whole muxd; or, without one, all pauses.
+
+        Gives those that were paused: jobs, or ``*`` for the whole muxd and ``*drain`` for a drain,
+        which ends as well. Raises `UnknownJob`.
+        """
+
+    @abstractmethod
+    def drain(self, note: str = "", *, by: str) -> None:
+        """Let nothing become a run any more, until it is resumed; what waits is run."""
+
+    @abstractmethod
+    async def wait_drained(self) -> bool:
+        """Wait until no run waits and none is in progress; False if the drain ends before."""
+
+    @abstractmethod
+    async def reload(self, *, by: str) -> dict[str, Any]:
+        """Read the configuration, jobs directories and plugins anew, and take over what changed.
+
+        Gives what changed, for JSON. Raises `UserError`: that can't be, and nothing has changed.
+        """
+
+    @abstractmethod
+    async def restart(self, *, at_once: bool = False, by: str) -> dict[str, Any]:
+        """Have another daemon take the place of this one, in the next gap that is long enough.
+
+        Gives, for JSON, when (``at``), and how long the gap is (``length``). Raises `UserError`.
+        """
+
+    @abstractmethod
+    async def audit(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Who wanted what of the daemon, for JSON, newest first."""
 
     @abstractmethod
     def stop(self, *, at_once: bool = False, by: str = "") -> None:

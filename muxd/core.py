@@ -7,7 +7,6 @@ time: so what is simulated is what runs.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, final
 
 import trio
@@ -20,6 +19,8 @@ from muxd.events import Draining, Started
 from muxd.evidence import RECALLED
 from muxd.floors import Floors
 from muxd.holding import Holding
+from muxd.login import is_login
+from muxd.loginneeds import LoginNeeds
 from muxd.lulls import Lulls
 from muxd.pauses import Pauses
 from muxd.planner import Planner, solve_in_thread
@@ -40,15 +41,18 @@ if TYPE_CHECKING:
     from muxd.civil import Calendar
     from muxd.clock import Clock
     from muxd.config import SlottingConfig
+    from muxd.errors import MuxdError
     from muxd.events import Event
     from muxd.evidence import Evidence
     from muxd.floors import ReadFree
     from muxd.holding import Prune
+    from muxd.job import Job
     from muxd.leaks import Leaks
     from muxd.planner import InThread, JobSource
     from muxd.record import Record
     from muxd.recovery import Fate
     from muxd.recycling import Measure
+    from muxd.slotting import Timetable
     from muxd.supervisor import OpenGeneration
 
 __all__ = ["Core"]
@@ -131,7 +135,10 @@ class Core:
             real_now=real_now,
         )
         self.pauses = Pauses(store, bus, real_now=real_now)
-        self.lulls = Lulls(self._free_for)
+        self.login_needs = LoginNeeds(
+            self.pauses, bus, jobs=lambda: self._plugins.jobs, real_now=real_now
+        )
+        self.lulls = Lulls(self.free_for)
         """When nothing runs, for what must not hold up a run."""
         self.supervisor: Supervisor
         """From `assemble` on."""
@@ -152,13 +159,17 @@ class Core:
         self.worker: Worker
         """From `assemble` on."""
         self._calendar, self._make_clock, self._real_now = calendar, make_clock, real_now
-        self._clock: Clock | None = None  # from the moment on that there is a scheduler
+        self.clock: Clock | None = None
+        """The timetable's, from the moment on that there is a scheduler."""
+        self.restarting = False
+        """True if it is told to stop so that another is started."""
         self._runner: Runner
         self._leaks = leaks
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._settled = trio.Event()  # it has started, or is told to stop
         self._stop_at_once = trio.Event()
+        self._motion = trio.Event()  # set, and made anew, when something has ended
 
     async def recover(self, fate: Fate | None = None) -> None:
         """End what another core left unfinished.
@@ -256,14 +267,15 @@ class Core:
     @property
     def overdue(self) -> float:
         """For how long the scheduler has had a release to make, real seconds; 0 if it has none."""
-        if self.scheduler is None or self._clock is None:
+        if self.scheduler is None or self.clock is None:
             return 0.0
-        return max(0.0, (self._clock.now() - self.scheduler.next_instant) / self.speed)
+        return max(0.0, (self.clock.now() - self.scheduler.next_instant) / self.speed)
 
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
         self.stopping.set()
         self._settled.set()
+        self.moved()
         if at_once:
             self._stop_at_once.set()
 
@@ -280,12 +292,66 @@ class Core:
 
         Waits while there is no browser yet. When cancelled while it waits, nothing is asked for.
         """
+        return await (await self._taking()).request(job)
+
+    async def request_login(self, job: Job) -> Release:
+        """Have a login, before everything that waits: as `request`, of a job that has no slot."""
+        return await (await self._taking()).request_login(job)
+
+    async def request_in_gap(self, job: str) -> tuple[Release, float | None]:
+        """Have a run of this job in the next gap: see `Scheduler.request_in_gap`, and `request`."""
+        return await (await self._taking()).request_in_gap(job)
+
+    async def _taking(self) -> Scheduler:
+        """The scheduler, once there is one, if it takes what people ask for. Raises `UserError`."""
         await self._settled.wait()
         if self.stopping.is_set() or self.scheduler is None:
             raise UserError("muxd is stopping: no new run is taken")
-        if job not in self.scheduler.jobs:
-            raise UnknownJob(job, tuple(self.scheduler.jobs))
-        return await self.scheduler.request(job)
+        if self.pauses.drain is not None:
+            raise UserError("muxd is drained: no new run is taken before `muxd resume --all`")
+        return self.scheduler
+
+    async def look(self) -> bytes | None:
+        """What the page of the run in progress shows: see `Runner.look`."""
+        return await self._runner.look()
+
+    async def end_running(self, record: Record, reason: MuxdError) -> Record:
+        """End the run in progress as ``cancelled``, if it still is this one; its record at its end."""
+        running = self.book.running
+        if running is not None and running.id == record.id:
+            self._runner.end_current(Outcome.cancelled, reason)
+        return await self.book.wait_ended(record.id)
+
+    async def withdraw(self, record: Record, reason: str) -> Record:
+        """End a run that has not begun as ``cancelled``, wherever it waits; its record.
+
+        If it begins at this very moment, it is ended as one in progress.
+        """
+        if not await self.book.cancel(record.id, reason):
+            return await self.end_running(record, RunError(reason))
+        self._receive.discard(lambda release: release.id == record.id)
+        self.worker.drop(record.id)
+        final = await self.book.wait_ended(record.id)
+        if self.scheduler is not None:
+            self.scheduler.forget(final)
+            self.scheduler.ended(final)
+        self.moved()
+        return final
+
+    async def motion(self) -> None:
+        """Wait until a run has ended, or muxd is told to stop."""
+        await self._motion.wait()
+
+    def moved(self) -> None:
+        """What somebody may wait for has come. Never blocks."""
+        self._motion.set()
+        self._motion = trio.Event()
+
+    def take_over(self, plugins: JobSource) -> None:
+        """Go on with these jobs, on the planner's timetable. Never blocks."""
+        self._plugins = plugins
+        self._replaced(self.planner.timetable)
+        self._rested()
 
     def pause(self, job: str, note: str, *, seconds: float | None = None) -> None:
         """Pause a job, for so long or until it is resumed.
@@ -297,7 +363,7 @@ class Core:
         until = None if seconds is None else self._real_now() + seconds
         self.pauses.pause(job, note, until=until)
 
-    def resume(self, job: str | None = None) -> list[str]:
+    def resume(self, job: str | None = None, *, by: str = "a person") -> list[str]:
         """End the pause of a job, or of all.
 
         Returns:
@@ -309,7 +375,7 @@ class Core:
         if job is not None and job not in self.pauses.all:
             self._check(job)
         names = list(self.pauses.all) if job is None else [job]
-        return [name for name in names if self.pauses.resume(name, by="a person")]
+        return [name for name in names if self.pauses.resume(name, by=by)]
 
     def _check(self, job: str) -> None:
         known = tuple(each.name for each in self._plugins.jobs)
@@ -319,17 +385,20 @@ class Core:
     def _ended(self, record: Record) -> None:
         self.planner.ended(record)
         jobs = {} if self.scheduler is None else self.scheduler.jobs
-        self.pauses.ended(record, jobs.get(record.job))
+        if not is_login(record.job):  # whatever becomes of it, no job is to blame
+            self.pauses.ended(record, jobs.get(record.job))
+        self.login_needs.ended(record)
         if self.scheduler is not None:
             self.scheduler.ended(record)
+        self.moved()
 
-    def _free_for(self) -> float:
+    def free_for(self) -> float:
         """For how long nothing is going to run, real seconds; 0 while something does, or who knows."""
-        if self.scheduler is None or self._clock is None:
+        if self.scheduler is None or self.clock is None:
             return 0.0
         if self.book.running is not None or self.book.waiting:
             return 0.0
-        return (self.scheduler.next_instant - self._clock.now()) / self.speed
+        return (self.scheduler.next_instant - self.clock.now()) / self.speed
 
     def _rested(self) -> None:
         self.lulls.news()
@@ -363,6 +432,8 @@ class Core:
         )
 
     async def _make_scheduler(self, clock: Clock) -> Scheduler:
+        last_releases = await self.book.store.last_releases()
+        self.pauses.settle_skips(last_releases)
         return Scheduler(
             clock=clock,
             calendar=self._calendar,
@@ -372,14 +443,14 @@ class Core:
             book=self.book,
             bus=self.bus,
             pauses=self.pauses,
-            last_releases=await self.book.store.last_releases(),
+            last_releases=last_releases,
             placed=await self.book.store.placed(),
         )
 
     async def _release(self) -> None:
         """The scheduler, from the moment on that there is a browser."""
         await self.supervisor.up.wait()
-        clock = self._clock = self._make_clock()
+        clock = self.clock = self._make_clock()
         self.scheduler = await self._make_scheduler(clock)
         self.recycler = self._make_recycler(clock, self.scheduler)
         self._settled.set()
@@ -393,12 +464,15 @@ class Core:
         )
         async with trio.open_nursery() as nursery:
             if self.speed == 1:  # a rehearsal learns nothing
-                jobs = {job.name: job for job in self._plugins.jobs}
-                nursery.start_soon(self.planner.run, partial(self.scheduler.replace, jobs=jobs))
+                nursery.start_soon(self.planner.run, self._replaced)
             nursery.start_soon(self.recycler.run)
             if self.holding is not None:
                 nursery.start_soon(self.holding.run)
             await self.scheduler.run()
+
+    def _replaced(self, timetable: Timetable) -> None:
+        assert self.scheduler is not None
+        self.scheduler.replace(timetable, {job.name: job for job in self._plugins.jobs})
 
     async def _drain(self, grace: float) -> None:
         """Let the run in progress end, for as long as its grace; then end it."""

@@ -14,7 +14,9 @@ control, services -> sinks -> ledger -> lock.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import signal
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ import attrs
 import structlog
 import trio
 
+from muxd.audit import AuditTrail
 from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
 from muxd.browser.sessions import SessionFiles
@@ -33,27 +36,33 @@ from muxd.companions import start_services, start_sinks
 from muxd.config import SECTIONS
 from muxd.control.server import serve_control
 from muxd.control.web import Web
-from muxd.controlled import Controlled
 from muxd.core import Core
 from muxd.events import WebOpened
 from muxd.floors import PATIENCE, Floors, FreeReader
 from muxd.health import Checkup, health_of
 from muxd.heap import trim_in_lulls
-from muxd.keeping import artifacts_of, evidence_of, make_room
+from muxd.helm import Helm
+from muxd.keeping import artifacts_of, evidence_of, make_room, secrets_of
 from muxd.lastrung import end_process
 from muxd.leaks import Leaks
+from muxd.logins import IDLE, Logins
+from muxd.looking import Looking
 from muxd.performance import split
 from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
+from muxd.reload import Reloader
+from muxd.restarting import RestartGap
 from muxd.retention import keep_in_shape
+from muxd.runlog import lines_of
 from muxd.servicemanager import keep_informed
 from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.status import jobs_of, status_of
+from muxd.steering import Steering
 from muxd.zone import zone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from muxd.abc import Sink, Store
@@ -65,7 +74,6 @@ if TYPE_CHECKING:
     from muxd.plugins import Plugins
     from muxd.pulse import Pulse
     from muxd.record import Record
-    from muxd.release import Release
     from muxd.servicemanager import ServiceManager
     from muxd.slotting import Timetable
 
@@ -81,7 +89,7 @@ LAST_BOUND = 10.0
 """How much longer services and bodies that were left behind may take to end, seconds."""
 
 
-class Daemon(Controlled):
+class Daemon(Helm):
     """One daemon, from lock to lock. It is run once."""
 
     def __init__(
@@ -94,6 +102,7 @@ class Daemon(Controlled):
         anew: bool = False,
         pulse: Pulse | None = None,
         manager: ServiceManager | None = None,
+        read: Callable[[], Config] | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -105,8 +114,8 @@ class Daemon(Controlled):
           anew: make the timetable anew, whatever phases are in force.
           pulse: the link to the guard that watches this process; None: nobody does.
           manager: the service manager that wants to know how muxd is; None: nobody does.
+          read: reads the configuration anew; None: it can't be reloaded.
         """
-        self.config, self.plugins = config, plugins
         self.state = StateDir(config.daemon.state_dir)
         self.zone = zone(config)
         self.pid = os.getpid()
@@ -147,8 +156,33 @@ class Daemon(Controlled):
         self._cause: BaseException | None = None  # why it ends, if nobody told it to
         self.pulse, self._manager = pulse, manager
         self.web = Web(self, config.web, self.state.root)
+        self._is_chromium = launch.found.engine.is_chromium
         self._checkup = Checkup(self.core)
         self._signals = Signals()
+        self._looking = Looking(self.core.look, lambda: self.book.running)
+        self.trail = AuditTrail(self.state.root, self.bus, real_now=time.time)
+        self.steering = Steering(self.core, self.trail, real_now=time.time)
+        self.logins = Logins(
+            self.core,
+            self.trail,
+            obstacle=self._no_login_page,
+            # Whoever sits before the window need not look at its picture.
+            idle=math.inf if launch.headed else IDLE,
+        )
+        self.reloader = Reloader(
+            self.core, config, plugins, read=read, start=self.start_new, real_now=time.time
+        )
+        self.restart_gap = RestartGap(self.core, self._calendar)
+
+    @property
+    def config(self) -> Config:
+        """What is in force."""
+        return self.reloader.config
+
+    @property
+    def plugins(self) -> Plugins:
+        """As loaded last."""
+        return self.reloader.plugins
 
     async def _prune(self, shortage: Shortage) -> None:
         """Make room on the disk. On one that does not answer, for half a second at most."""
@@ -189,7 +223,8 @@ class Daemon(Controlled):
             self._place(),
             self._leaks,
         ):
-            async with self.book.store.open(), trio.open_nursery() as outer:
+            async with self.book.store.open(), trio.open_nursery() as self.outer:
+                outer = self.outer
                 outer.start_soon(self._heed, signals)
                 if self._manager is not None:
                     outer.start_soon(keep_informed, self._manager, self.core, self.bus)
@@ -197,7 +232,10 @@ class Daemon(Controlled):
                     outer.start_soon(self.pulse.listen, self._told, self._unguarded)
                 outer.start_soon(self.book.run)
                 outer.start_soon(self._last_rung)
-                async with trio.open_nursery() as told:
+                outer.start_soon(self.trail.run)
+                outer.start_soon(self.logins.run)
+                async with trio.open_nursery() as self.told:
+                    told = self.told
                     await start_sinks(self._sinks, self.bus, told)
                     try:
                         await self._serve()
@@ -205,6 +243,7 @@ class Daemon(Controlled):
                         self.bus.close()
                         told.cancel_scope.deadline = trio.current_time() + SINK_BOUND
                 await self.book.finish()
+                await self.trail.finish()
                 outer.cancel_scope.cancel()
 
     @contextlib.contextmanager
@@ -218,12 +257,6 @@ class Daemon(Controlled):
         with self.state.hold(guard=link.guard, lock=link.lock) as lock:
             self.pulse.holds(lock)
             yield
-
-    def stop(self, *, at_once: bool = False, by: str = "") -> None:
-        """Begin to stop. `at_once`: the run in progress does not get its grace. Never blocks."""
-        if self.pulse is not None:
-            self.pulse.stopping()
-        self.core.stop(at_once=at_once)
 
     @property
     def store(self) -> Store:
@@ -269,17 +302,32 @@ class Daemon(Controlled):
         """The files that are kept of a run, by name."""
         return artifacts_of(self.config, self.state).files(run_id)
 
-    async def request(self, job: str, *, by: str) -> Release:
-        """Have a run of this job now, before everything that waits: see `Core.request`."""
-        return await self.core.request(job)
+    async def logged(self, record: Record, *, limit: int = 500) -> list[dict[str, Any]]:
+        """The newest lines that a run has logged: see `Controlled.logged`."""
+        mask = secrets_of(self.config).mask
+        read = partial(lines_of, self.state.logs, record, limit=limit, mask=mask)
+        return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
 
-    def pause(self, job: str, note: str, *, seconds: float | None, by: str) -> None:
-        """Pause a job: see `Core.pause`."""
-        self.core.pause(job, note, seconds=seconds)
+    async def look(self, run_id: str | None = None) -> bytes | None:
+        """What the page of the run in progress shows: see `Controlled.look`."""
+        return await self._looking.look(run_id)
 
-    def resume(self, job: str | None, *, by: str) -> Sequence[str]:
-        """End the pause of a job, or of all: see `Core.resume`."""
-        return self.core.resume(job)
+    def found(self) -> list[dict[str, Any]]:
+        """All plugins: see `Controlled.found`."""
+        return [plugin.as_dict() for plugin in self.plugins.found]
+
+    def _no_login_page(self) -> str | None:
+        """Why nobody could see the page of a login, and what to do; None: they can."""
+        here = "or stop muxd: then `muxd login` opens a window on this machine's screen"
+        if not self._is_chromium:
+            return f"only Chromium shows its pages to the dashboard: configure it, {here}"
+        if self.web.url is not None:
+            return None
+        problem = self.web.problem or (
+            "the page of a login is on the dashboard, which is switched off: set web.enabled = true "
+            "and restart"
+        )
+        return f"{problem}; {here}"
 
     async def wait_ended(self, run_id: str) -> Record:
         """The record of a run, once it has ended."""
@@ -294,12 +342,14 @@ class Daemon(Controlled):
 
     def _signal(self, number: int, *, by_guard: bool) -> None:
         if self._signals.is_new(number, by_guard=by_guard):
-            self.stop(at_once=self.core.stopping.is_set())
+            name = signal.Signals(number).name
+            again = self.core.stopping.is_set() and not self.core.restarting
+            self.stop(at_once=again, by=f"signal {name}")
 
     def _unguarded(self) -> None:
         """The guard is gone, and was not the daemon's to lose: nobody would start it again."""
         structlog.get_logger().error("the guard is gone: muxd stops")
-        self.stop(at_once=True)
+        self.stop(at_once=True, by="the end of the guard")
 
     async def _last_rung(self) -> None:
         """End the process where something of a plugin's or a body's would keep it for ever."""
@@ -324,7 +374,8 @@ class Daemon(Controlled):
         await self.core.recover(last_fate(self.state.root))
         if not self.book.unwritten:  # else the next start has to be told again
             forget_fate(self.state.root)
-        async with trio.open_nursery() as beside:
+        async with trio.open_nursery() as self.beside:
+            beside = self.beside
             with self._bounding(), trio.CancelScope() as starting:
                 beside.start_soon(self._cut_short, starting)
                 services = self.plugins.services(self)

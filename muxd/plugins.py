@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-import pluggy
 
-from muxd import hookspecs
 from muxd.abc import Controlled, Service, Sink, Slotter, Store
-from muxd.blame import Wrong, blaming, problem_of, where
+from muxd.blame import blaming, problem_of
 from muxd.disabled import DisabledPlugins
-from muxd.discovery import BUILTINS, Source, discover
+from muxd.discovery import BUILTINS, discover
 from muxd.errors import ConfigError, LedgerError, MuxdError, PluginError
-from muxd.hints import did_you_mean, shown
-from muxd.job import Job
+from muxd.freshness import Prints, find_new_paths, put_back
+from muxd.hints import did_you_mean
+from muxd.loading import Earlier, Member, all_items, forget_changed, load_or_keep, offer_of
 from muxd.overrides import overridden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from importlib.metadata import EntryPoint
     from pathlib import Path
+    from types import ModuleType
 
     from muxd.config import Config
     from muxd.errors import ConfigProblem
+    from muxd.job import Job
+    from muxd.loading import State
 
 __all__ = ["BrokenPlugins", "Plugin", "Plugins", "load_plugins"]
 
-State = Literal["active", "left out", "disabled"]
 _T = TypeVar("_T")
-_MOST = 100_000
-"""More items than this from one hook are a generator without an end."""
 
 
 class BrokenPlugins(MuxdError):
@@ -63,26 +61,20 @@ class Plugin:
     disabled_by: str | None
     """Where it was disabled: the configuration's file, option or variable, or the command."""
 
-
-@attrs.define
-class _Member:
-    """A plugin and what was made of it so far."""
-
-    source: Source
-    state: State = "active"
-    hooks: dict[str, list[pluggy.HookImpl]] = attrs.field(factory=dict)
-    # {hook name: its implementations, in the order of their definition's names}
-    jobs: list[Job] = attrs.field(factory=list)
-    problem: PluginError | None = None
-    disabled_by: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def active(self) -> bool:
-        return self.state == "active"
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: stable keys."""
+        problem = self.problem
+        return {
+            "name": self.name,
+            "state": self.state.replace(" ", "_"),
+            "distribution": self.distribution,
+            "version": self.version,
+            "location": self.location,
+            "jobs": list(self.jobs),
+            "hooks": list(self.hooks),
+            "problem": {"hook": problem.hook, "reason": problem.reason} if problem else None,
+            "disabled_by": self.disabled_by,
+        }
 
 
 @attrs.define(eq=False)
@@ -94,12 +86,38 @@ class Plugins:
     """
 
     _config: Config
-    _members: list[_Member]
+    _members: list[Member]
     warnings: tuple[str, ...]
     """What is odd in the configuration, but no mistake for sure."""
     tell: Callable[[PluginError], object] = attrs.field(default=lambda _: None)
     """Is called with the problem of a plugin that breaks in `store`, `slotters`, `sinks` or
     `services`."""
+    _forgotten: dict[str, ModuleType] = attrs.field(factory=dict)
+
+    @property
+    def stale(self) -> tuple[PluginError, ...]:
+        """Why plugins go on as they were loaded before: as they are now they are broken."""
+        return tuple(member.stale for member in self._members if member.stale)
+
+    def is_as_before(self, plugin: str, before: Plugins) -> bool:
+        """True if this is the very plugin that it was, and not loaded anew."""
+        theirs = before._member(plugin)
+        mine = self._member(plugin)
+        return mine is not None and theirs is not None and mine.hooks is theirs.hooks
+
+    def watch(self) -> None:
+        """Note what their code is, so that `load_plugins` can tell later what has changed."""
+        prints = Prints()
+        find_new_paths()
+        for member in self._members:
+            member.print = member.print_now(prints)
+
+    def undo(self) -> None:
+        """These are not used, and those before go on: have their modules back."""
+        put_back(self._forgotten)
+
+    def _member(self, plugin: str) -> Member | None:
+        return next((m for m in self._members if m.name == plugin), None)
 
     @property
     def found(self) -> tuple[Plugin, ...]:
@@ -156,24 +174,27 @@ class Plugins:
         """
         return list(self._offers("muxd_slotter", Slotter, "a muxd.abc.Slotter"))  # type: ignore[type-abstract]
 
-    def sinks(self) -> list[tuple[str, Sink]]:
-        """The sinks of the active plugins, each with its plugin's name.
+    def sinks(self, *, only: Collection[str] | None = None) -> list[tuple[str, Sink]]:
+        """The sinks of the active plugins, or of these, each with its plugin's name.
 
         Raises:
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        return self._collect("muxd_sinks", Sink, "muxd.abc.Sink")  # type: ignore[type-abstract]
+        return self._collect("muxd_sinks", Sink, "muxd.abc.Sink", only)  # type: ignore[type-abstract]
 
-    def services(self, daemon: Controlled | None = None) -> list[tuple[str, Service]]:
+    def services(
+        self, daemon: Controlled | None = None, *, only: Collection[str] | None = None
+    ) -> list[tuple[str, Service]]:
         """The services of the active plugins, each with its plugin's name.
 
         Args:
           daemon: what they may look at and steer; None if there is none.
+          only: of these plugins alone.
 
         Raises:
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        return self._collect("muxd_services", Service, "muxd.abc.Service", daemon=daemon)  # type: ignore[type-abstract]
+        return self._collect("muxd_services", Service, "muxd.abc.Service", only, daemon=daemon)  # type: ignore[type-abstract]
 
     def leave_out(self, plugin: str, hook: str, cause: BaseException) -> PluginError:
         """Leave out an active plugin, and its jobs, because of what its `hook` gave did.
@@ -184,12 +205,12 @@ class Plugins:
           BrokenPlugins: ``plugins.strict`` is set.
           KeyError: there is no such plugin.
         """
-        member = next((m for m in self._members if m.name == plugin), None)
+        member = self._member(plugin)
         if member is None:
             raise KeyError(plugin)
         return member.problem or self._leave_out(member, problem_of(plugin, hook, cause))
 
-    def _leave_out(self, member: _Member, problem: PluginError) -> PluginError:
+    def _leave_out(self, member: Member, problem: PluginError) -> PluginError:
         member.state, member.problem = "left out", problem
         if self._config.plugins.strict:
             raise BrokenPlugins(problem) from problem
@@ -211,7 +232,7 @@ class Plugins:
         for member, impl in found:
             if not member.active:
                 continue
-            call = partial(_offer, impl, arguments, kind, name)
+            call = partial(offer_of, impl, arguments, kind, name)
             try:
                 offer = blaming(member.name, hook, self._config.plugins.patience, call)
             except PluginError as problem:
@@ -221,13 +242,20 @@ class Plugins:
                     yield member.name, offer
 
     def _collect(
-        self, hook: str, kind: type[_T], name: str, **arguments: object
+        self,
+        hook: str,
+        kind: type[_T],
+        name: str,
+        only: Collection[str] | None,
+        **arguments: object,
     ) -> list[tuple[str, _T]]:
         found: list[tuple[str, _T]] = []
         for member in self._members:
             if not member.active or hook not in member.hooks:
                 continue
-            call = partial(_all_items, member.hooks[hook], arguments, kind, name)
+            if only is not None and member.name not in only:
+                continue
+            call = partial(all_items, member.hooks[hook], arguments, kind, name)
             try:
                 items = blaming(member.name, hook, self._config.plugins.patience, call)
             except PluginError as problem:
@@ -242,6 +270,7 @@ def load_plugins(
     *,
     entry_points: Iterable[EntryPoint] | None = None,
     builtins: Iterable[str] = BUILTINS,
+    before: Plugins | None = None,
 ) -> Plugins:
     """Find and load all plugins, and apply what the configuration says of them and their jobs.
 
@@ -249,24 +278,31 @@ def load_plugins(
       config: the configuration in force.
       entry_points: instead of those of the installed distributions.
       builtins: modules of muxd's own that are plugins.
+      before: what was loaded earlier in this process, and is watched. Of these, what has not changed is not loaded
+        again, and what is broken now goes on as it was. If the new ones are not used, call their
+        `undo`.
 
     Raises:
       ConfigError: overrides of jobs are wrong (all of them are named).
       BrokenPlugins: a plugin is broken and ``plugins.strict`` is set.
     """
-    members: list[_Member] = []
-    earlier = _Earlier()
+    members: list[Member] = []
+    earlier = Earlier()
     warnings: list[str] = []
+    prints = None if before is None else Prints()
+    if before is not None:
+        find_new_paths()
     disabled = _disabled(config, warnings)
-    for source in discover(config, entry_points=entry_points, builtins=builtins):
-        member = _Member(source)
+    sources = list(discover(config, entry_points=entry_points, builtins=builtins))
+    known = [] if before is None else before._members
+    last = {member.name: member for member in known if member.active}
+    forgotten = {} if prints is None else forget_changed(sources, known, prints)
+    for source in sources:
+        member = Member(source)
         if source.name in disabled:
             member.state, member.disabled_by = "disabled", disabled[source.name]
         else:
-            try:
-                _load(member, earlier, config.plugins.patience)
-            except PluginError as problem:
-                member.state, member.problem = "left out", problem
+            load_or_keep(member, last.get(source.name), earlier, config, prints, forgotten)
         members.append(member)
         earlier.add(member)
 
@@ -277,10 +313,15 @@ def load_plugins(
                 member.jobs[at], problems = overridden(job, config)
                 wrong += problems
     if wrong:
+        put_back(forgotten)
         raise ConfigError(*wrong)
-    plugins = Plugins(config, members, (*warnings, *_warnings(config, members)))
-    if config.plugins.strict and plugins.problems:
-        raise BrokenPlugins(*plugins.problems)
+    plugins = Plugins(
+        config, members, (*warnings, *_warnings(config, members)), forgotten=forgotten
+    )
+    broken = (*plugins.problems, *plugins.stale)
+    if config.plugins.strict and broken:
+        plugins.undo()
+        raise BrokenPlugins(*broken)
     return plugins
 
 
@@ -297,152 +338,7 @@ def _disabled(config: Config, warnings: list[str]) -> dict[str, str]:
     )
 
 
-@attrs.frozen
-class _Earlier:
-    """The plugins that were found so far."""
-
-    plugins: dict[str, _Member] = attrs.field(factory=dict)
-    jobs: dict[str, _Member] = attrs.field(factory=dict)
-    """Who declares each job, by its name."""
-
-    def add(self, member: _Member) -> None:
-        self.plugins.setdefault(member.name, member)
-        if member.active:
-            self.jobs.update((job.name, member) for job in member.jobs)
-
-
-def _load(member: _Member, earlier: _Earlier, patience: float) -> None:
-    """Import a plugin and take its hooks and jobs. Raises `PluginError` for all that is wrong."""
-    name = member.name
-    if name in earlier.plugins:
-        other = earlier.plugins[name].source.location
-        raise PluginError(name, "name", f"the name is already taken by the plugin from {other}")
-    plugin = blaming(name, "import", patience, member.source.load)
-    member.hooks, declared = blaming(
-        name, "hooks", patience, lambda: (_hooks(plugin, name), _declared(plugin))
-    )
-    if not declared and not member.hooks:
-        reason = (
-            "there is neither a job nor a hook in it "
-            "(use @muxd.job(...) or @muxd.hookimpl; names of helper files start with _)"
-        )
-        raise PluginError(name, "hooks", reason)
-    impls = member.hooks.get("muxd_jobs", [])
-    member.jobs = blaming(
-        name, "muxd_jobs", patience, lambda: list(_jobs(name, declared, impls, earlier))
-    )
-
-
-def _jobs(
-    plugin: str, declared: list[Job], impls: list[pluggy.HookImpl], earlier: _Earlier
-) -> Iterator[Job]:
-    """The jobs that the plugin declares and gives, each once, and with names that are free."""
-    known = {id(job): job for job in declared}
-    for job in _all_items(impls, {}, Job, "muxd.Job"):
-        known.setdefault(id(job), job)
-    taken = earlier.jobs
-    names: set[str] = set()
-    for job in known.values():
-        if job.name in names:
-            raise Wrong(f"two jobs are named {job.name!r}")
-        names.add(job.name)
-    for name in sorted(names & taken.keys()):
-        raise Wrong(
-            f"the job name {name!r} is already taken by plugin {taken[name].name!r} "
-            f"from {taken[name].source.location}"
-        )
-    for job in known.values():
-        yield job.of_plugin(plugin)
-
-
-def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
-    """The plugin's implementations of each hook, all of them checked."""
-    if isinstance(plugin, Job):
-        return {}
-    if inspect.isclass(plugin):
-        raise Wrong(f"{plugin.__qualname__} is a class: name an instance of it")
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    known = sorted(vars(manager.hook))
-    try:
-        manager.register(plugin, name)
-    except pluggy.PluginValidationError as error:
-        # "Plugin ... for hook ...\nhookimpl definition: ...\nArgument(s) ..."
-        lines = str(error).splitlines()
-        raise Wrong(". ".join(line for line in lines if not line.startswith("Plugin "))) from None
-    found: dict[str, list[pluggy.HookImpl]] = {}
-    for hook, caller in vars(manager.hook).items():
-        for impl in caller.get_hookimpls():
-            if hook not in known:
-                if impl.optionalhook:
-                    continue
-                raise Wrong(
-                    f"there is no hook {hook!r}; {did_you_mean(hook, known)}{where(impl.function)}"
-                )
-            if impl.wrapper or impl.hookwrapper:
-                raise Wrong(
-                    f"{hook} can't be wrapped: each plugin is called alone{where(impl.function)}"
-                )
-            if inspect.iscoroutinefunction(impl.function) or inspect.isasyncgenfunction(
-                impl.function
-            ):
-                raise Wrong(
-                    f"{hook} is `async def`, but hooks are plain `def`{where(impl.function)}"
-                )
-            found.setdefault(hook, []).append(impl)
-    for hook in known:
-        if hook not in found and inspect.isroutine(inspect.getattr_static(plugin, hook, None)):
-            raise Wrong(f"{hook} is not marked with @muxd.hookimpl")
-    return found
-
-
-def _declared(plugin: object) -> list[Job]:
-    """The jobs that stand at the top level of a module, or the plugin itself if it is one."""
-    values = vars(plugin).values() if inspect.ismodule(plugin) else [plugin]
-    return list({id(value): value for value in values if isinstance(value, Job)}.values())
-
-
-def _call(impl: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
-    return impl.function(*(arguments[name] for name in impl.argnames))
-
-
-def _offer(
-    impl: pluggy.HookImpl, arguments: dict[str, Any], kind: type[_T], name: str
-) -> _T | None:
-    """What a hook of which the first result counts gave, checked to be a `kind`."""
-    offer = _call(impl, arguments)
-    if offer is not None and not isinstance(offer, kind):
-        raise Wrong(f"returned {shown(offer)}, not {name}{where(impl.function)}")
-    return offer
-
-
-def _all_items(
-    impls: Iterable[pluggy.HookImpl], arguments: dict[str, Any], kind: type[_T], name: str
-) -> list[_T]:
-    return [item for impl in impls for item in _items(impl, arguments, kind, name)]
-
-
-def _items(
-    impl: pluggy.HookImpl, arguments: dict[str, Any], kind: type[_T], name: str
-) -> Iterator[_T]:
-    """What a hook that declares things returned or yields, each checked to be a `kind`."""
-    result = _call(impl, arguments)
-    if isinstance(result, kind):
-        raise Wrong(f"returned one {name}, not several: yield it{where(impl.function)}")
-    try:
-        items = iter(result)
-    except TypeError:
-        hint = f"return or yield {name}"
-        raise Wrong(f"returned {shown(result)}: {hint}{where(impl.function)}") from None
-    for count, item in enumerate(items, 1):
-        if not isinstance(item, kind):
-            raise Wrong(f"gave {shown(item)}, not a {name}{where(impl.function)}")
-        if count > _MOST:
-            raise Wrong(f"gives more than {_MOST}: it has no end?{where(impl.function)}")
-        yield item
-
-
-def _warnings(config: Config, members: list[_Member]) -> Iterator[str]:
+def _warnings(config: Config, members: list[Member]) -> Iterator[str]:
     names = {member.name for member in members}
     origin = config.origin("plugins.disable")
     for name in config.plugins.disable:

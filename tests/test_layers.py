@@ -43,8 +43,8 @@ LAYERS = {
     "plugins inside": "muxd.builtin",
     "for plugin authors": "muxd.testing",
     "assembly": """
-        muxd.zone muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.logins muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
+        muxd.zone muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.freshness muxd.loading muxd.plugins
+        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.audit muxd.logins muxd.steering muxd.reload muxd.restarting muxd.helm muxd.installer muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
         muxd.daemon muxd.simulation
     """,
     # What runs all of it in tests, at the hand of plugin authors.
@@ -58,7 +58,7 @@ LAYERS = {layer: tuple(modules.split()) for layer, modules in LAYERS.items()}
 RESERVED = {
     "asyncio": ("muxd.bridge",),
     "playwright": ("muxd.browser",),
-    "pluggy": ("muxd.hookspecs", "muxd.plugins"),
+    "pluggy": ("muxd.hookspecs", "muxd.loading"),
     "sqlite3": ("muxd.builtin",),
     "click": ("muxd.cli",),
     "rich": ("muxd.cli",),
@@ -335,7 +335,7 @@ def test_the_checks_find_what_they_are_for(made_up):
     assert list(check_reserved(imports)) == [
         "muxd/channel.py:1: imports asyncio: only muxd.bridge may",
         "muxd/runner.py:1: imports playwright.async_api: only muxd.browser may",
-        "muxd/runner.py:2: imports pluggy: only muxd.hookspecs and muxd.plugins may",
+        "muxd/runner.py:2: imports pluggy: only muxd.hookspecs and muxd.loading may",
     ]
     assert list(check_pure(imports)) == [
         "muxd/units.py:1: imports trio: its importer is to be pure"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.errors import ConfigProblem
 
-__all__ = ["config_options", "engine_option", "epilog", "json_option"]
+__all__ = ["ANEW", "config_options", "engine_option", "epilog", "json_option"]
+
+ANEW = "muxd.cli.options.anew"
+"""Where in a command's ``context.meta`` there is what reads its configuration anew."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 """Adds ``--json``; the command gets it as ``as_json``."""
@@ -70,6 +73,7 @@ def config_options(
             if forgiving:
                 config, problems = _as_far_as_it_is_right(config_file, options)
                 return command(config, *args, problems=problems, **kwargs)
+            context.meta[ANEW] = partial(load_config, config_file, options)
             config = load_config(config_file, options, needs=needs, passed_over=_warn)
             return command(config, *args, **kwargs)
 

@@ -18,24 +18,38 @@ if TYPE_CHECKING:
 
 __all__ = ["pause", "resume"]
 
+WHOLE, DRAIN = "*", "*drain"
+"""What the daemon calls the pause of all jobs, and a drain: see `muxd.pause`."""
+ALL = {WHOLE: "all jobs are resumed", DRAIN: "releases become runs again"}
+
 
 @click.command(
     epilog=epilog(
         ("muxd pause headlines", "until somebody resumes it"),
         ('muxd pause headlines --for 2h --note "site is down"', "for a while, with the reason"),
+        ("muxd pause --all --for 30m", "no slot of any job is used for half an hour"),
     )
 )
-@click.argument("job", shell_complete=job_names)
+@click.argument("job", required=False, shell_complete=job_names)
+@click.option("--all", "everything", is_flag=True, help="Pass over the slots of all jobs.")
 @click.option("--for", "duration", metavar="DURATION", help="For how long, as in 2h.")
 @click.option("--note", default="", metavar="TEXT", help="Why, for people.")
 @config_options(needs=["daemon.state_dir"])
 @json_option
-def pause(config: Config, job: str, duration: str | None, note: str, as_json: bool) -> None:
-    """Pass over the slots of JOB from now on, while the daemon runs and after its restarts.
+def pause(
+    config: Config,
+    job: str | None,
+    everything: bool,
+    duration: str | None,
+    note: str,
+    as_json: bool,
+) -> None:
+    """Pass over the slots of JOB, or of all, from now on, and after restarts of the daemon too.
 
-    Each release that is passed over is recorded as `missed`. A run in progress goes on, and
-    `muxd run` runs the job all the same. muxd pauses a job itself when three of its runs, one after
-    another, did harm to others; it then tries the job again now and then.
+    Each release that is passed over is recorded as `missed`. A run in progress goes on, what waits is
+    run, and `muxd run` runs the job all the same. muxd pauses a job itself when three of its runs, one
+    after another, did harm to others; it then tries the job again now and then. A pause of all jobs is
+    one of its own: it changes nothing about those that are paused themselves.
     """
     from muxd.cli.output import print_json
     from muxd.control.client import ControlClient
@@ -43,34 +57,42 @@ def pause(config: Config, job: str, duration: str | None, note: str, as_json: bo
     from muxd.state import StateDir
     from muxd.units import DURATION_HELP, parse_duration
 
+    if everything == bool(job):
+        raise UserError("name the job to pause, or give --all")
     try:
         seconds = None if duration is None else parse_duration(duration)
     except ValueError:
         raise UserError(f"--for {duration}: give {DURATION_HELP}") from None
     state = StateDir(config.daemon.state_dir)
     state.check()
-    ControlClient(state).pause(job, note=note, seconds=seconds)
-    if as_json:
-        print_json({"paused": [job]})
+    client = ControlClient(state)
+    if job is None:
+        client.pause_all(note=note, seconds=seconds)
     else:
-        end = f"`muxd resume {job}`" if duration is None else duration
-        click.echo(f"{job} is paused {'until' if duration is None else 'for'} {end}")
+        client.pause(job, note=note, seconds=seconds)
+    if as_json:
+        print_json({"paused": [job or WHOLE]})
+    else:
+        end = f"`muxd resume {job or '--all'}`" if duration is None else duration
+        who = f"{job} is" if job else "all jobs are"
+        click.echo(f"{who} paused {'until' if duration is None else 'for'} {end}")
 
 
 @click.command(
     epilog=epilog(
         ("muxd resume headlines", "use its slots again"),
-        ("muxd resume --all", "those of every job"),
+        ("muxd resume --all", "end `muxd pause --all` or a drain; else those of every job"),
     )
 )
 @click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=job_names)
-@click.option("--all", "everything", is_flag=True, help="Resume every job that is paused.")
+@click.option("--all", "everything", is_flag=True, help="Resume all.")
 @config_options()
 @json_option
 def resume(config: Config, jobs: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Use the slots of paused jobs again, and forget the harm that they did.
 
-    Without a daemon it holds from the next start on.
+    --all ends the pause of all jobs, and a drain; jobs that are paused themselves stay so, and a
+    second --all resumes them. Without a daemon it holds from the next start on.
     """
     from muxd.cli.output import print_json
     from muxd.errors import DaemonNotRunning, UserError
@@ -91,7 +113,7 @@ def resume(config: Config, jobs: tuple[str, ...], everything: bool, as_json: boo
         print_json({"resumed": resumed})
         return
     for name in resumed:
-        click.echo(f"{name} is resumed")
+        click.echo(ALL.get(name) or f"{name} is resumed")
     for name in set(jobs) - set(resumed):
         click.echo(f"{name} was not paused")
     if not resumed and everything:
@@ -109,6 +131,7 @@ def _in_store(config: Config, names: Sequence[str | None], error: DaemonNotRunni
     """As the daemon would do it; that none runs is an error if nothing is paused."""
     from muxd import run
     from muxd.cli.context import load
+    from muxd.pause import is_a_jobs
     from muxd.state import StateDir
 
     store = load(config).store(config.daemon.state_dir)
@@ -118,7 +141,11 @@ def _in_store(config: Config, names: Sequence[str | None], error: DaemonNotRunni
         with StateDir(config.daemon.state_dir).hold("run"):
             async with store.open() as opened:
                 pauses = dict(await opened.pauses())
-                gone = [name for name in pauses if None in names or name in names]
+                gone = [name for name in pauses if is_a_jobs(name) or name == WHOLE]
+                if None not in names:
+                    gone = [name for name in gone if name in names]
+                elif WHOLE in pauses:
+                    gone = [WHOLE]
                 paused = [name for name in gone if pauses[name].note]
                 if not paused:
                     raise error

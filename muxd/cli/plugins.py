@@ -64,7 +64,7 @@ def plugins(config: Config, as_json: bool) -> None:
 
     found = load(config).found
     if as_json:
-        print_json([as_dict(plugin) for plugin in found])
+        print_json([plugin.as_dict() for plugin in found])
         return
     styles = {"active": "green", "left out": "bold red", "disabled": "dim"}
     rows = []
@@ -89,22 +89,6 @@ def _reason(plugin: Plugin) -> str:
     return f"by {plugin.disabled_by}" if plugin.disabled_by else ""
 
 
-def as_dict(plugin: Plugin) -> dict[str, Any]:
-    """For JSON: stable keys."""
-    problem = plugin.problem
-    return {
-        "name": plugin.name,
-        "state": plugin.state.replace(" ", "_"),
-        "distribution": plugin.distribution,
-        "version": plugin.version,
-        "location": plugin.location,
-        "jobs": list(plugin.jobs),
-        "hooks": list(plugin.hooks),
-        "problem": {"hook": problem.hook, "reason": problem.reason} if problem else None,
-        "disabled_by": plugin.disabled_by,
-    }
-
-
 @plugins.command(epilog=epilog(("muxd plugins disable trends", "leave a plugin out for good")))
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @config_options(needs=_NEEDS)
@@ -113,7 +97,7 @@ def disable(config: Config, names: tuple[str, ...]) -> None:
 
     It works whatever is wrong with them, since nothing of any plugin is run for it. The names are
     kept in the state directory; `[plugins] disable` in the configuration counts beside them. A
-    daemon that runs goes on with what it has loaded until it is started again.
+    daemon that runs goes on with what it has loaded until `muxd reload`.
     """
     from muxd.disabled import DisabledPlugins
     from muxd.hints import did_you_mean
@@ -140,7 +124,7 @@ def enable(context: click.Context, config: Config, names: tuple[str, ...]) -> No
     """Use plugins again that were disabled.
 
     One that the configuration disables stays so, with exit code 2: the message says where. A daemon
-    that runs goes on without them until it is started again.
+    that runs goes on without them until `muxd reload`.
     """
     from muxd.disabled import DisabledPlugins
 
@@ -177,5 +161,5 @@ def _say_who_runs(config: Config) -> None:
     if owner is not None and owner.role == "daemon":
         click.echo(
             f"the running muxd (process {owner.pid}) goes on with the plugins that it has loaded, "
-            "until it is stopped and started again"
+            "until `muxd reload`"
         )

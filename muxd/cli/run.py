@@ -18,6 +18,8 @@ __all__ = ["run"]
 @click.command(
     epilog=epilog(
         ("muxd run headlines", "one run now: in the daemon's browser, else in its own"),
+        ("muxd run headlines --in-gap", "one in the next gap of the timetable, in nobody's way"),
+        ("muxd run headlines --no-wait", "only have it run; `muxd cancel` takes that back"),
         ("muxd run headlines --repeat 5", "five, one after another"),
         ("muxd run headlines --jobs-dir ./jobs --headed", "watch a job that you are writing"),
         ("muxd run headlines --json", "the records, for programs"),
@@ -27,6 +29,10 @@ __all__ = ["run"]
 @click.option(
     "--repeat", type=click.IntRange(1, 100_000), default=1, metavar="N", help="Run it N times."
 )
+@click.option(
+    "--in-gap", is_flag=True, help="Not now, but in the next gap that is long enough for it."
+)
+@click.option("--wait/--no-wait", default=True, help="Wait for its end. [default: wait]")
 @click.option("--headed", is_flag=True, default=None, help="Show the browser's window.")
 @config_options(headed="browser.headed")
 @click.option(
@@ -36,19 +42,33 @@ __all__ = ["run"]
     help="Print one JSON document: the record; with --repeat 2 or more a list of them.",
 )
 @click.pass_context
-def run(context: click.Context, config: Config, job: str, repeat: int, as_json: bool) -> None:
+def run(
+    context: click.Context,
+    config: Config,
+    job: str,
+    repeat: int,
+    in_gap: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
     """Run JOB now and wait for its end.
 
     If a daemon runs, it takes the run at once, before everything that waits; it knows the jobs
-    that it was started with. If none does, the job runs in a browser of its own, on the same
-    profile and sessions and into the same ledger.
+    that it has loaded (see `muxd reload`). If none does, the job runs in a browser of its own, on the
+    same profile and sessions and into the same ledger.
+
+    --in-gap has the daemon run it where nothing else is due, its own slot neither. The gap is told;
+    while the browser is busy then, the next one is taken. It survives restarts of the daemon.
 
     Exit code 1 if a run did not end well, `empty` included. Ctrl-C: a run in the daemon goes on;
     one in a browser of its own is ended and recorded as `interrupted`.
     """
     from muxd.cli.output import print_json
+    from muxd.errors import DaemonNotRunning
     from muxd.state import StateDir
 
+    if repeat > 1 and (in_gap or not wait):
+        raise click.UsageError("--repeat goes with neither --in-gap nor --no-wait")
     records: list[dict[str, Any]] = []
 
     def ended(record: dict[str, Any]) -> None:
@@ -59,8 +79,17 @@ def run(context: click.Context, config: Config, job: str, repeat: int, as_json: 
     number: int | None = None
     owner = StateDir(config.daemon.state_dir).owner()
     if owner is not None and owner.role == "daemon":
-        _in_daemon(config, owner.pid, job, repeat, ended)
+        asked = _ask(config, owner.pid, job, in_gap=in_gap) if in_gap or not wait else None
+        if asked is not None and not (as_json and not wait):
+            click.echo(_place(asked, config), err=wait)
+        if not wait:
+            if as_json:
+                print_json(asked)
+            return
+        _in_daemon(config, owner.pid, job, repeat, ended, asked=asked)
     else:
+        if not wait:
+            raise DaemonNotRunning(str(config.daemon.state_dir))
         number = _alone(config, job, repeat, lambda record: ended(record.as_dict()), quiet=as_json)
     if as_json and records:
         print_json(records if repeat > 1 else records[0])
@@ -70,7 +99,31 @@ def run(context: click.Context, config: Config, job: str, repeat: int, as_json: 
         context.exit(1)
 
 
-def _in_daemon(config: Config, pid: int | None, job: str, repeat: int, ended: Any) -> None:
+def _place(asked: dict[str, Any], config: Config) -> str:
+    from muxd.cli.when import local_text
+
+    at = f"  in a gap at {local_text(asked['at'], config)}" if asked["at"] else "  is asked for"
+    return f"{asked['id']}  {asked['job']}{at}"
+
+
+def _ask(config: Config, pid: int | None, job: str, *, in_gap: bool) -> dict[str, Any]:
+    """Ask for the run, and don't wait."""
+    found: list[dict[str, Any]] = []
+    _in_daemon(config, pid, job, 1, found.append, wait=False, in_gap=in_gap)
+    return found[0]
+
+
+def _in_daemon(
+    config: Config,
+    pid: int | None,
+    job: str,
+    repeat: int,
+    ended: Any,
+    *,
+    wait: bool = True,
+    in_gap: bool = False,
+    asked: dict[str, Any] | None = None,
+) -> None:
     from muxd.control.client import ControlClient
     from muxd.errors import UnknownJob, UserError
     from muxd.state import StateDir
@@ -82,16 +135,19 @@ def _in_daemon(config: Config, pid: int | None, job: str, repeat: int, ended: An
             "Stop it, or choose another --state-dir"
         )
     client = ControlClient(StateDir(config.daemon.state_dir))
+    if asked is not None:
+        ended(client.wait(asked["id"]))
+        return
     try:
         for _ in range(repeat):
-            ended(client.run(job, wait=True))
+            ended(client.run(job, wait=wait, in_gap=in_gap))
     except UnknownJob:
         from muxd.cli.context import load
 
         if job in {known.name for known in load(config).jobs}:
             raise UserError(
-                f"{daemon} was started without the job {job!r}: start it again with the "
-                "--jobs-dir or the configuration that has it; or stop it, and the job runs alone"
+                f"{daemon} has not loaded the job {job!r}: `muxd reload` does, if it was started "
+                "with the --jobs-dir or the configuration that has it; else start it again with that"
             ) from None
         raise
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from muxd.cli.options import config_options, epilog
+from muxd.cli.options import ANEW, config_options, epilog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +134,7 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, style: Style) -> No
         anew=anew and not again,
         pulse=pulse,
         manager=manager,
+        read=click.get_current_context().meta[ANEW],
     )
     run(daemon.run)
 

@@ -205,6 +205,8 @@ def _show_pauses(told: dict[str, Any], zone: ZoneInfo, now: float) -> None:
     if whole := told.get("paused_whole"):
         ends = f"until {at(whole['probe_at'])} or " if whole["probe_at"] else "until "
         click.echo(f"paused    all jobs: {harmless(whole['note'])}; {ends}`muxd resume --all`")
+    if told.get("restart_at"):
+        click.echo(f"restart   at {at(told['restart_at'])}, in a gap")
     for item in told.get("skipped", ()):
         click.echo(f"skipped   {item['job']} at {at(item['probe_at'])}: {harmless(item['note'])}")
     for item in told.get("paused", ()):

@@ -16,10 +16,12 @@ from starlette.responses import FileResponse, Response
 
 from muxd.control import schemas
 from muxd.control.field import Field
+from muxd.control.logins import LOGINS
 from muxd.control.operation import Answer, NotFound, Operation
+from muxd.control.steer import NOTE, STEERING
 from muxd.control.stream import event_stream
 from muxd.errors import MuxdError
-from muxd.record import Outcome
+from muxd.record import Outcome, utc_text
 
 if TYPE_CHECKING:
     from muxd.control.operation import Call
@@ -30,8 +32,6 @@ __all__ = ["OPERATIONS"]
 
 UPCOMING, PAGE, MOST = 10, 100, 1_000
 """How many of the next releases, and of the jobs, are told if nobody says, and at most."""
-NOTE = 1_000
-"""How long a note may be, characters."""
 
 
 async def _status(call: Call) -> dict[str, Any]:
@@ -43,9 +43,13 @@ async def _jobs(call: Call) -> dict[str, Any]:
 
 
 async def _run(call: Call) -> dict[str, Any] | Response:
-    release = await call.daemon.request(call["job"], by=call.by)
+    job, at = call["job"], None
+    if call["in_gap"]:
+        release, at = await call.daemon.request_in_gap(job, by=call.by)
+    else:
+        release = await call.daemon.request(job, by=call.by)
     if not call["wait"]:
-        return {"id": release.id, "job": release.job.name}
+        return {"id": release.id, "job": release.job.name, "at": utc_text(at)}
     try:
         record = await call.daemon.wait_ended(release.id)
     except KeyError:
@@ -102,6 +106,9 @@ async def _runs(call: Call) -> dict[str, Any]:
 
 
 async def _run_of(call: Call) -> Record:
+    if call.given.get("wait"):
+        with contextlib.suppress(KeyError):
+            return await call.daemon.wait_ended(call["run"])
     record = await call.daemon.store.get(call["run"])
     if record is None:
         raise NotFound(f"there is no run {call['run'][:100]!r}")
@@ -149,6 +156,8 @@ _NO_JOB = {404: "There is no such job."}
 _NO_RUN = {404: "There is no such run, or no such file of it."}
 
 OPERATIONS = (
+    *STEERING,
+    *LOGINS,
     Operation(
         name="getStatus",
         path="/v1/status",
@@ -175,7 +184,10 @@ OPERATIONS = (
         answer=_run,
         status=202,
         summary="Ask for a run now, before everything that waits.",
-        query=[Field("wait", "flag", "Answer with its record, once it has ended.", False)],
+        query=[
+            Field("wait", "flag", "Answer with its record, once it has ended.", False),
+            Field("in_gap", "flag", "Not now, but in the next gap of the timetable.", False),
+        ],
         schema=schemas.ASKED,
         also={200: schemas.RECORD},
         errors=_NO_JOB,
@@ -207,7 +219,7 @@ OPERATIONS = (
         method="POST",
         path="/v1/resume",
         answer=_resume,
-        summary="Use the slots of all paused jobs again.",
+        summary="End the pause of all jobs, and a drain; or, if there is neither, each job's own.",
         schema=schemas.names("resumed"),
     ),
     Operation(
@@ -240,6 +252,7 @@ OPERATIONS = (
         path="/v1/runs/{run}",
         answer=_one_run,
         summary="The record of a run, and which files are kept of it.",
+        query=[Field("wait", "flag", "Answer once it has ended.", False)],
         schema=schemas.RUN,
         errors=_NO_RUN,
     ),

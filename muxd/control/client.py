@@ -24,6 +24,11 @@ PATIENCE = 15.0
 """How long a command waits for a daemon that is there but listens not yet, or no more, seconds."""
 BOUND = 10.0
 """How long an answer may take that waits for nothing, seconds."""
+LONG = 60.0
+"""How long one may take that waits for a run's end, or for files to be read, seconds."""
+RELOAD = 300.0
+"""How long one may take that waits for plugins to be read and a timetable to be made, seconds."""
+DURING = "the run: its record will say more (muxd history)"
 
 
 class ControlClient:
@@ -50,15 +55,51 @@ class ControlClient:
         name = quote(after, safe="", errors="surrogateescape")
         return self._call("GET", f"/v1/jobs?limit={limit}&after={name}", timeout=BOUND)
 
-    def run(self, job: str, *, wait: bool) -> dict[str, Any]:
-        """Ask for a run now; with `wait` return its record once it has ended.
+    def run(self, job: str, *, wait: bool, in_gap: bool = False) -> dict[str, Any]:
+        """Ask for a run now, or in the next gap; with `wait` return its record once it has ended.
 
         Raises:
           UnknownJob: the daemon has no such job.
         """
-        during = "the run: its record will say more (muxd history)" if wait else ""
-        verb = "run?wait=1" if wait else "run"
+        during = DURING if wait else ""
+        asked = {"wait": wait, "in_gap": in_gap}
+        query = "&".join(f"{name}=1" for name, value in asked.items() if value)
+        verb = f"run?{query}" if query else "run"
         return self._of_job(job, verb, timeout=None if wait else BOUND, during=during)
+
+    def wait(self, run: str) -> dict[str, Any]:
+        """The record of a run, once it has ended."""
+        return self._call("GET", f"/v1/runs/{_quoted(run)}?wait=1", timeout=None, during=DURING)
+
+    def cancel(self, run: str) -> dict[str, Any]:
+        """End a run, by a part of its id; once it has ended, what it ``was`` doing and its ``run``."""
+        return self._call("POST", f"/v1/runs/{_quoted(run)}/cancel", timeout=LONG)
+
+    def skip(self, job: str, *, note: str = "", undo: bool = False) -> dict[str, Any]:
+        """Pass over the next release of a job, ``at`` an instant. Raises `UnknownJob`."""
+        return self._of_job(job, "skip", json={"note": note, "undo": undo})
+
+    def pause_all(self, *, note: str = "", seconds: float | None = None) -> None:
+        """Pause all jobs, for so long or until that is resumed."""
+        self._call("POST", "/v1/pause", timeout=BOUND, json={"note": note, "seconds": seconds})
+
+    def drain(self, *, note: str = "", wait: bool = False) -> bool:
+        """Let nothing become a run any more. With `wait`: True once nothing waits or runs."""
+        path = "/v1/drain?wait=1" if wait else "/v1/drain"
+        bound = None if wait else BOUND
+        return bool(self._call("POST", path, timeout=bound, json={"note": note})["drained"])
+
+    def reload(self) -> dict[str, Any]:
+        """Take over what changed in the configuration and the plugins; what did."""
+        return self._call("POST", "/v1/reload", timeout=RELOAD)
+
+    def restart(self, *, at_once: bool = False) -> dict[str, Any]:
+        """Start muxd anew in the next gap, or at once: ``at`` an instant."""
+        return self._call("POST", "/v1/restart", timeout=LONG, json={"at_once": at_once})
+
+    def audit(self, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Who wanted what of it, newest first."""
+        return list(self._call("GET", f"/v1/audit?limit={limit}", timeout=BOUND)["entries"])
 
     def pause(self, job: str, *, note: str, seconds: float | None) -> None:
         """Pause a job, for so long or until it is resumed. Raises `UnknownJob`."""
@@ -81,8 +122,7 @@ class ControlClient:
         json: Any = None,
         during: str = "",
     ) -> dict[str, Any]:
-        name = quote(job, safe="", errors="surrogateescape")
-        path = f"/v1/jobs/{name}/{verb}"
+        path = f"/v1/jobs/{_quoted(job)}/{verb}"
         try:
             return self._call("POST", path, timeout=timeout, json=json, during=during)
         except LookupError as error:
@@ -166,6 +206,10 @@ class ControlClient:
         if answer.status == 404:
             raise MuxdError(f"{who} does not know what it was asked for: is it an older muxd?")
         raise MuxdError(f"{who} failed: {message}")
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="surrogateescape")
 
 
 class _UnixConnection(HTTPConnection):

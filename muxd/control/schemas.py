@@ -6,14 +6,20 @@ from typing import Any
 
 __all__ = [
     "ASKED",
+    "AUDIT",
+    "CANCELLED",
+    "DRAINED",
     "ERROR",
     "HEALTH",
     "JOBS",
     "LOGIN",
     "LOGIN_PAGE",
     "RECORD",
+    "RELOADED",
+    "RESTARTS",
     "RUN",
     "RUNS",
+    "SKIPPED",
     "STATUS",
     "STOPPING",
     "names",
@@ -59,6 +65,34 @@ RECORD = _object(
     }
 )
 ASKED = _object({"id": TEXT, "job": TEXT})
+CANCELLED = _object({"was": TEXT, "run": RECORD})
+SKIPPED = _object({"job": TEXT, "at": INSTANT_OR_NULL, "undone": FLAG})
+DRAINED = _object({"drained": FLAG})
+RESTARTS = _object({"at": INSTANT, "length": _or_null("number")})
+_ENTRY = {"at": INSTANT, "by": TEXT, "action": TEXT, "target": TEXT, "result": TEXT}
+AUDIT = _object({"entries": _list(_object(_ENTRY))})
+_PLACED = _object(
+    {
+        "job": TEXT,
+        "plugin": TEXT,
+        "interval": NUMBER,
+        "phase": NUMBER,
+        "duration": NUMBER,
+        "next_at": INSTANT_OR_NULL,
+    }
+)
+RELOADED = _object(
+    {
+        "added": _list(_PLACED),
+        "removed": _list(TEXT),
+        "changed": _list({"allOf": [_PLACED, _object({"what": _list(TEXT)})]}),
+        "moved": _list({"allOf": [_PLACED, _object({"before": NUMBER})]}),
+        "cancelled": _list(TEXT),
+        "problems": _list(TEXT),
+        "warnings": _list(TEXT),
+        "needs_restart": _list(TEXT),
+    }
+)
 STOPPING = _object({"stopping": FLAG, "pid": COUNT, "grace": NUMBER})
 JOBS = _object(
     {

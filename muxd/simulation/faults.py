@@ -101,6 +101,8 @@ class FaultRates:
     between: float | None = None
     """How many calamities a day come at any time. None: 40 times `everywhere`."""
 
+    people: float = 0.0
+    """How many times a day somebody steers muxd: cancels, skips, pauses, drains, reloads."""
     only: tuple[Fault, ...] = tuple(Fault)
     """What may happen. Where nothing of it can, nothing does."""
 
@@ -116,25 +118,26 @@ class FaultPlan:
 
     def __init__(self, rates: FaultRates, seed: int) -> None:
         """Make a plan; the same seed, asked for the same places, gives the same faults."""
-        self._rates = rates
+        self.rates = rates
+        """How likely it is."""
         self._random = Random(f"faults/{seed}")
         # {place: what can happen there, with weights that grow}
         self._choices = {place: _weighted(place, rates.only) for place in Place}
 
     def draw(self, place: Place, job: str | None = None) -> Fault | None:
         """What happens here now; None if all is well."""
-        rate = self._rates.everywhere
+        rate = self.rates.everywhere
         if job is not None:
-            rate = self._rates.jobs.get(job, rate)
+            rate = self.rates.jobs.get(job, rate)
         if rate <= 0 or not self._choices[place][0] or self._random.random() >= rate:
             return None
         return self._choose(place)
 
     def next_calamity(self) -> tuple[float, Fault] | None:
         """In how many seconds the next comes at any time, and which; None if none ever does."""
-        if self._rates.a_day <= 0 or not self._choices[Place.between][0]:
+        if self.rates.a_day <= 0 or not self._choices[Place.between][0]:
             return None
-        return self._random.expovariate(self._rates.a_day / 86_400), self._choose(Place.between)
+        return self._random.expovariate(self.rates.a_day / 86_400), self._choose(Place.between)
 
     def _choose(self, place: Place) -> Fault:
         faults, weights = self._choices[place]

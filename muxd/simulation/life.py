@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
 import attrs
 import trio
 
+from muxd.audit import AuditTrail
 from muxd.bus import Bus
 from muxd.core import Core
-from muxd.errors import UserError
+from muxd.errors import LedgerError, UserError
 from muxd.events import PlanMade, RunEnded, RunStarted
 from muxd.simulation.pages import SimulatedPages, open_browser
 from muxd.simulation.store import MortalStore
+from muxd.steering import Steering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Circumstances", "End", "Life"]
 
 GRACE = 30.0
+SOMEBODY = "somebody"
 
 
 class End(StrEnum):
@@ -124,6 +129,8 @@ class Life:
             in_thread=at_once,
             new_id=world.new_id,
         )
+        trail = AuditTrail(Path(), self.core.bus, real_now=world.real_now)  # never written
+        self._steering = Steering(self.core, trail, real_now=world.real_now)
 
     async def live(self) -> End:
         """Start, work, stop: in the order of the daemon. When cancelled, it stops at once.
@@ -179,6 +186,46 @@ class Life:
                 await self.core.request(jobs[number % len(jobs)].name)
             except UserError:  # it is stopping
                 return
+
+    async def be_steered(self, number: int) -> None:
+        """Have somebody steer it."""
+        scheduler, jobs = self.core.scheduler, self._circumstances.plugins.jobs
+        if scheduler is None or self.core.stopping.is_set() or not jobs:
+            return
+        number, what = divmod(number, 7)
+        job = jobs[number % len(jobs)].name
+        with trio.move_on_after(60), contextlib.suppress(UserError, LedgerError):
+            match what:
+                case 0:
+                    live = self.core.book.find("")
+                    if live:
+                        await self._steering.cancel(live[number % len(live)].id, by=SOMEBODY)
+                case 1:
+                    self._steering.skip(job, "", by=SOMEBODY)
+                case 2:
+                    self._steering.pause(None, "", seconds=1800.0, by=SOMEBODY)
+                case 3:
+                    self._steering.resume(None, by=SOMEBODY)
+                case 4:
+                    await self._steering.request_in_gap(job, by=SOMEBODY)
+                case 5:
+                    self._steering.drain("", by=SOMEBODY)
+                    with trio.move_on_after(20):
+                        await self._steering.wait_drained()
+                    self.core.pauses.end_drain(by=SOMEBODY)
+                    scheduler.news()
+                case 6:
+                    await self._be_reloaded()
+
+    async def _be_reloaded(self) -> None:
+        """Have the same jobs once more: nothing may move."""
+        planner, plugins = self.core.planner, self._circumstances.plugins
+        async with planner.lock:
+            slot, slotting = planner.slot_of(plugins), self._circumstances.slotting
+            table = await planner.draft(plugins, slot, slotting, renewed=())
+            with trio.CancelScope(shield=True):
+                await planner.take_over(table, plugins, slot, slotting)
+                self.core.take_over(plugins)
 
     def _hear(self, event: Event) -> None:
         if self.dead:

@@ -106,7 +106,7 @@ class RecordRules:
             if record.outcome is None:
                 notes.holds(
                     "nothing left",
-                    record.cause is Cause.catch_up and record.started_at is None,
+                    record.cause in (Cause.catch_up, Cause.in_gap) and record.started_at is None,
                     f"run {run_id} of {record.job} has no outcome",
                 )
         for name, job in self._jobs.items():

@@ -34,7 +34,7 @@ ROUNDING = 0.01
 BAD = frozenset({Outcome.failed, Outcome.timed_out, Outcome.crashed, Outcome.empty})
 AT_MOST = {Misfire.skip: 0, Misfire.run_once: 1, Misfire.all: MOST_CATCH_UPS}
 """How many releases of one job may be owed when one is caught up with."""
-INTO_GAPS = (Cause.catch_up, Cause.retry)
+INTO_GAPS = (Cause.catch_up, Cause.retry, Cause.in_gap)
 
 
 @attrs.define
@@ -344,10 +344,11 @@ class RunRules:
             ours = self._world.stamps[record.id].life == self._world.life
             notes.holds("interrupted", not ours or core.phase == "draining", what)
         elif record.outcome is Outcome.cancelled:
-            notes.breaks("honest", f"{what}; nobody cancelled it")
+            somebody = (record.error or "").startswith("cancelled by somebody")
+            notes.holds("honest", somebody, f"{what}; nobody cancelled it")
         elif record.outcome is Outcome.coalesced:
             job = self._jobs[record.job]
-            wanted = record.cause is Cause.manual or job.overlap is not Overlap.skip
+            wanted = record.cause.asked_for or job.overlap is not Overlap.skip
             # It is decided when its id is made; the run may have ended while it was written.
             busy = self._busy_since(record.job, self._world.stamps[record.id].at)
             notes.holds("overlap", wanted and busy and not known, f"{what}; busy: {self.busy}")

@@ -139,6 +139,7 @@ class _Simulation:
         end = scenario.days * DAY
         async with trio.open_nursery() as nursery:
             nursery.start_soon(world.weather)
+            nursery.start_soon(world.people)
             while not self._over:
                 await self._live(store, circumstances, end)
             nursery.cancel_scope.cancel()

@@ -40,6 +40,9 @@ class Mortal(Protocol):
     async def ask_for_a_run(self, number: int) -> None:
         """Have somebody ask for a run of a job; `number` says of which."""
 
+    async def be_steered(self, number: int) -> None:
+        """Have somebody steer it; `number` says how."""
+
 
 @attrs.frozen
 class Stamp:
@@ -198,6 +201,14 @@ class World:
                 self._before_page.append(mishap)
             if await self._befall(mortal, fault) is Fault.browser_lost:
                 mortal.lose_browser("it was killed from outside")
+
+    async def people(self) -> None:
+        """Somebody steers the daemon now and then, until cancelled."""
+        random, a_day = Random(f"people/{self.seed}"), self.plan.rates.people
+        while a_day > 0:
+            await trio.sleep(random.expovariate(a_day / 86_400))
+            if self.mortal is not None and not self.mortal.dead:
+                await self.mortal.be_steered(random.randrange(1 << 30))
 
     async def _befall(self, mortal: Mortal, fault: Fault) -> Fault | None:
         match fault:

@@ -129,7 +129,7 @@ def test_an_unknown_command_is_the_users_mistake(muxd):
     result = muxd("plna")
     assert result.exit_code == 2
     assert "No such command 'plna'; did you mean 'plan'?" in result.stderr
-    assert "backup, browser, completion, config" in muxd("xyzzy").stderr.partition("there are:")[2]
+    assert "audit, backup, browser, cancel" in muxd("xyzzy").stderr.partition("there are:")[2]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_a_daemon_that_runs_goes_on_with_what_it_has(muxd, trap, place):
             said = muxd("plugins", command, "trap").stdout.splitlines()[1]
             assert said == (
                 f"the running muxd (process {os.getpid()}) goes on with the plugins that it has "
-                "loaded, until it is stopped and started again"
+                "loaded, until `muxd reload`"
             )
 
 

@@ -255,7 +255,7 @@ def test_run_in_a_daemon_that_was_started_otherwise(muxd_home):
     )
     home.start()
     home.call("run", "extra", "--jobs-dir", str(more), code=2)
-    assert f"process {home.pid}) was started without the job 'extra'" in home.errors
+    assert f"process {home.pid}) has not loaded the job 'extra'" in home.errors
     home.call("run", "quick", "--headed", code=2)
     assert "--headed can't be had" in home.errors
     for name in ("", "a/b", "a?b", "quik"):

@@ -200,3 +200,15 @@ class TestSimulatedPages(PageSourceContract):
             assert world.browsers == world.leases == 0
 
         run_virtual(main, seed=0)
+
+
+def test_people_who_steer_it_break_no_promise():
+    """Runs are cancelled, releases skipped, all is paused, drained and reloaded: the rules hold."""
+    records = []
+    rates = FaultRates(everywhere=0.01, people=80.0)
+    report = simulate(scenario(days=6.0, rates=rates), ended=records.extend)
+    assert not report.broken_count, report.broken
+    assert report.outcomes[Outcome.cancelled] > 0
+    assert any(record.cause is Cause.in_gap for record in records)
+    reasons = {(record.error or "").partition(":")[0] for record in records}
+    assert {"it was skipped", "muxd is paused"} <= reasons

@@ -1,0 +1,106 @@
+"""Who installs plugins into muxd's own environment, and how it is asked to."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from muxd.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Installer", "installer", "version_of"]
+
+
+@attrs.frozen
+class Installer:
+    """pip, or uv, for one environment."""
+
+    install_with: tuple[str, ...]
+    """The command that installs, but for what."""
+    uninstall_with: tuple[str, ...]
+
+    def install(self, packages: Sequence[str], options: Sequence[str]) -> list[str]:
+        """The command. Raises `UserError`: a package's name is an option."""
+        _check(packages)
+        return [*self.install_with, *options, "--", *packages]
+
+    def uninstall(self, packages: Sequence[str], options: Sequence[str]) -> list[str]:
+        """The command. Raises `UserError`: it is none of the installed ones, or muxd itself."""
+        _check(packages)
+        for package in packages:
+            if _normal(package) == "muxd":
+                raise UserError("muxd does not remove itself: leave that to pip")
+            if version_of(package) is None:
+                raise UserError(f"{package!r} is not installed: see `muxd plugins`")
+        return [*self.uninstall_with, *options, "--", *packages]
+
+
+def installer(prefix: Path | None = None) -> Installer:
+    """Who installs here.
+
+    Args:
+      prefix: the environment, instead of that of this process.
+
+    Raises:
+      UserError: the environment is managed by something else, or there is no installer for it.
+    """
+    own = Path(sys.prefix) if prefix is None else prefix
+    settings = _settings(own)
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    if settings is None and (stdlib / "EXTERNALLY-MANAGED").exists():
+        raise UserError(
+            f"{own} is managed by the system's package manager: install muxd into an environment "
+            "of its own (python -m venv, pipx, uv tool), or use the system's package of the plugin"
+        )
+    uv = shutil.which("uv")
+    if uv is not None and settings is not None and "uv" in settings:
+        python = ("--python", sys.executable)
+        return Installer((uv, "pip", "install", *python), (uv, "pip", "uninstall", *python))
+    if importlib.util.find_spec("pip") is not None:
+        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+        return Installer(
+            (*pip, "install", "--no-input"), (*pip, "uninstall", "--yes", "--no-input")
+        )
+    remedy = f"{sys.executable} -m ensurepip"
+    if settings is not None and "uv" in settings:
+        remedy = f"have uv on the PATH, or: {remedy}"
+    raise UserError(f"there is no pip in {own}: {remedy}")
+
+
+def version_of(distribution: str) -> str | None:
+    """Which version is installed now; None if none is."""
+    importlib.invalidate_caches()
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _check(packages: Sequence[str]) -> None:
+    for package in packages:
+        if package.startswith("-") or not package.strip():
+            raise UserError(f"{package!r} is no package: put options of the installer behind --")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _settings(prefix: Path) -> set[str] | None:
+    """The keys in ``pyvenv.cfg``; None if it is no virtual environment."""
+    try:
+        text = (prefix / "pyvenv.cfg").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    return {line.partition("=")[0].strip() for line in text.splitlines() if "=" in line}
