@@ -40,6 +40,7 @@ LIVE = frozenset(
         "browser.recycle_runs",
         "browser.recycle_age",
         "browser.recycle_memory",
+        *(f"notify.{field.name}" for field in attrs.fields(SECTIONS["notify"])),
     }
 )
 """What can change while muxd runs; ``[jobs.NAME]`` can as well."""

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, final
 
 from muxd.builtin._notifier_trouble import Trouble
+from muxd.errors import LoggedOut, qualified_name
 from muxd.events import (
     BrowserDown,
     BrowserUp,
@@ -20,7 +21,7 @@ from muxd.events import (
     Started,
     Steered,
 )
-from muxd.login import is_login
+from muxd.login import is_login, login_note
 from muxd.record import Outcome
 from muxd.sizes import format_size
 from muxd.units import format_duration
@@ -40,6 +41,7 @@ DEATHS, WITHIN = 3, 600.0
 well again."""
 NO_BROWSER = 300.0
 """How long there may be no browser at all, seconds."""
+LOGGED_OUT = qualified_name(LoggedOut)
 LINE = 300
 """How much of an error is told, characters."""
 BAD = {
@@ -159,9 +161,10 @@ class Watch:
         if not (status["resources"] or {}).get("short"):
             self.take(ResourcesFine(at=at), now)
         if status["paused_total"] == len(status["paused"]):  # all of them are told
-            paused = {each["job"] for each in status["paused"]}
+            paused = {each["job"]: each["note"] for each in status["paused"]}
             for kind, subject in [*self.open]:
-                if kind == "pause" and subject not in paused:
+                waits = any(_waits_for(subject, note) for note in paused.values())
+                if (kind == "pause" and subject not in paused) or (kind == "login" and not waits):
                     self._close(kind, subject)
         self._look_for_silence(status, timetable, now, at)
 
@@ -174,7 +177,8 @@ class Watch:
         self._close("silence", "")
         if record.outcome.good:
             self._close("failure", record.job)
-            self._close("login", record.session)
+        elif record.error_type == LOGGED_OUT and ("login", record.session) in self.open:
+            pass  # that is told
         elif record.outcome in BAD:
             why = _first_line(record.error or record.error_type or "")
             text = f"{record.job} {BAD[record.outcome]}" + (f": {why}" if why else "")
@@ -183,7 +187,7 @@ class Watch:
 
     def _paused(self, event: JobPaused) -> None:
         pause = event.pause
-        if any(kind == "login" and subject in pause.note for kind, subject in self.open):
+        if any(kind == "login" and _waits_for(subject, pause.note) for kind, subject in self.open):
             return  # that is told
         text = f"{pause.job} is paused: {_first_line(pause.note)}"
         self._open("pause", pause.job, text, event.at)
@@ -284,6 +288,11 @@ class Watch:
 
     def _close(self, kind: str, subject: str) -> None:
         self.open.pop((kind, subject), None)
+
+
+def _waits_for(session: str, note: str) -> bool:
+    """Whether a pause with this note waits for a login to the session."""
+    return note == login_note(session)
 
 
 def _first_line(text: str) -> str:

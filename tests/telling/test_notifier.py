@@ -16,6 +16,7 @@ from muxd.builtin._notifier_post import MOST, WAITS, Post
 from muxd.builtin._notifier_service import Notifier
 from muxd.builtin._notifier_trouble import Trouble
 from muxd.builtin._notifier_ways import NotSent, Way
+from muxd.config import Config, NotifyConfig
 from muxd.events import (
     BrowserDown,
     BrowserUp,
@@ -29,6 +30,8 @@ from muxd.events import (
 )
 from muxd.floors import Shortage
 from muxd.job import Job
+from muxd.login import login_note
+from muxd.reload import in_force, needs_restart
 
 MINUTE, HOUR = 60.0, 3600.0
 
@@ -149,17 +152,22 @@ async def test_pauses_are_told_but_those_that_a_person_made(autojump_clock, hous
     ]
 
 
-async def test_a_login_is_one_trouble_with_the_jobs_that_wait_for_it(autojump_clock, house):
-    """The jobs that are paused for it are not told one by one; a good run in the session ends it."""
+async def test_a_login_is_one_trouble_with_the_jobs_that_wait_for_it(autojump_clock, tmp_path):
+    """The jobs that are paused for it are not told one by one, whichever comes first; it is over when
+    they wait no more, not when some other job does well in that session."""
+    house = House(tmp_path, *hourly(4, 15))
+    pause = house.town.core.pauses.pause
     async with house.alive():
         await trio.sleep(10)
-        for job in ("job-0", "job-1"):
-            house.town.core.pauses.pause(job, "logged out: log in again with `muxd login main`")
+        pause("job-0", login_note("main"))
         event = LoginNeeded(at=MONDAY, job="job-0", session="main", paused=("job-0", "job-1"))
         house.hall.tell(event)
-        await trio.sleep(10 * MINUTE)
+        await trio.sleep(1)
+        pause("job-1", login_note("main"))
+        await trio.sleep(3 * HOUR)
+        assert [kind for kind, _ in house.got] == ["trouble"]
         house.town.core.resume()
-        await trio.sleep(2 * HOUR)
+        await trio.sleep(HOUR)
     assert house.got == [
         ("trouble", "job-0 is logged out: log in again by `muxd login main`; 2 jobs wait for it"),
         ("recovery", "all is well again"),
@@ -409,3 +417,11 @@ def test_there_is_nobody_to_tell_without_a_daemon(house):
     """`muxd run` alone tells nobody."""
     assert list(notifier.muxd_services(daemon=None)) == []
     assert len(list(notifier.muxd_services(daemon=house.hall))) == 1
+
+
+def test_a_reload_has_it_all_in_force():
+    """No setting of ``[notify]`` needs a restart."""
+    before = Config()
+    after = Config(notify=NotifyConfig(urls=["json://x"], webhook_secret="x" * 16, quiet="5m"))
+    assert needs_restart(before, after) == []
+    assert in_force(before, after).notify == after.notify
