@@ -32,6 +32,7 @@ BUILTINS = (
     "muxd.builtin.ledger",
     "muxd.builtin.slotter",
     "muxd.builtin.metrics",
+    "muxd.builtin.dashboard",
     "muxd.builtin.notifier",
 )
 """Modules of muxd's own that are plugins like anyone's; ``muxd.builtin.x`` is named ``muxd.x``."""
