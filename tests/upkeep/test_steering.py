@@ -17,6 +17,7 @@ from muxd.pause import DRAIN, WHOLE
 from muxd.record import Outcome
 from muxd.release import Cause
 from muxd.resources import FreeDisk
+from muxd.restarting import RestartGap
 from muxd.simulation.life import at_once
 from muxd.steering import Steering
 from muxd.testing import MemoryStore
@@ -380,3 +381,59 @@ async def test_the_audit_trail_is_bounded_and_private(steered, tmp_path, monkeyp
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
     assert all(file.stat().st_size <= 2_000 for file in files)
     assert [entry["target"] for entry in read_trail(tmp_path, 3)] == ["job99", "job98", "job97"]
+
+
+async def test_a_restart_waits_for_a_gap(autojump_clock, steered):
+    """It takes the first that is long enough, keeps it free, and another if somebody runs then."""
+    town = steered(a_job("a", "1m", "10s", duration="20s"), a_job("b", "1h", "30m", duration="25s"))
+    async with awake(town):
+        restart = RestartGap(town.core, town.core._calendar)
+        gap = restart.find()
+        assert (gap.at, gap.length) == (MONDAY + 30, restart.need)
+        _, at = await town.steer.request_in_gap("b", by=ANN)
+        assert at >= gap.at + gap.length
+        town.took["a"] = 30.0  # longer than its slot: the gap is not what it was
+        await restart.wait(gap)
+        assert town.now > 40
+        assert town.core.free_for() >= restart.need - 2.5
+
+
+async def test_a_restart_on_a_full_timetable_takes_the_longest_gap(autojump_clock, steered):
+    """None is long enough: then it costs somebody some seconds, and not for ever nothing happens."""
+    town = steered(a_job("a", "30s", "0s", duration="25s"))
+    async with awake(town):
+        restart = RestartGap(town.core, town.core._calendar)
+        gap = restart.find()
+        assert gap.length < restart.need
+        await restart.wait(gap)
+        assert town.core.book.running is None
+
+
+async def test_other_jobs_are_taken_over(autojump_clock, steered):
+    """The new one is slotted in, what waits of the gone one is cancelled; nothing else moves."""
+    town = steered(*JOBS, a_job("gone", "1h", "30m", duration="20s"))
+    async with awake(town):
+        core, planner = town.core, town.core.planner
+        await busy(town)
+        waiting = await town.steer.request("gone", by=ANN)
+        placed, _ = await town.steer.request_in_gap("gone", by=ANN)
+        before = dict(planner.timetable.phases)
+        old = {job.name: job for job in core._plugins.jobs}
+        new = Some((old["long"], old["a"], town._bodied({"name": "new", "interval": "20m"})))
+        async with planner.lock:
+            slot = planner.slot_of(new)
+            table = await planner.draft(new, slot, planner._config, renewed=())
+            await planner.take_over(table, new, slot, planner._config)
+            core.take_over(new)
+        for record in core.book.queued():
+            if record.job == "gone":
+                await core.withdraw(record, "its job is gone")
+        for release in (waiting, placed):
+            assert (await core.book.wait_ended(release.id)).outcome is Outcome.cancelled
+        assert table.moved == ()
+        assert {name: table.phases[name] for name in ("long", "a")} == {
+            name: before[name] for name in ("long", "a")
+        }
+        await trio.sleep(1300)
+    assert [r.outcome for r in town.records("new")] == [Outcome.ok]
+    assert len(town.lives) == 1
