@@ -11,13 +11,14 @@ import trio
 
 from muxd.audit import AuditTrail, read_trail
 from muxd.errors import UnknownJob, UserError
-from muxd.events import AllPaused, AllResumed, Steered
+from muxd.events import AllPaused, AllResumed, Reloaded, Reloading, Steered
 from muxd.floors import Floors, Free
 from muxd.pause import DRAIN, WHOLE
 from muxd.record import Outcome
 from muxd.release import Cause
 from muxd.resources import FreeDisk
 from muxd.restarting import RestartGap
+from muxd.servicemanager import keep_informed
 from muxd.simulation.life import at_once
 from muxd.steering import Steering
 from muxd.testing import MemoryStore
@@ -437,3 +438,33 @@ async def test_other_jobs_are_taken_over(autojump_clock, steered):
         await trio.sleep(1300)
     assert [r.outcome for r in town.records("new")] == [Outcome.ok]
     assert len(town.lives) == 1
+
+
+async def test_a_service_manager_is_told_of_reloads_and_restarts(autojump_clock, steered):
+    """That it is reloading, and ready again; one that is to be started again does not stop."""
+
+    told = []
+
+    class Manager:
+        watchdog = float("inf")
+
+        def tell(self, *lines):
+            told.append(lines)
+
+    town = steered(*JOBS)
+    async with awake(town), trio.open_nursery() as nursery:
+        nursery.start_soon(keep_informed, Manager(), town.core, town.bus)
+        await trio.sleep(1)
+        town.bus.publish(Reloading(at=town.clock.now()))
+        await trio.sleep(1)
+        town.bus.publish(Reloaded(at=town.clock.now()))
+        await trio.sleep(1)
+        town.core.restarting = True
+        town.core.stop()
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    reloading, ready, restarting = told[-3:]
+    assert reloading[0] == restarting[0] == "RELOADING=1"
+    assert reloading[1].removeprefix("MONOTONIC_USEC=").isdigit()
+    assert ready[0] == "READY=1"
+    assert not any("STOPPING=1" in lines for lines in told)
