@@ -32,8 +32,9 @@ BUILTINS = (
     "muxd.builtin.ledger",
     "muxd.builtin.slotter",
     "muxd.builtin.metrics",
-    "muxd.builtin.dashboard",
     "muxd.builtin.notifier",
+    "muxd.builtin.dashboard",
+    "muxd.builtin.takeover",
 )
 """Modules of muxd's own that are plugins like anyone's; ``muxd.builtin.x`` is named ``muxd.x``."""
 

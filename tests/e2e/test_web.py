@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.conftest import JOBS, Muxd
 
-ENDLESS = {"followEvents", "stop", "drain", "restart"}
+ENDLESS = {"followEvents", "startLogin", "stop", "drain", "restart"}
 """What has no end, or would end what is tested."""
 
 
