@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
 JOBS = """
 import muxd
 
@@ -36,6 +38,7 @@ async def look(run):
 """
 
 
+@pytest.mark.chromium  # whose profile it is
 def test_logins_of_the_browsers_profile_survive(muxd_home):
     """Cookies and local storage of the session `main`, copied while the daemon's browser has them."""
     home = muxd_home
