@@ -195,16 +195,16 @@ class _Desk:
     async def _tell_when_due(self) -> None:
         while True:
             self._news = trio.Event()
-            self._tell()
-            await self._remember()
+            await self._remember(has_told=self._tell())
             due = self._incident.due(self._watch.open, self._watch.notices, trio.current_time())
             with trio.move_on_at(due):
                 await self._news.wait()
 
-    def _tell(self) -> None:
+    def _tell(self) -> bool:
+        """Tell what is due; False if nothing is."""
         change = self._incident.tell(self._watch.open, self._watch.notices, trio.current_time())
         if change is None:
-            return
+            return False
         self._watch.notices.clear()
         message = compose(
             id_=uuid.uuid4().hex,
@@ -220,23 +220,24 @@ class _Desk:
         structlog.get_logger().info("people are told", title=message.title, id=message.id)
         for post in self._posts:
             post.put(message)
+        return True
 
-    async def _remember(self) -> None:
+    async def _remember(self, *, has_told: bool) -> None:
         """Keep what was told, if that has changed."""
-        now, instant = self._now(), trio.current_time()
-        masked = [_masked(each, self._mask) for each in self._incident.told.values()]
-        recent = {key: now - (instant - at) for key, at in self._incident.recent.items()}
-        memory = Memory(told=masked, recent=recent, restarting=self._watch.restarting)
-        before = self._memory
-        if (memory.told, memory.restarting) == (list(before.told), before.restarting) and set(
-            recent
-        ) <= set(before.recent):
+        told, recent, before = self._incident.told, self._incident.recent, self._memory
+        is_same = told.keys() == {each.key for each in before.told}
+        if is_same and not has_told and self._watch.restarting == before.restarting:
             return
+        now, instant = self._now(), trio.current_time()
+        memory = self._memory = Memory(
+            told=[_masked(each, self._mask) for each in told.values()],
+            recent={key: now - (instant - at) for key, at in recent.items()},
+            restarting=self._watch.restarting,
+        )
         try:
             await self._save(memory)
         except OSError as error:
             structlog.get_logger().warning("what people were told can't be kept", error=str(error))
-        self._memory = memory
 
 
 def _masked(trouble: Trouble, mask: Callable[[str], str]) -> Trouble:

@@ -268,10 +268,20 @@ async def test_a_start_after_a_death_is_told(autojump_clock, house, wanted, tmp_
     assert not Memory.load(tmp_path).restarting
     if not wanted:
         assert house.got[0][0] == "notice"
-        again = House(tmp_path, *hourly(1))
-        again.hall.pulse = Guarded
-        again.town.clock = house.town.clock
-        assert Memory.load(tmp_path).recent
+
+
+async def test_deaths_again_and_again_are_told_once_in_a_while(autojump_clock, tmp_path):
+    """Each life tells of the one before it at most, and not within an hour of the last message."""
+    Memory(recent={("muxd", "restarted"): MONDAY - 2 * HOUR}).save(tmp_path)
+    told = []
+    for life in range(5):
+        house = House(tmp_path, *hourly(1))
+        house.hall.pulse = Guarded
+        house.town.clock.step(life * 10 * MINUTE)
+        async with house.alive():
+            await trio.sleep(5 * MINUTE)
+        told.append(len(house.got))
+    assert told == [1, 0, 0, 0, 0]
 
 
 async def test_a_restart_that_is_asked_for_is_kept(autojump_clock, house, tmp_path):
