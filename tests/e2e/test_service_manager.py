@@ -48,8 +48,8 @@ def test_a_service_manager_is_told_how_muxd_is(muxd_home, told):
     home.wait(lambda: "READY=1" in told(), 30, "the next daemon's READY=1")
     assert "STOPPING=1" not in told()
     home.call("stop")
-    assert "STOPPING=1" in told()
-    assert home.daemon.wait(5) == 0
+    home.wait(lambda: "STOPPING=1" in told(), 10, "STOPPING=1")
+    assert home.daemon.wait(20) == 0
 
 
 def test_a_daemon_that_is_blocked_gives_no_sign_of_life(muxd_home, told):
