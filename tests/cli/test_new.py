@@ -126,6 +126,7 @@ def test_a_project(muxd, place, name):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["prices", "My_Shop.Prices", "a" * 40])
 def test_its_files_are_clean(muxd, place, name):
     """ruff has nothing to say, nor to format; mypy is content, as strict as it can be."""
@@ -139,7 +140,7 @@ def test_its_files_are_clean(muxd, place, name):
             cwd=place / "it",
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -155,6 +155,7 @@ def test_interrupted(muxd_run):
 """
 
 
+@pytest.mark.timeout(300)
 def test_a_failed_test_leaves_its_evidence(tmp_path):
     """Of a failed test's runs, good or bad, screenshot and trace are kept and told; of others none."""
     (tmp_path / "test_it.py").write_text(FAILING)
@@ -162,7 +163,7 @@ def test_a_failed_test_leaves_its_evidence(tmp_path):
     base = tmp_path / "base"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={base}"]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False
     )
     told = done.stdout
     assert "2 failed, 3 passed" in told, told + done.stderr

@@ -1,0 +1,32 @@
+"""The examples in docs/testing.md are tests, and pass."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_the_examples_pass(tmp_path):
+    """Each block of Python on the page, put into files as it says, passes with warnings as errors."""
+    job, *tests = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "prices.py").write_text(job)
+    for number, text in enumerate(tests):
+        (tmp_path / f"test_{number}.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    found = sum(text.count("\ndef test_") for text in tests)
+    assert f"{found} passed" in done.stdout, done.stdout + done.stderr
