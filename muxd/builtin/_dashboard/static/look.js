@@ -21,6 +21,7 @@ function watch() {
   const id = frame?.dataset.look ?? "";
   if (id === run && frame?.dataset.watched) return;
   seen.disconnect();
+  clearTimeout(timer);
   run = id;
   visible = false;
   if (!frame) return;
@@ -41,6 +42,7 @@ function begin() {
 async function take() {
   const image = document.querySelector("[data-look] img");
   const of = run;
+  if (!of) return;
   try {
     const answer = await fetch(`/v1/page.jpg?run=${encodeURIComponent(of)}`, { cache: "no-store" });
     if (answer.status === 200 && image && of === run) {
