@@ -77,8 +77,10 @@ class Login:
         try:
             async with open_nursery() as nursery:
                 nursery.start_soon(screen.run)
-                await self._wait_done(screen)
+                done = await self._is_done(screen)
                 nursery.cancel_scope.cancel()
+            if not done:
+                raise RunError(f"nobody has looked at it for {format_duration(self._idle)}")
             if self.session == "main":
                 with trio.move_on_after(READ_BOUND):
                     cookies = await run.context.cookies()
@@ -90,15 +92,17 @@ class Login:
         self.resumes = tuple(paused_for_login(self._core.pauses.all, self.session))
         return "a person has logged in"
 
-    async def _wait_done(self, screen: Screen) -> None:
+    async def _is_done(self, screen: Screen) -> bool:
+        """Wait for the person to finish; False: nobody has looked at it for too long."""
         while not (self._done or screen.over):
             news, left = self._news, trio.current_time() + self._idle
             if not self._lookers:
                 left = self._alone_since + self._idle
                 if trio.current_time() >= left:
-                    raise RunError(f"nobody has looked at it for {format_duration(self._idle)}")
+                    return False
             with trio.move_on_at(left):
                 await news.wait()
+        return True
 
     @property
     def frame(self) -> Frame | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from muxd.job import Body
     from muxd.running import Run
 
-__all__ = ["Performance", "in_short", "says_lost", "split"]
+__all__ = ["Performance", "found_in", "in_short", "says_lost", "split"]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -92,6 +92,11 @@ def says_lost(error: BaseException) -> bool:
         and ("closed" in str(each) or "crashed" in str(each))
         for each in _leaves(error)
     )
+
+
+def found_in(error: BaseException | None, kind: type[_E]) -> _E | None:
+    """The error of this kind that it is, or that is in its group; None if there is none."""
+    return next((each for each in _leaves(error) if isinstance(each, kind)), None)
 
 
 def split(error: BaseException) -> tuple[BaseException | None, BaseException | None]:

@@ -45,7 +45,7 @@ from muxd.evidence import Case
 from muxd.left import Left, grave, in_words
 from muxd.login import is_login
 from muxd.logincheck import checked_body, logged_out, sign_of
-from muxd.performance import Performance, says_lost
+from muxd.performance import Performance, found_in, says_lost
 from muxd.record import Outcome
 from muxd.running import Run
 from muxd.units import format_duration
@@ -277,6 +277,8 @@ class Runner:
             empty = release.job.expects_result and _is_nothing(performance.result)
             outcome = Outcome.empty if empty else Outcome.ok
             return _Verdict(outcome, result=performance.result)
+        if (out := found_in(error, LoggedOut)) is not None:  # in a nursery of its body, too
+            return _Verdict(Outcome.failed, out)
         if performance.means_lost:
             # The body's call failed first; who watches the browser may need a moment more.
             with trio.move_on_after(NOTICE):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import trio
 
@@ -10,7 +12,7 @@ from muxd.audit import AuditTrail
 from muxd.errors import RunError, UserError
 from muxd.events import JobResumed, LoginNeeded
 from muxd.login import login_job, login_note
-from muxd.logins import Logins
+from muxd.logins import Login, Logins
 from muxd.record import Outcome
 from tests.upkeep.town import Town, a_job
 
@@ -42,8 +44,9 @@ class Shops(Town):
             return made
 
         async def body(run):
-            if not self.inside:
-                raise LoggedOut("who are you?")
+            async with trio.open_nursery(strict_exception_groups=True):
+                if not self.inside:
+                    raise LoggedOut("who are you?")
             await made.body(run)
 
         return made.replace(body=body)
@@ -183,3 +186,57 @@ async def test_a_login_that_waits(bench, autojump_clock):
             await logins.ask("shop", "", seconds=60, by="ann")
         nursery.cancel_scope.cancel()
     assert login_note("shop") == NOTE
+
+
+class Tab:
+    """A page, its context too, of which only matters that it is there."""
+
+    url = "https://shop.example/"
+    pages = ()
+
+    def on(self, event, listener):
+        pass
+
+    remove_listener = on
+
+    async def cookies(self):
+        return [{"expires": -1}, {"expires": 1e10}]
+
+
+async def test_a_login_that_nobody_looks_at_is_ended(bench, autojump_clock):
+    """After ten minutes without anybody who looks, counted from the last one on; one that is looked at
+    has as long as it was given."""
+    town, _ = bench
+    login = Login("main", "about:blank", 1800, idle=600, core=town.core)
+    run = SimpleNamespace(context=Tab(), page=Tab())
+    begun = trio.current_time()
+
+    async def looks():
+        await trio.sleep(500)
+        with login.looked_at():
+            await trio.sleep(1000)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(looks)
+        with pytest.raises(RunError, match="nobody has looked at it for 10m"):
+            await login.body(run)
+    assert trio.current_time() - begun == pytest.approx(500 + 1000 + 600)
+    with pytest.raises(UserError, match="it waits, or has ended"):
+        login.do([])
+
+
+async def test_a_login_to_main_tells_what_will_not_last(bench, autojump_clock):
+    """Cookies that go with the browser are counted, so that people can be told."""
+    town, _ = bench
+    login = Login("main", "about:blank", 1800, idle=600, core=town.core)
+    async with trio.open_nursery() as nursery:
+
+        async def finish():
+            await trio.sleep(5)
+            login.finish()
+
+        nursery.start_soon(finish)
+        assert (
+            await login.body(SimpleNamespace(context=Tab(), page=Tab())) == "a person has logged in"
+        )
+    assert login.passing == 1
