@@ -43,14 +43,17 @@ class Helm(Controlled):
     steering: Steering
     reloader: Reloader
     restart_gap: RestartGap
-    restarts_at: float | None = None
-    """When it is to be restarted, real Unix seconds; None if it isn't."""
     outer: trio.Nursery
     """For what lives as long as the daemon."""
     beside: trio.Nursery
     """For the plugins' services."""
     told: trio.Nursery
     """For the plugins' sinks."""
+
+    @property
+    def restarts_at(self) -> float | None:
+        """When it is to be restarted, real Unix seconds; None if it isn't."""
+        return self.restart_gap.waits_for
 
     async def request(self, job: str, *, by: str) -> Release:
         """Have a run of this job now, before everything that waits."""
@@ -114,7 +117,9 @@ class Helm(Controlled):
             gap = None if at_once else self.restart_gap.find()
             at = time.time() if gap is None else gap.at
             told.result = "now" if gap is None else f"in a gap at {utc_text(at)}"
-        waits, self.restarts_at = self.restarts_at is not None, at
+        waits = self.restarts_at is not None
+        if gap is None or not waits:
+            self.restart_gap.waits_for = at
         if gap is None:
             self._restart()
         elif not waits:

@@ -41,6 +41,8 @@ class RestartGap:
     def __init__(self, core: Core, calendar: Calendar) -> None:
         """Nothing is looked for yet."""
         self._core, self._calendar = core, calendar
+        self.waits_for: float | None = None
+        """When it is to be, real Unix seconds; later, once that was in vain. None: it isn't to be."""
 
     @property
     def need(self) -> float:
@@ -73,6 +75,7 @@ class RestartGap:
         core, clock = self._core, self._core.clock
         over = trio.current_time() + AHEAD
         while clock is not None and trio.current_time() < over:
+            self.waits_for = gap.at
             if (wait := gap.at - clock.real(clock.now())) > 0:
                 await trio.sleep(wait)
             if core.free_for() >= gap.length - SLACK:

@@ -396,6 +396,8 @@ async def test_a_restart_waits_for_a_gap(autojump_clock, steered):
         town.took["a"] = 30.0  # longer than its slot: the gap is not what it was
         await restart.wait(gap)
         assert town.now > 40
+        assert restart.waits_for is not None
+        assert restart.waits_for > gap.at  # people are told so
         assert town.core.free_for() >= restart.need - 2.5
 
 
