@@ -31,6 +31,10 @@ _FLAGS = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET
 _NEVER = min(9_000_000_000, 2 ** (8 * ctypes.sizeof(ctypes.c_long) - 1) - 1)
 
 
+armed: set[int] = set()
+"""The file descriptors of all alarms: they come and go while runs are in progress, and are no leak."""
+
+
 @contextlib.contextmanager
 def _closed_on_error(fd: int) -> Iterator[None]:
     try:
@@ -106,6 +110,7 @@ class WallAlarm:
         # Rounded up, so that it never rings before. 0 would mean "disarm" to the kernel.
         seconds = min(max(deadline, 0.0), _NEVER)
         self._fd = open_timerfd(max(math.ceil(seconds * 1e9), 1))
+        armed.add(self._fd)
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +121,7 @@ class WallAlarm:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        armed.discard(self._fd)  # first: the number may be another's as soon as it is closed
         os.close(self._fd)
 
     async def wait(self) -> None:

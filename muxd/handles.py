@@ -8,6 +8,7 @@ import socket
 import stat
 from typing import TYPE_CHECKING, Any
 
+from muxd._timerfd import armed
 from muxd.children import pythons_own_handles
 from muxd.left import GRAVE
 
@@ -58,10 +59,13 @@ class LeftHandles:
 
 
 def open_handles() -> frozenset[Handle]:
-    """The file handles of this process. Empty where that can't be seen."""
+    """The file handles of this process, but for Python's own and muxd's alarms on the clock.
+
+    Empty where that can't be seen.
+    """
     found = []
     numbers = {int(number) for number in _listed("/proc/self/fd")}
-    for number in numbers - pythons_own_handles():
+    for number in numbers - pythons_own_handles() - armed:
         with contextlib.suppress(OSError):  # the one that lists them
             status = os.fstat(number)
             found.append((number, status.st_dev, status.st_ino))

@@ -214,6 +214,8 @@ def _warnings(daemon: Daemon) -> Iterator[str]:
         yield f"the ledger can't be written: {count} records are in memory only"
     yield from book.store.warnings
     yield from core.planner.timetable.warnings
+    if daemon.web.problem:
+        yield daemon.web.problem
     for problem in daemon.plugins.problems:
         yield str(problem)
 

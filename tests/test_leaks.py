@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import multiprocessing.util
 import os
 import signal
@@ -24,6 +25,7 @@ import pytest
 import trio
 
 import muxd
+from muxd._timerfd import WallAlarm
 from muxd.book import RunBook
 from muxd.bus import Bus
 from muxd.children import BROWSER_MARK
@@ -678,6 +680,24 @@ def test_what_a_failure_still_holds_is_no_leak(perform):
         await bench.run(honest)
         gc.collect()
         assert open_handles() == before
+
+    perform(test)
+
+
+@linux
+def test_an_alarm_on_the_clock_is_no_leak(perform):
+    """muxd arms and disarms its own alarms whenever it likes: no run has left one."""
+
+    async def test(bench):
+        with contextlib.ExitStack() as stack:
+
+            async def meanwhile(run):
+                for _ in range(20):
+                    stack.enter_context(WallAlarm(math.inf))
+
+            for _ in range(2):
+                record = await bench.run(meanwhile)
+                assert (record.left, record.harm) == (None, None)
 
     perform(test)
 

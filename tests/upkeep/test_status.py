@@ -168,6 +168,15 @@ async def test_pauses_of_all_and_what_is_to_be_known(tmp_path, autojump_clock):
         assert told["skipped"][0]["probe_at"] == "2024-01-01T01:00:00.000000Z"
 
 
+async def test_a_port_that_is_taken_is_told(tmp_path, autojump_clock):
+    """Whoever asks how muxd is learns that the dashboard is not there, and what helps."""
+    town = Town(a_job("a", "1h", duration="5s"))
+    daemon = daemon_of(town, tmp_path)
+    daemon.web.problem = "the dashboard can't listen on 127.0.0.1 port 8377"
+    async with town.alive():
+        assert status_of(daemon, upcoming=0)["warnings"] == [daemon.web.problem]
+
+
 async def test_what_is_short_is_a_warning(tmp_path, autojump_clock):
     """With the jobs that have to wait for it; they are in the queue, held."""
     town = Town(
