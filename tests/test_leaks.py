@@ -745,8 +745,9 @@ def test_all_bounds_together_are_less_than_ten_seconds():
     from muxd import runner
     from muxd.browser.evidence import EVIDENCE_BOUND
     from muxd.browser.generation import CLEAN_BOUND, REVOKE_BOUND
+    from muxd.browser.sign import SIGN_BOUND
 
-    before = EVIDENCE_BOUND + REVOKE_BOUND + 2 * runner.UNWIND
+    before = EVIDENCE_BOUND + SIGN_BOUND + REVOKE_BOUND + 2 * runner.UNWIND
     ends = before + max(CLEAN_BOUND, TERM_BOUND) + KILL_BOUND + LULL
     doesnt = before + runner.UNWIND + TERM_BOUND + KILL_BOUND + LULL
     assert max(ends, doesnt) < 10
