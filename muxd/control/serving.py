@@ -23,8 +23,9 @@ __all__ = ["serve_app"]
 
 HEAD_BOUND = 64 * 1024
 """The most a request's head may be, bytes."""
-CONNECTIONS = 100
-"""How many connections there may be at once; further ones wait."""
+CONNECTIONS = 400
+"""How many connections there may be at once; further ones wait. Who waits for a run, or follows events,
+keeps one."""
 SEND_BOUND = 20.0
 """How long a client may take to read what it is sent, before it is dropped, seconds."""
 GRACE = 1.0

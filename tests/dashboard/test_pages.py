@@ -52,7 +52,7 @@ async def test_each_page_is_whole_without_a_script(daemon):
         now = await text_of(client, "/")
         assert all(f">{name}</a>" in now for name in SIXTEEN)
         for words in (
-            "All is well",
+            "8 runs wait",
             "plan is running",
             "and 7 more",
             "on holiday",
@@ -208,6 +208,24 @@ async def test_the_headline_says_how_it_is(daemon, state):
         text = await text_of(client, "/")
         assert "All is well" not in text
         assert "the slot of &#39;plan&#39; is stuck" in text
+
+
+@pytest.mark.parametrize(
+    ("told", "headline"),
+    [
+        ({}, "All is well"),
+        ({"waiting_total": 7}, "All is well"),
+        ({"waiting_total": 8}, "8 runs wait"),
+        ({"warnings": ["memory is short"], "paused_total": 1}, "Something needs a look"),
+        ({"paused_total": 1}, "1 of 16 jobs is paused"),
+        ({"paused_total": 2}, "2 of 16 jobs are paused"),
+    ],
+)
+async def test_not_all_is_well_while_there_is_something_to_see(daemon, told, headline):
+    """What muxd gets on with, but people should know of at a glance, is the headline too."""
+    daemon.told |= told
+    async with shown(daemon) as client:
+        assert f"<h1>{headline}</h1>" in await text_of(client, "/")
 
 
 async def test_in_a_rehearsal_the_timetables_clock_counts(daemon):

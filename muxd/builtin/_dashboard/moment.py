@@ -33,6 +33,9 @@ STATES = {
     "draining": ("quiet", "Stopping"),
 }
 
+PILE = 5
+"""How many runs may wait, if that is less than half of the jobs, before it is worth a word."""
+
 
 @attrs.frozen
 class Moment:
@@ -83,6 +86,18 @@ class Moment:
         return EVENTS
 
     @property
+    def _trifles(self) -> tuple[str, str] | None:
+        """What the daemon gets on with, and a person should all the same see at a glance."""
+        told, jobs = self.told, self.told["timetable"]["jobs"]
+        if told["waiting_total"] >= max(PILE, jobs / 2):
+            return "warn", f"{told['waiting_total']} runs wait"
+        if told["warnings"]:
+            return "warn", "Something needs a look"
+        if paused := told["paused_total"]:
+            return "quiet", f"{paused} of {jobs} jobs {'is' if paused == 1 else 'are'} paused"
+        return None
+
+    @property
     def _state(self) -> tuple[str, str]:
         state, told = self.health["state"], self.told
         if state == "ok" and not told["browser"]["up"]:
@@ -91,4 +106,6 @@ class Moment:
             return "quiet", "Drained: nothing new is run"
         if state == "ok" and told["paused_whole"]:
             return "quiet", "All jobs are paused"
+        if state == "ok":
+            return self._trifles or STATES["ok"]
         return STATES.get(state, ("quiet", state))
