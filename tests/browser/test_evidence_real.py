@@ -353,7 +353,9 @@ def test_much_is_cut_off(perform, body, trace):
     assert {"summary.json", "traceback.txt"} <= set(kept.files)
     for name, content in kept.files.items():
         assert len(content) <= LARGEST.get(name, 100_000) + 1, name
-    if body is shows_much:
+    if body is shows_much and "html" in kept.summary["missing"]:
+        assert "could not be had in" in kept.summary["missing"]["html"]  # a busy machine
+    elif body is shows_much:
         assert kept.text("page.html").rstrip().endswith("-->")
         lines = kept.text("console.txt").splitlines()
         assert 90 < len(lines) <= 100  # 200 kB of lines of 2 kB

@@ -62,6 +62,9 @@ def test_traces_and_downloads_leave_nothing(browse, session):
             assert files(life)  # Playwright keeps them
         assert await life.prepare(session, trace=True)
         [name] = life._shelf.traces
+        with trio.fail_after(20):  # Playwright writes them when it comes to it
+            while len(files(life)) < 2:
+                await trio.sleep(0.01)
         assert files(life) == [f"{name}.network", f"{name}.trace"]
 
     browse(test)

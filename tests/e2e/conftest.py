@@ -249,7 +249,7 @@ class Muxd:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         for asked in self.asked:
-            asked.wait(10)
+            asked.wait(60)
             for stream in (asked.stdout, asked.stderr):
                 if stream is not None:
                     stream.close()
