@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 # More than there are processors: many tests wait for processes most of the time.
-WORKERS ?= 4
+WORKERS ?= 3
 TESTS := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help setup start test nightly bench lint types unit browser-tests docs clean

@@ -63,7 +63,7 @@ def test_traces_and_downloads_leave_nothing(browse, session):
         assert await life.prepare(session, trace=True)
         [name] = life._shelf.traces
         with trio.fail_after(20):  # Playwright writes them when it comes to it
-            while len(files(life)) < 2:
+            while len(files(life)) < 2:  # noqa: ASYNC110 - files of another process
                 await trio.sleep(0.01)
         assert files(life) == [f"{name}.network", f"{name}.trace"]
 

@@ -125,6 +125,7 @@ def test_a_project(muxd, place, name):
     assert not [path for path in folder.rglob("*") if path.is_file() and "@" in path.read_text().replace("actions/", "").replace("@v", "").replace("@muxd.job", "")]  # fmt: skip
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["prices", "My_Shop.Prices", "a" * 40])

@@ -38,6 +38,7 @@ async def look(run):
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.chromium  # whose profile it is
 def test_logins_of_the_browsers_profile_survive(muxd_home):
     """Cookies and local storage of the session `main`, copied while the daemon's browser has them."""

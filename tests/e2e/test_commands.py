@@ -346,6 +346,7 @@ def test_the_command_that_start_prints_works(muxd_home):
     assert "heard in detail" in told
 
 
+@pytest.mark.nightly
 def test_pausing_and_resuming(muxd_home):
     """A pause holds at once, is shown, survives a restart, and ends by `muxd resume`, with and
     without a daemon; a job that isn't there is a mistake."""

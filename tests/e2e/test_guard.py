@@ -309,6 +309,7 @@ def take_terminal(fd):
     fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
 
 
+@pytest.mark.nightly
 def test_a_daemon_that_can_never_come_up_is_given_up(muxd_home):
     """Something kills it at each start: five tries, one message, exit code 1, nothing left."""
     home = muxd_home

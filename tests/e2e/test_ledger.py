@@ -23,6 +23,7 @@ def log_of(home):
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.nightly
 def test_a_damaged_ledger_keeps_nobody_from_starting(muxd_home):
     """`muxd history` says what is wrong; `muxd start` saves what it can, says so, and goes on."""
     muxd_home.write("jobs", JOBS)
@@ -56,6 +57,7 @@ def test_a_damaged_ledger_keeps_nobody_from_starting(muxd_home):
     assert sum(line["level"] == "critical" for line in log) >= 3
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("exclusive", [False, True])
 def test_a_locked_ledger_is_waited_for_and_then_named(muxd_home, exclusive):
     """A start beside somebody's transaction ends within seconds, in one message, or goes on."""
