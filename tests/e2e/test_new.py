@@ -65,9 +65,8 @@ def test_from_new_to_a_slot_in_a_running_daemon(muxd_home):
     jobs = folder / "src" / "muxd_tea_prices" / "jobs.py"
     jobs.write_text(jobs.read_text().replace('"https://tea.example"', '"data:text/html,<h1>tea"'))
     install(folder, place)
-    shown = " ".join(muxd_home.call("plugins").split())  # a narrow table breaks its lines
-    assert "muxd-tea-pric" in shown
-    assert "0.1.0" in shown
+    muxd_home.environ["COLUMNS"] = "200"  # a narrow table breaks its lines
+    assert "muxd-tea-prices 0.1.0" in muxd_home.call("plugins")
     assert "Read the headings of a page." in muxd_home.call("jobs", "tea_prices")
     assert "tea_prices" in muxd_home.call("plan")
     assert "+ tea_prices  every 1h" in muxd_home.call("reload")
