@@ -91,7 +91,7 @@ def test_the_plugin_keeps_to_the_hooks():
     manager.register(plugin, name="demo")
     manager.check_pending()
     [jobs] = manager.hook.muxd_jobs()
-    [services] = manager.hook.muxd_services()
+    [services] = manager.hook.muxd_services(daemon=None)
     assert len(list(jobs)) == 16
     assert list(services) == [plugin.site]
 
