@@ -91,7 +91,9 @@ class Moment:
         told, jobs = self.told, self.told["timetable"]["jobs"]
         if told["waiting_total"] >= max(PILE, jobs / 2):
             return "warn", f"{told['waiting_total']} runs wait"
-        if told["warnings"]:
+        # Those of a timetable that is feasible are for its page: they last as long as it does.
+        timetable = told["timetable"]["warnings"] if told["timetable"]["feasible"] else []
+        if set(told["warnings"]) - set(timetable):
             return "warn", "Something needs a look"
         if paused := told["paused_total"]:
             return "quiet", f"{paused} of {jobs} jobs {'is' if paused == 1 else 'are'} paused"
