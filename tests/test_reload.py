@@ -155,7 +155,7 @@ def test_who_installs(tmp_path, monkeypatch):
     command = pip.install(["muxd-trends", "./x"], ["--no-deps"])
     assert command[:3] == [sys.executable, "-m", "pip"]
     assert command[-4:] == ["--no-deps", "--", "muxd-trends", "./x"]
-    for wrong in ("--index-url=x", "-e", " "):
+    for wrong in ("--upgrade=x", "-e", " "):
         with pytest.raises(UserError, match="is no package"):
             pip.install([wrong], [])
     with pytest.raises(UserError, match="does not remove itself"):

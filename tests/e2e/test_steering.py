@@ -166,7 +166,7 @@ def test_plugins_are_installed_into_a_running_daemon(muxd_home, environment, tmp
 
     home.call("install", "there-is-no-such-package", *offline, code=1)
     assert "muxd goes on as it was" in home.errors
-    home.call("install", "--index-url=x", code=2)
+    home.call("install", "--upgrade=x", code=2)
     home.call("uninstall", "there-is-no-such-package", code=2)
     home.call("uninstall", "muxd", code=2)
 
