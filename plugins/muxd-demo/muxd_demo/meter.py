@@ -14,7 +14,7 @@ _PAUSE = 0.5
 
 @attrs.define
 class Meter:
-    """Keeps the most that was seen while `run` was under way."""
+    """Keeps the most that was seen while `run` was under way, of browsers started since then."""
 
     peak_browsers: int = attrs.field(init=False, default=0)
     peak_memory: int = attrs.field(init=False, default=0)
@@ -23,8 +23,9 @@ class Meter:
     async def run(self) -> None:
         """Look again and again until cancelled. Looking is done in a thread: it takes a while
         where there are many processes, and must not slow down what it looks at."""
+        here_before = frozenset(browsers_of(psutil.Process()))
         while True:
-            browsers, memory = await trio.to_thread.run_sync(_look)
+            browsers, memory = await trio.to_thread.run_sync(_look, here_before)
             self.peak_browsers = max(self.peak_browsers, browsers)
             self.peak_memory = max(self.peak_memory, memory)
             await trio.sleep(_PAUSE)
@@ -44,8 +45,11 @@ def browsers_of(parent: psutil.Process) -> list[psutil.Process]:
     return _sorted_out(_children(parent))[0]
 
 
-def _look() -> tuple[int, int]:
-    browsers, theirs = _sorted_out(_children(psutil.Process()))
+def _look(here_before: frozenset[psutil.Process]) -> tuple[int, int]:
+    family = set(_children(psutil.Process()))
+    for browser in here_before:
+        family -= {browser, *_children(browser)}
+    browsers, theirs = _sorted_out(list(family))
     pss = has_pss()
     return len(browsers), sum(_memory(each, pss) for each in (*browsers, *theirs))
 

@@ -102,6 +102,7 @@ async def compare(
 
 async def _measured(way: Way, many: int, browser: Path | None, timeout: float) -> Tally:
     site, meter = Site(port=0), Meter()
+    here_before = set(browsers_of(psutil.Process()))
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(site.run)
@@ -112,7 +113,7 @@ async def _measured(way: Way, many: int, browser: Path | None, timeout: float) -
             seconds = time.monotonic() - started
             nursery.cancel_scope.cancel()
     finally:
-        for left_over in browsers_of(psutil.Process()):
+        for left_over in set(browsers_of(psutil.Process())) - here_before:
             left_over.kill()
     return Tally(
         attempts=tuple(attempts),
