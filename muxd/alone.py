@@ -30,6 +30,7 @@ from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.supervisor import Supervisor
 from muxd.worker import Worker
+from muxd.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -109,7 +110,12 @@ async def run_alone(
                 send, receive = open_priority_channel[Release](math.inf)
                 async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
                     end.runner = Runner(
-                        book, bodies, real_now=time.time, evidence=evidence, leaks=leaks
+                        book,
+                        bodies,
+                        real_now=time.time,
+                        evidence=evidence,
+                        leaks=leaks,
+                        workplace=Workplace(),
                     )
                     supervisor = Supervisor(
                         partial(

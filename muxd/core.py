@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from muxd.recycling import Measure
     from muxd.slotting import Timetable
     from muxd.supervisor import OpenGeneration
+    from muxd.workplace import Workplace
 
 __all__ = ["Core"]
 
@@ -94,6 +95,7 @@ class Core:
         evidence: Evidence | None = None,
         watch: Watch | None = None,
         leaks: Leaks | None = None,
+        workplace: Workplace | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -119,6 +121,7 @@ class Core:
           evidence: keeps what pages of runs that don't end well show; None: nothing is kept.
           watch: sees whether bodies block muxd, and is told when it is up; None: nobody does.
           leaks: notices what runs leave outside the browser; None: nobody does.
+          workplace: gives bodies what they have beside their page; None: they have no more.
         """
         self.bus, self.speed, self.grace = bus, speed, grace
         self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
@@ -164,7 +167,7 @@ class Core:
         self.restarting = False
         """True if it is told to stop so that another is started."""
         self._runner: Runner
-        self._leaks = leaks
+        self._leaks, self._workplace = leaks, workplace
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._settled = trio.Event()  # it has started, or is told to stop
@@ -210,6 +213,7 @@ class Core:
             evidence=self._evidence,
             watch=self._watch,
             leaks=self._leaks,
+            workplace=self._workplace,
         )
         if self._read_free is not None:
             self.holding = Holding(

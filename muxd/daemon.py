@@ -59,6 +59,7 @@ from muxd.signals import stop_signals
 from muxd.state import StateDir
 from muxd.status import jobs_of, status_of
 from muxd.steering import Steering
+from muxd.workplace import Workplace
 from muxd.zone import zone
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class Daemon(Helm):
             evidence=evidence_of(config, self.state),
             watch=pulse,
             leaks=self._leaks,
+            workplace=Workplace(),
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]

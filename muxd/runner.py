@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from muxd.record import Record
     from muxd.release import Release
     from muxd.watch import Block
+    from muxd.workplace import Workplace
+    from muxd.workspace import Workspace
 
 __all__ = ["Runner"]
 
@@ -93,6 +95,7 @@ class Runner:
         evidence: Evidence | None = None,
         watch: Watch | None = None,
         leaks: Leaks | None = None,
+        workplace: Workplace | None = None,
     ) -> None:
         """Make a runner.
 
@@ -104,7 +107,9 @@ class Runner:
           evidence: keeps what the pages of runs that don't end well show. None: nothing is kept.
           watch: sees whether bodies block muxd. None: nobody does.
           leaks: notices what runs leave outside the browser. None: nobody does.
+          workplace: gives bodies what they have beside their page. None: they have no more.
         """
+        self._workplace = workplace
         self._book, self._bodies, self._real_now = book, bodies, real_now
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._leaks = leaks
@@ -147,6 +152,7 @@ class Runner:
         """
         self._news, self._ending = trio.Event(), None
         job, record, lease, verdict, tally = release.job, None, None, None, None
+        workspace: Workspace | None = None
         # What a person types is kept nowhere.
         evidence = None if is_login(job.name) else self._evidence
         case = Case(evidence, release, pages)
@@ -158,8 +164,12 @@ class Runner:
                     if is_login(job.name):
                         await pages.untrace(lease)
                     await case.begin(lease)
+                    if self._workplace is not None:
+                        workspace = await self._workplace.begin(release, record, lease)
                     performance = Performance(
-                        checked_body(job), self._make_run(release, lease), tell=self._news.set
+                        checked_body(job),
+                        self._make_run(release, lease, workspace),
+                        tell=self._news.set,
                     )
                     if self._leaks is not None:
                         tally = self._leaks.begin(job.name, performance.task_name)
@@ -168,6 +178,8 @@ class Runner:
                         verdict = await self._perform(performance, release, lease, pages, case)
                     finally:
                         self._shown = None
+                        if workspace is not None:
+                            workspace.leave()
                         background.cancel_tasks()
                         if tally is not None:
                             tally.ask()
@@ -202,6 +214,8 @@ class Runner:
         left, harm = _account(verdict, lease, tally)
         stack = block.stack if block is not None else ""
         await case.close(record, verdict.outcome, verdict.error, stack=stack)
+        if workspace is not None:
+            await workspace.finish(good=verdict.outcome.good)
         return await self._book.end(
             record,
             verdict.outcome,
@@ -305,7 +319,7 @@ class Runner:
             structlog.get_logger().error("a body ignores its end and is left behind")
         return False
 
-    def _make_run(self, release: Release, lease: Lease) -> Run:
+    def _make_run(self, release: Release, lease: Lease, workspace: Workspace | None) -> Run:
         return Run(
             id=release.id,
             job=release.job,
@@ -317,6 +331,7 @@ class Runner:
             browser=lease.browser,
             # Bound when it is first used: most bodies log nothing.
             log=structlog.get_logger(job=release.job.name, run=release.id),
+            workspace=workspace,
         )
 
 

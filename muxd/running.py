@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from muxd.job import Job
+    from muxd.workspace import Workspace
 
 __all__ = ["Run"]
 
@@ -36,6 +37,7 @@ class Run:
     """The one browser. Shared by all: leave it open."""
     log: FilteringBoundLogger
     """A structlog logger, bound to the job and the run."""
+    _workspace: Workspace | None = attrs.field(default=None, repr=False)
 
     def needs_login(self, why: str = "") -> NoReturn:
         """End this run, since its session is logged out, and pause the job until somebody has logged in.

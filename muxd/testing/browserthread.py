@@ -26,6 +26,7 @@ from muxd.release import Cause
 from muxd.runner import Runner
 from muxd.testing.borrowed import BorrowedPages
 from muxd.testing.store import MemoryStore
+from muxd.workplace import Workplace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,7 +194,13 @@ class BrowserThread:
             release = await book.release(asked.job, released_at=time.time(), cause=Cause.manual)
             assert release is not None  # one at a time: nothing to coalesce with
             pages = BorrowedPages(life, asked.owner, asked.evidence, release)
-            self._runner = Runner(book, bodies, real_now=time.time, evidence=asked.evidence)
+            self._runner = Runner(
+                book,
+                bodies,
+                real_now=time.time,
+                evidence=asked.evidence,
+                workplace=Workplace(),
+            )
             try:
                 record = await self._runner.run(release, pages)
             finally:
