@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # for itself and all that is in it.
 LAYERS = {
     "words": """
-        muxd.units muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.engine muxd.ids muxd.running muxd.job muxd.release muxd.record muxd.observation
+        muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.links muxd.engine muxd.ids muxd.running muxd.job muxd.release muxd.record muxd.observation
         muxd.pause muxd.left muxd.statistics muxd.login muxd.logincheck muxd.logininput
         muxd.events
     """,
