@@ -12,6 +12,7 @@ from muxd.controlled import Controlled
 from muxd.errors import LedgerError
 from muxd.learned import Learned
 from muxd.left import Left
+from muxd.links import PageLink
 from muxd.observation import Observation
 from muxd.statistics import Statistics, Summary, row_of
 
@@ -35,6 +36,7 @@ __all__ = [
     "Controlled",
     "Learned",
     "Lease",
+    "PageLink",
     "PageSource",
     "Service",
     "Sink",
@@ -323,6 +325,15 @@ class Service(ABC):
         Starlette's routes, their endpoints in `trio`. They are asked for once, after it has started.
         muxd's own paths go before, then those of other services that started earlier. Who gets to
         them has shown the token; on the port each answer has a strict content security policy.
+        """
+        return ()
+
+    @property
+    def pages(self) -> Sequence[PageLink]:
+        """Its pages that people may want: they are in the dashboard's navigation. None, as here.
+
+        Asked for once, after it has started. The pages themselves are among its `routes`; what makes
+        them look like the dashboard's own is `Controlled.page`.
         """
         return ()
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
 import structlog
 import trio
 
 from muxd.bus import EventsLost
+from muxd.hints import shown
+from muxd.links import PageLink
 from muxd.performance import split
 
 if TYPE_CHECKING:
@@ -20,10 +23,18 @@ if TYPE_CHECKING:
     from muxd.bus import Bus
     from muxd.events import Event
 
-__all__ = ["start_services", "start_sinks"]
+__all__ = ["Served", "start_services", "start_sinks"]
 
 SERVICE_BOUND = 30.0
 """How long a service may take to start, seconds."""
+
+
+@attrs.define
+class Served:
+    """What services have to be seen over HTTP. It grows when further ones start."""
+
+    routes: list[BaseRoute] = attrs.field(factory=list)
+    links: list[PageLink] = attrs.field(factory=list)
 
 
 async def start_sinks(
@@ -73,19 +84,18 @@ async def start_services(
     services: Iterable[tuple[str, Service]],
     nursery: trio.Nursery,
     failed: Callable[[str, Exception], object],
-) -> list[BaseRoute]:
+    served: Served | None = None,
+) -> None:
     """Start each service and wait until it has started.
-
-    Gives the routes of those that have.
 
     Args:
       services: each with its plugin's name.
       nursery: where they live; cancel it to end them.
       failed: is told of each plugin with a service that did not start within `SERVICE_BOUND`, and
         why; its further services are not started.
+      served: gets the routes and the links to pages of those that have.
     """
     broken: set[str] = set()
-    routes: list[BaseRoute] = []
     for plugin, service in services:
         if plugin in broken:
             continue
@@ -93,7 +103,10 @@ async def start_services(
             with trio.fail_after(SERVICE_BOUND):
                 serve = partial(_serve, service, plugin)
                 await nursery.start(serve, name=f"service {service.name}")
-            routes += service.routes
+            if served is not None:
+                routes, links = list(service.routes), list(map(_link, service.pages))
+                served.routes += routes
+                served.links += links
             continue
         except trio.TooSlowError:
             error: Exception = TimeoutError(
@@ -103,7 +116,12 @@ async def start_services(
             error = raised
         broken.add(plugin)
         failed(plugin, error)
-    return routes
+
+
+def _link(link: object) -> PageLink:
+    if not isinstance(link, PageLink):
+        raise TypeError(f"its pages are muxd.abc.PageLink, not {shown(link)}")
+    return link
 
 
 async def _serve(service: Service, plugin: str, *, task_status: trio.TaskStatus[None]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
@@ -12,14 +13,33 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from starlette.responses import HTMLResponse
+
     from muxd.abc import Store
     from muxd.events import Event
+    from muxd.links import PageLink
     from muxd.logins import Logins
     from muxd.record import Record
     from muxd.release import Release
     from muxd.slotting import Timetable
 
-__all__ = ["Controlled"]
+__all__ = ["Controlled", "Layout"]
+
+_PLAIN = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>{title} · muxd</title></head>
+<body><main><h1>{title}</h1>
+{body}
+</main></body></html>
+"""
+
+
+class Layout(Protocol):
+    """Puts what a plugin has to say into a page of the dashboard."""
+
+    async def __call__(self, title: str, body_html: str, *, path: str, status: int) -> HTMLResponse:
+        """The page."""
 
 
 class Controlled(ABC):
@@ -113,6 +133,37 @@ class Controlled(ABC):
     def found(self) -> list[dict[str, Any]]:
         """All plugins, those that are left out too, for JSON, as `muxd plugins --json` gives them."""
         return []
+
+    # --- Pages -------------------------------------------------------------------------------------
+
+    layout: Layout | None = None
+    """How pages of plugins are made to look like those of the dashboard, which sets it."""
+
+    def links(self) -> Sequence[PageLink]:
+        """The pages of the services, those of one together, in the order in which they started."""
+        return ()
+
+    async def page(
+        self, title: str, body_html: str, *, path: str = "", status: int = 200
+    ) -> HTMLResponse:
+        """A page of a plugin, in the dashboard's layout: with its style sheet and its navigation.
+
+        Where there is no dashboard it is a plain page.
+
+        Args:
+          title: of the page, a text.
+          body_html: what is below the title, HTML: what others wrote is escaped by who made it. The
+            content security policy lets nothing run or be styled that stands in it.
+          path: which of the `Service.pages` it is part of; by default the one with this title.
+          status: of the answer.
+        """
+        if self.layout is not None:
+            return await self.layout(title, body_html, path=path, status=status)
+        from starlette.responses import HTMLResponse
+
+        await trio.lowlevel.checkpoint()
+        text = _PLAIN.format(title=escape(title), body=body_html)
+        return HTMLResponse(text.encode("utf-8", "backslashreplace"), status_code=status)
 
     # --- To log in ---------------------------------------------------------------------------------
 

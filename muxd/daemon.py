@@ -32,7 +32,7 @@ from muxd.browser.sessions import SessionFiles
 from muxd.bus import Bus, Events
 from muxd.civil import Calendar
 from muxd.clock import ScaledClock, WallClock
-from muxd.companions import start_services, start_sinks
+from muxd.companions import Served, start_services, start_sinks
 from muxd.config import SECTIONS
 from muxd.control.server import serve_control
 from muxd.control.web import Web
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.events import Event
     from muxd.floors import Shortage
+    from muxd.links import PageLink
     from muxd.plugins import Plugins
     from muxd.pulse import Pulse
     from muxd.record import Record
@@ -154,6 +155,7 @@ class Daemon(Helm):
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]
+        self.served = Served()
         self._drained, self._ends = trio.Event(), trio.Event()
         self._cause: BaseException | None = None  # why it ends, if nobody told it to
         self.pulse, self._manager = pulse, manager
@@ -318,6 +320,10 @@ class Daemon(Helm):
         """All plugins: see `Controlled.found`."""
         return [plugin.as_dict() for plugin in self.plugins.found]
 
+    def links(self) -> Sequence[PageLink]:
+        """The pages of the services: see `Controlled.links`."""
+        return self.served.links
+
     def _no_login_page(self) -> str | None:
         """Why nobody could see the page of a login, and what to do; None: they can."""
         here = "or stop muxd: then `muxd login` opens a window on this machine's screen"
@@ -381,12 +387,13 @@ class Daemon(Helm):
             with self._bounding(), trio.CancelScope() as starting:
                 beside.start_soon(self._cut_short, starting)
                 services = self.plugins.services(self)
-                routes = await start_services(services, beside, self._leave_out)
+                await start_services(services, beside, self._leave_out, self.served)
                 await self.core.plan()
             if not starting.cancelled_caught:
                 async with trio.open_nursery() as bodies:
                     with self._bounding():
                         self.core.assemble(bodies)
+                        routes = self.served.routes
                         serve = partial(serve_control, self, self.state.socket, routes=routes)
                         await beside.start(serve)
                         await beside.start(self.web.serve, routes)

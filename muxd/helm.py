@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from muxd.bus import Bus
+    from muxd.companions import Served
     from muxd.core import Core
     from muxd.events import Event
     from muxd.plugins import Plugins
@@ -49,6 +50,8 @@ class Helm(Controlled):
     """For the plugins' services."""
     told: trio.Nursery
     """For the plugins' sinks."""
+    served: Served
+    """What the plugins' services have to be seen."""
 
     @property
     def restarts_at(self) -> float | None:
@@ -165,8 +168,8 @@ class Helm(Controlled):
             plugins.leave_out(plugin, "muxd_services", cause)
 
         services = plugins.services(self, only=new)
-        routes = await start_services(services, self.beside, leave_out)
-        later = [f"the pages of plugin {plugin!r}" for plugin in sorted(new) if routes]
+        await start_services(services, self.beside, leave_out, self.served)
+        later = []
         for plugin in before.found:
             lasting = {"muxd_sinks", "muxd_services", "muxd_store"} & set(plugin.hooks)
             if plugin.name in active and lasting and not plugins.is_as_before(plugin.name, before):

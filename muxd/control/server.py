@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
 
 import muxd
 from muxd.control.api import OPERATIONS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import BaseRoute
+    from starlette.types import Receive, Scope, Send
 
     from muxd.controlled import Controlled
 
@@ -35,7 +35,12 @@ __all__ = ["listen_on_port", "make_app", "serve_control", "serve_web"]
 
 
 def make_app(daemon: Controlled, routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """The application: the operations, their description, and what services serve."""
+    """The application: the operations, their description, and what services serve.
+
+    Args:
+      daemon: which is asked.
+      routes: what services serve; there may be more of them later.
+    """
 
     async def describe(_request: Request) -> Response:
         return Answer(openapi(OPERATIONS, muxd.__version__))
@@ -49,9 +54,32 @@ def make_app(daemon: Controlled, routes: Sequence[BaseRoute] = ()) -> Starlette:
 
     own = [operation.route(daemon) for operation in OPERATIONS]
     return Starlette(
-        routes=[*own, Route("/openapi.json", describe), *routes],
+        routes=[*own, Route("/openapi.json", describe), _Growing(routes)],
         exception_handlers={HTTPException: refused, Exception: refused},
     )
+
+
+class _Growing(BaseRoute):
+    """Routes of which there may be more later: services can be started while it is served."""
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._routes = routes
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """The first that matches; one that would but for the method, if none does."""
+        partly: tuple[Match, Scope] = Match.NONE, {}
+        for route in [*self._routes]:
+            match, more = route.matches(scope)
+            if match is Match.FULL or (match is Match.PARTIAL and partly[0] is Match.NONE):
+                found = match, {**more, "muxd.route": route}
+                if match is Match.FULL:
+                    return found
+                partly = found
+        return partly
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the one that matched answer."""
+        await scope["muxd.route"].handle(scope, receive, send)
 
 
 async def serve_control(

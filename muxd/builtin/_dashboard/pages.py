@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
-    from starlette.responses import Response
+    from starlette.responses import HTMLResponse, Response
     from starlette.routing import BaseRoute
 
     from muxd.abc import Controlled
@@ -92,22 +92,33 @@ class Pages:
 
     async def _show(
         self,
-        request: Request,
+        at: Request | str,
         moment: Moment,
         template: str,
         values: Mapping[str, Any],
         *,
         status: int = 200,
-    ) -> Response:
+    ) -> HTMLResponse:
         common = {
-            "path": request.url.path,
+            "path": at if isinstance(at, str) else at.url.path,
             "static": f"/static/{self._static.version}",
             "moment": moment,
             "told": moment.told,
             "almanac": moment.almanac,
             "health": self._daemon.health(),
+            "links": self._daemon.links(),
         }
         return await self._renderer.render(template, common | dict(values), status=status)
+
+    async def dressed(
+        self, title: str, body_html: str, *, path: str = "", status: int = 200
+    ) -> HTMLResponse:
+        """A page of a plugin: see `Controlled.page`."""
+        moment = Moment.of(self._daemon, upcoming=0)
+        if not path:
+            path = next((link.path for link in self._daemon.links() if link.title == title), "")
+        values = {"heading": title, "body": self._renderer.html(body_html)}
+        return await self._show(path, moment, "plugin.html", values, status=status)
 
     async def _now(self, request: Request, moment: Moment) -> Response:
         told, almanac = moment.told, moment.almanac

@@ -45,6 +45,7 @@ class Dashboard(Service):
         """Remember what happens, until cancelled."""
         kinds = (RunEnded, BrowserUp, BrowserDown, EventsMissing)
         with self._daemon.events("dashboard", only=kinds) as events:
+            self._daemon.layout = self._pages.dressed
             task_status.started()
             async for event in events:
                 match event:
