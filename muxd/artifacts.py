@@ -17,8 +17,21 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Artifacts", "Folder"]
+__all__ = ["EVIDENCE", "Artifacts", "Folder"]
 
+EVIDENCE = frozenset(
+    {
+        "screenshot.png",
+        "page.html",
+        "console.txt",
+        "network.txt",
+        "trace.zip",
+        "traceback.txt",
+        "blocked.txt",
+        "summary.json",
+    }
+)
+"""The names of what muxd itself keeps of a run: see `muxd.evidence`."""
 _UNFINISHED = ".unfinished-"
 
 
@@ -68,8 +81,15 @@ class Artifacts:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def write(self, run_id: str, files: Mapping[str, bytes]) -> Path:
+    def write(
+        self, run_id: str, files: Mapping[str, bytes], *, beside_others: bool = False
+    ) -> Path:
         """Keep these files for a run, in place of what was there; then `prune`.
+
+        Args:
+          run_id: whose they are.
+          files: their contents by name.
+          beside_others: files of other names that are there already stay.
 
         Raises:
           OSError: the disk is full or the like; nothing of it is kept then.
@@ -81,12 +101,46 @@ class Artifacts:
                     file.write(content)
             with self._lock:
                 place = self.root / run_id
+                for name, path in self.files(run_id).items() if beside_others else ():
+                    if name not in files:
+                        path.rename(folder / name)
                 shutil.rmtree(place, ignore_errors=True)
-                when = self.now()
-                os.utime(folder, (when, when))
+                self._date(folder)
                 folder.rename(place)
         self.prune()
         return place
+
+    def add(self, run_id: str, folder: Path) -> Path:
+        """Keep the files of a folder of `workshop` with a run, beside those that are there; then `prune`.
+
+        Each file appears whole; where nothing is kept of the run yet, all of them at once.
+
+        Raises:
+          OSError: the disk is full or the like.
+        """
+        with self._lock:
+            place = self.root / run_id
+            if place.is_dir():
+                for path in sorted(folder.iterdir()):
+                    path.rename(place / path.name)
+                self._date(place)
+            else:
+                self._date(folder)
+                folder.rename(place)
+        self.prune()
+        return place
+
+    def _date(self, folder: Path) -> None:
+        when = self.now()
+        os.utime(folder, (when, when))
+
+    def remove(self, path: Path) -> None:
+        """Remove what is at this path of a `workshop`, whatever it is, as far as that can be done."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def folders(self) -> list[Folder]:
         """All that are there, oldest first. What can't be read counts as empty."""

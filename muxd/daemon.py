@@ -151,7 +151,7 @@ class Daemon(Helm):
             evidence=evidence_of(config, self.state),
             watch=pulse,
             leaks=self._leaks,
-            workplace=Workplace(),
+            workplace=Workplace(artifacts=artifacts_of(config, self.state)),
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]

@@ -213,7 +213,7 @@ class Case:
                 files["blocked.txt"] = self._text(stack, "blocked.txt")
             summary = self._summary(record, outcome, error, seen, missing)
             files["summary.json"] = summary.encode("utf-8", "backslashreplace")
-            self._evidence.artifacts.write(record.id, files)
+            self._evidence.artifacts.write(record.id, files, beside_others=True)
 
     def _work_up(self, seen: Observation, missing: dict[str, str]) -> dict[str, bytes]:
         """The files of what was seen, masked. Adds to `missing` what can't be kept, and why."""

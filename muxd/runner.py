@@ -165,7 +165,9 @@ class Runner:
                         await pages.untrace(lease)
                     await case.begin(lease)
                     if self._workplace is not None:
-                        workspace = await self._workplace.begin(release, record, lease)
+                        workspace = await self._workplace.begin(
+                            release, record, lease, self._bodies
+                        )
                     performance = Performance(
                         checked_body(job),
                         self._make_run(release, lease, workspace),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 import attrs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.async_api import Browser, BrowserContext, Page
     from structlog.typing import FilteringBoundLogger
 
@@ -39,6 +41,20 @@ class Run:
     """A structlog logger, bound to the job and the run."""
     _workspace: Workspace | None = attrs.field(default=None, repr=False)
 
+    def artifact(self, name: str) -> Path:
+        """Where to write a file that is kept with the run, whether it ends well or not.
+
+        The same name gives the same path, in a private folder of the run's own. What is there at the
+        run's end is kept: files of 50 MB at most, 200 MB together; `muxd history show` lists them.
+
+        Args:
+          name: a plain file name of letters, digits, ``.``, ``_`` and ``-``.
+
+        Raises:
+          ValueError: it is no such name, or one of muxd's own.
+        """
+        return _given(self._workspace).artifact(name)
+
     def needs_login(self, why: str = "") -> NoReturn:
         """End this run, since its session is logged out, and pause the job until somebody has logged in.
 
@@ -48,3 +64,13 @@ class Run:
         from muxd.logincheck import logged_out
 
         raise logged_out(self.job.session, why)
+
+
+def _given(workspace: Workspace | None) -> Workspace:
+    """The workspace of a run that muxd carries out."""
+    if workspace is None:
+        raise RuntimeError(
+            "this run has nothing beside its page, as nothing carries it out: that is for runs in "
+            "the daemon, by `muxd run`, and by `muxd_run` in tests"
+        )
+    return workspace

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import attrs
+import structlog
+import trio
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
     from muxd.abc import Lease
+    from muxd.body.attachments import Attachments
     from muxd.record import Record
     from muxd.release import Release
 
-__all__ = ["Workspace"]
+__all__ = ["KEEP_BOUND", "Workspace"]
+
+KEEP_BOUND = 5.0
+"""How long keeping its artifacts may take, seconds."""
 
 
 @final
@@ -23,12 +32,24 @@ class Workspace:
     record: Record
     """As it stands: the run has begun."""
     lease: Lease
+    bodies: trio.Nursery
+    """Where tasks of the run live."""
+    _attachments: Attachments | None = None
+    _in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync
+
+    def artifact(self, name: str) -> Path:
+        """See `muxd.Run.artifact`."""
+        if self._attachments is None:
+            raise RuntimeError("nothing keeps the files of this run")
+        return self._attachments.path(name)
 
     def leave(self) -> None:
         """The body has ended, or is told to: nothing is to reach the pages from here any more.
 
         Before the pages are looked through for what was left. Never blocks, never raises.
         """
+        if self._attachments is not None:
+            self._attachments.close()
 
     async def finish(self, *, good: bool) -> None:
         """Keep what is to be kept; the browser is free already, the record not yet written.
@@ -38,3 +59,17 @@ class Workspace:
         Args:
           good: the run has ended well.
         """
+        if self._attachments is not None and self._attachments.used:
+            await self._keep(self._attachments)
+
+    async def _keep(self, attachments: Attachments) -> None:
+        problem: object = f"it was not done in {KEEP_BOUND:g} s"
+        with trio.move_on_after(KEEP_BOUND):
+            try:
+                await self._in_thread(attachments.keep, abandon_on_cancel=True)
+                return
+            except Exception as error:
+                # Full disks are the world's; whatever else, it must not cost the run its record.
+                problem = repr(error)
+        log = structlog.get_logger()
+        log.warning("the artifacts of a run could not be kept", error=problem)

@@ -35,7 +35,7 @@ LAYERS = {
     """,
     "a run": """
         muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
-        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.workspace muxd.workplace muxd.runner muxd.worker muxd.supervisor
+        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.body muxd.workspace muxd.workplace muxd.runner muxd.worker muxd.supervisor
     """,
     "the browser": "muxd.browser",
     "the public face": "muxd",
