@@ -1,4 +1,4 @@
-"""Runs of one job without a daemon, in a browser of their own: what `muxd run` does then."""
+"""Runs without a daemon, in a browser of their own: what `muxd run` does then, and `muxd dev`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import signal
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, final
 
+import attrs
 import trio
 
 from muxd.book import RunBook
@@ -19,7 +20,7 @@ from muxd.channel import open_priority_channel
 from muxd.companions import start_services
 from muxd.errors import PluginError, RunError, UserError
 from muxd.evidence import RECALLED
-from muxd.keeping import evidence_of
+from muxd.keeping import artifacts_of, evidence_of
 from muxd.lastrung import end_process
 from muxd.leaks import Leaks
 from muxd.pulse import forget_fate, last_fate
@@ -33,16 +34,20 @@ from muxd.worker import Worker
 from muxd.workplace import Workplace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
+    from muxd.abc import PageSource, Service
+    from muxd.artifacts import Artifacts
     from muxd.browser.launch import LaunchPlan
+    from muxd.channel import PrioritySendChannel
     from muxd.config import Config
     from muxd.events import Event
+    from muxd.evidence import Evidence
     from muxd.job import Job
     from muxd.plugins import Plugins
     from muxd.record import Record
 
-__all__ = ["run_alone"]
+__all__ = ["Alone", "open_alone", "run_alone"]
 
 END_BOUND = 30.0
 """How long the end may take, from the last run's or the first signal on, seconds: the ladder, the
@@ -84,6 +89,39 @@ async def run_alone(
     When cancelled, the browser is closed, and the run in progress is recorded as ``interrupted``
     at the next start.
     """
+    evidence = evidence_of(config, StateDir(config.daemon.state_dir))
+    async with open_alone(config, plugins, launch, evidence=evidence, recalled=job.name) as alone:
+        await alone.start(pair for pair in plugins.services() if pair[0] == job.plugin)
+        async with alone.open_browser(launch):
+            for _ in range(repeat):
+                record = await alone.run(job)
+                if record is None:
+                    break
+                ended(record)
+    return alone.signal
+
+
+@contextlib.asynccontextmanager
+async def open_alone(
+    config: Config,
+    plugins: Plugins,
+    launch: LaunchPlan,
+    *,
+    evidence: Evidence | None,
+    recalled: str | None = None,
+) -> AsyncIterator[Alone]:
+    """Hold the state directory, and have all that runs need but the browser.
+
+    Args:
+      config: what is in force.
+      plugins: have the store.
+      launch: how the browser will be started.
+      evidence: keeps what the pages of the runs show.
+      recalled: the job whose past tells what is traced; None: all of them.
+
+    Raises:
+      AlreadyRunning: a daemon, or another such run, holds the state directory.
+    """
     state = StateDir(config.daemon.state_dir)
     with (
         trio.open_signal_receiver(*stop_signals()) as signals,
@@ -101,53 +139,115 @@ async def run_alone(
                 await book.recover(last_fate(state.root))
                 if not book.unwritten:
                     forget_fate(state.root)
-                evidence = evidence_of(config, state)
                 if evidence is not None:
-                    await evidence.begin(await book.store.history(job=job.name, limit=RECALLED))
-                with end.cuts_short():
-                    mine = [pair for pair in plugins.services() if pair[0] == job.plugin]
-                    await start_services(mine, beside, _refuse)
-                send, receive = open_priority_channel[Release](math.inf)
-                async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
-                    end.runner = Runner(
-                        book,
-                        bodies,
-                        real_now=time.time,
-                        evidence=evidence,
-                        leaks=leaks,
-                        workplace=Workplace(),
-                    )
-                    supervisor = Supervisor(
-                        partial(
-                            open_generation, plan=launch, sessions=SessionFiles(state.sessions)
-                        ),
-                        Worker(receive, end.runner, lambda _record: None),
-                        bus,
-                        real_now=time.time,
-                        patience=0,
-                    )
-                    with end.cuts_short():
-                        inner.start_soon(supervisor.run)
-                        await supervisor.up.wait()
-                    for _ in range(repeat):
-                        if end.signal is not None:
-                            break
-                        try:
-                            release = await book.release(
-                                job, released_at=time.time(), cause=Cause.manual
-                            )
-                        except UserError:
-                            if end.signal is None:
-                                raise
-                            break
-                        assert release is not None  # one at a time: nothing to coalesce with
-                        send.send_nowait(release)
-                        ended(await book.wait_ended(release.id))
-                    inner.cancel_scope.cancel()
-                    bodies.cancel_scope.cancel()
+                    await evidence.begin(await book.store.history(job=recalled, limit=RECALLED))
+                yield Alone(state, artifacts_of(config, state), bus, book, evidence, leaks, end, beside)
                 beside.cancel_scope.cancel()
             outer.cancel_scope.cancel()
-    return end.signal
+
+
+@final
+@attrs.define(eq=False)
+class Alone:
+    """Runs jobs one after another, until a signal comes. Made by `open_alone`."""
+
+    _state: StateDir
+    _artifacts: Artifacts
+    _bus: Bus[Event]
+    _book: RunBook
+    _evidence: Evidence | None
+    _leaks: Leaks
+    _end: _End
+    _beside: trio.Nursery
+    _send: PrioritySendChannel[Release] | None = None
+
+    @property
+    def signal(self) -> int | None:
+        """The first that came; None: it may go on."""
+        return self._end.signal
+
+    def cuts_short(self) -> contextlib.AbstractContextManager[None]:
+        """What is done inside is cancelled by a signal, and not even begun after one."""
+        return self._end.cuts_short()
+
+    async def start(
+        self, services: Iterable[tuple[str, Service]], nursery: trio.Nursery | None = None
+    ) -> None:
+        """Have these services run until the end, or that of the nursery.
+
+        Raises:
+          PluginError: one did not start.
+        """
+        with self._end.cuts_short():
+            await start_services(services, nursery or self._beside, _refuse)
+
+    @contextlib.asynccontextmanager
+    async def open_browser(
+        self, launch: LaunchPlan, lent: Callable[[PageSource], PageSource] = lambda pages: pages
+    ) -> AsyncIterator[None]:
+        """Have a browser up inside, and another one when it is lost.
+
+        Args:
+          launch: how it is started.
+          lent: gives what the runs get their pages of.
+
+        Raises:
+          WorldError: it can't be launched.
+        """
+        self._send, receive = open_priority_channel[Release](math.inf)
+        async with trio.open_nursery() as bodies, trio.open_nursery() as inner:
+            self._end.runner = _Lending(
+                lent,
+                self._book,
+                bodies,
+                real_now=time.time,
+                evidence=self._evidence,
+                leaks=self._leaks,
+                workplace=Workplace(artifacts=self._artifacts),
+            )
+            supervisor = Supervisor(
+                partial(open_generation, plan=launch, sessions=SessionFiles(self._state.sessions)),
+                Worker(receive, self._end.runner, lambda _record: None),
+                self._bus,
+                real_now=time.time,
+                patience=0,
+            )
+            with self._end.cuts_short():
+                inner.start_soon(supervisor.run)
+                await supervisor.up.wait()
+            yield
+            inner.cancel_scope.cancel()
+            bodies.cancel_scope.cancel()
+
+    async def run(self, job: Job) -> Record | None:
+        """Run a job now, and give its record; None: a signal came before it had begun.
+
+        One at a time.
+        """
+        assert self._send is not None, "there is no browser"
+        if self._end.signal is not None:
+            return None
+        try:
+            release = await self._book.release(job, released_at=time.time(), cause=Cause.manual)
+        except UserError:
+            if self._end.signal is None:
+                raise
+            return None
+        assert release is not None  # one at a time: nothing to coalesce with
+        self._send.send_nowait(release)
+        return await self._book.wait_ended(release.id)
+
+
+class _Lending(Runner):
+    """Has its runs get their pages by way of somebody else."""
+
+    def __init__(self, lent: Callable[[PageSource], PageSource], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lent = lent
+
+    async def run(self, release: Release, pages: PageSource) -> Record:
+        """See `Runner.run`."""
+        return await super().run(release, self._lent(pages))
 
 
 class _End:

@@ -147,6 +147,10 @@ class Case:
         """A text without the secrets that are known by now."""
         return self._secrets.mask(text)
 
+    def is_wanted(self, outcome: Outcome) -> bool:
+        """Whether anything is kept of a run that ended so."""
+        return not outcome.good or (self._evidence is not None and self._evidence.of_good)
+
     async def begin(self, lease: Lease) -> None:
         """The run has its page: trace it. Bounded, never raises."""
         evidence = self._evidence

@@ -185,10 +185,10 @@ class Runner:
                         background.cancel_tasks()
                         if tally is not None:
                             tally.ask()
+                    if case.is_wanted(verdict.outcome):
+                        await case.look(lease)
                     if verdict.outcome.good:
                         await pages.keep_session(lease, job.session)
-                    else:
-                        await case.look(lease)
             except Withdrawn:
                 raise
             except WorldError as error:

@@ -193,18 +193,15 @@ class BrowserThread:
             book = RunBook(store, Bus(), real_now=time.time)
             release = await book.release(asked.job, released_at=time.time(), cause=Cause.manual)
             assert release is not None  # one at a time: nothing to coalesce with
-            pages = BorrowedPages(life, asked.owner, asked.evidence, release)
+            pages = BorrowedPages(life, asked.owner)
             self._runner = Runner(
                 book,
                 bodies,
                 real_now=time.time,
                 evidence=asked.evidence,
-                workplace=Workplace(),
+                workplace=Workplace(artifacts=asked.evidence.artifacts),
             )
             try:
-                record = await self._runner.run(release, pages)
+                return await self._runner.run(release, pages)
             finally:
                 self._runner = None
-            if record.outcome is not None and record.outcome.good:
-                await pages.case.close(record, record.outcome, None)
-            return record
