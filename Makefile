@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml plugins/muxd-demo/pyproject.toml
 	      apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv $(VENV); \
 	    else echo "python3 has no venv module: apt-get install python3-venv"; exit 1; fi; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --group dev -e . -e plugins/muxd-demo
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --group dev --group docs -e . -e plugins/muxd-demo
 	@touch $@
 
 start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
@@ -46,6 +46,9 @@ nightly: setup ## Tests that take long, 100,000 simulated days with faults, 5,00
 
 bench: setup ## Measure muxd beside other ways to run the same job
 	$(BIN)/python contrib/bench/all.py
+
+docs: $(STAMP) ## Build the documentation in site/, with warnings as errors
+	@$(BIN)/zensical build --clean --strict
 
 lint:
 	$(BIN)/ruff check

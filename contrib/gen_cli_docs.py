@@ -95,7 +95,8 @@ def table(params: Iterable[click.Parameter], context: click.Context) -> str:
         record = param.get_help_record(context) if isinstance(param, click.Option) else None
         if record is not None and "--help" not in param.opts:
             names, what = record
-            escaped = re.sub(" +", " ", what).replace("|", "\\|")
+            # Two pairs of brackets one after the other would be a link to Markdown.
+            escaped = re.sub(" +", " ", what).replace("|", "\\|").replace("] [", "; ")
             rows.append(f"| `{names}` | {escaped} |\n")
     return "| option | what it does |\n| --- | --- |\n" + "".join(rows) if rows else ""
 
