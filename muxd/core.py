@@ -167,7 +167,7 @@ class Core:
         self.restarting = False
         """True if it is told to stop so that another is started."""
         self._runner: Runner
-        self._leaks, self._workplace = leaks, workplace
+        self._leaks, self.workplace = leaks, workplace
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._settled = trio.Event()  # it has started, or is told to stop
@@ -213,7 +213,7 @@ class Core:
             evidence=self._evidence,
             watch=self._watch,
             leaks=self._leaks,
-            workplace=self._workplace,
+            workplace=self.workplace,
         )
         if self._read_free is not None:
             self.holding = Holding(

@@ -151,7 +151,9 @@ class Daemon(Helm):
             evidence=evidence_of(config, self.state),
             watch=pulse,
             leaks=self._leaks,
-            workplace=Workplace(artifacts=artifacts_of(config, self.state)),
+            workplace=Workplace(
+                artifacts=artifacts_of(config, self.state), publish=self.bus.publish
+            ),
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]

@@ -28,6 +28,7 @@ __all__ = [
     "ResourcesFine",
     "ResourcesLow",
     "RunEnded",
+    "RunProgress",
     "RunReleased",
     "RunStarted",
     "Started",
@@ -110,6 +111,21 @@ class RunStarted(Event):
     """A run has the browser."""
 
     record: Record
+
+
+@attrs.frozen(kw_only=True)
+class RunProgress(Event):
+    """The run in progress has said how far it is; once a second at most."""
+
+    job: str
+    run: str
+    """Its id."""
+    done: float
+    """How much is done, 0 or more."""
+    total: float | None
+    """Of how much, `done` or more; None: not known."""
+    text: str
+    """What it is doing, in one line; may be empty."""
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, SupportsFloat
 
 import attrs
 
@@ -54,6 +54,25 @@ class Run:
           ValueError: it is no such name, or one of muxd's own.
         """
         return _given(self._workspace).artifact(name)
+
+    def progress(
+        self, done: SupportsFloat, total: SupportsFloat | None = None, text: str = ""
+    ) -> None:
+        """Tell people how far this run is; never blocks, and costs next to nothing.
+
+        `muxd status`, `muxd top` and the dashboard show it until the run ends. However often it is
+        called, it is told once a second at most, and never fails a run for a number: a total below
+        `done` is taken as not known, NaN and infinity are passed over.
+
+        Args:
+          done: how much is done: pages, bytes, whatever is counted.
+          total: of how much; None: not known.
+          text: what it is doing, in a few words.
+
+        Raises:
+          TypeError: something is no number, or no text.
+        """
+        _given(self._workspace).progress.tell(done, total, text)
 
     def needs_login(self, why: str = "") -> NoReturn:
         """End this run, since its session is logged out, and pause the job until somebody has logged in.

@@ -146,13 +146,15 @@ def _job(daemon: Daemon, slot: Slot) -> dict[str, Any]:
 
 
 def _running(core: Core, record: Record) -> dict[str, Any]:
-    """The record, with how long it usually takes and when it will be ended."""
+    """The record, with how long it usually takes, when it will be ended, and how far it says it is."""
+    reached = core.workplace.progress_of(record.id) if core.workplace else None
     job = core.scheduler.jobs.get(record.job) if core.scheduler else None
     slot = _slot_of(core, record.job)
     began = record.started_at
     return record.as_dict() | {
         "expected": slot.duration if slot else job.duration if job else None,
         "deadline": utc_text(began + job.timeout) if job and began is not None else None,
+        "progress": reached.as_dict() if reached else None,
     }
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from datetime import timedelta
 
-__all__ = ["DURATION_HELP", "format_duration", "parse_duration"]
+__all__ = ["DURATION_HELP", "format_duration", "format_share", "parse_duration"]
 
 DURATION_HELP = "a duration such as '90s', '15m', '1h30m', '2d', 'PT15M', a timedelta or seconds"
 """What is allowed where a duration is asked for, in words for error messages."""
@@ -64,6 +64,18 @@ def _parse_text(text: str) -> float:
     if at == 0 or at < len(stripped):
         raise ValueError(f"{text!r} is not {DURATION_HELP}")
     return total
+
+
+def format_share(done: float, total: float | None) -> str:
+    """How far something is, for people.
+
+    >>> format_share(3, 12)
+    '3 of 12 (25 %)'
+    >>> format_share(1234.5, None)
+    '1,234.5'
+    """
+    text = f"{done:,.15g}"
+    return f"{text} of {total:,.15g} ({int(100 * done / total)} %)" if total else text
 
 
 def format_duration(seconds: float) -> str:

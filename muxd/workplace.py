@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, final
 
 import trio
 
 from muxd.body.attachments import Attachments
+from muxd.body.progress import Progress, Reached
 from muxd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Lease
     from muxd.artifacts import Artifacts
+    from muxd.events import Event
     from muxd.record import Record
     from muxd.release import Release
 
@@ -31,15 +34,26 @@ class Workplace:
         self,
         *,
         artifacts: Artifacts | None = None,
+        publish: Callable[[Event], object] = lambda _event: None,
+        real_now: Callable[[], float] = time.time,
         in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync,
     ) -> None:
         """Make one; nothing happens yet.
 
         Args:
           artifacts: where files of runs are kept; None: nowhere.
+          publish: is told what bodies have to say.
+          real_now: Unix seconds.
           in_thread: like `trio.to_thread.run_sync`. A test in virtual time gives one that calls.
         """
         self._artifacts, self._in_thread = artifacts, in_thread
+        self._publish, self._real_now = publish, real_now
+        self._current: Workspace | None = None
+
+    def progress_of(self, run_id: str) -> Reached | None:
+        """How far the run in progress says that it is; None if it says nothing, and of any other."""
+        current = self._current
+        return current.progress.reached if current and current.record.id == run_id else None
 
     async def begin(
         self, release: Release, record: Record, lease: Lease, bodies: trio.Nursery
@@ -48,11 +62,13 @@ class Workplace:
 
         `bodies`: where its tasks may live.
         """
-        return Workspace(
+        self._current = Workspace(
             release,
             record,
             lease,
             bodies,
+            Progress(record, bodies, publish=self._publish, real_now=self._real_now),
             None if self._artifacts is None else Attachments(self._artifacts, record.id),
             self._in_thread,
         )
+        return self._current

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Lease
     from muxd.body.attachments import Attachments
+    from muxd.body.progress import Progress
     from muxd.record import Record
     from muxd.release import Release
 
@@ -34,6 +35,8 @@ class Workspace:
     lease: Lease
     bodies: trio.Nursery
     """Where tasks of the run live."""
+    progress: Progress
+    """How far it says that it is."""
     _attachments: Attachments | None = None
     _in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync
 
@@ -48,6 +51,7 @@ class Workspace:
 
         Before the pages are looked through for what was left. Never blocks, never raises.
         """
+        self.progress.close()
         if self._attachments is not None:
             self._attachments.close()
 

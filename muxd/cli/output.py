@@ -7,14 +7,14 @@ import os
 import re
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from muxd.units import format_duration
+from muxd.units import format_duration, format_share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rich.console import Console
     from rich.text import TextType
@@ -30,6 +30,7 @@ __all__ = [
     "print_json",
     "print_plain",
     "print_table",
+    "progress_text",
     "short",
     "short_id",
 ]
@@ -149,6 +150,12 @@ def harmless(text: str) -> str:
     """
     shown = text.encode(errors="backslashreplace").decode()
     return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", shown)
+
+
+def progress_text(progress: Mapping[str, Any]) -> str:
+    """How far a run says that it is, as the daemon tells it: ``3 of 12 (25 %), page two``."""
+    text = format_share(progress["done"], progress["total"])
+    return f"{text}, {harmless(progress['text'])}" if progress["text"] else text
 
 
 def error_text(kind: str | None, message: str | None) -> str:

@@ -178,13 +178,15 @@ def _show(told: dict[str, Any], now: float) -> None:
 
 
 def _in_progress(running: dict[str, Any], zone: ZoneInfo, now: float) -> str:
-    from muxd.cli.output import clock_text, duration_text
+    from muxd.cli.output import clock_text, duration_text, progress_text
 
     text = f"{running['job']} ({running['id']}) for {duration_text(now - _unix(running['started_at']))}"
     if running.get("expected") is not None:
         text += f" of about {duration_text(running['expected'])}"
     if running.get("deadline"):
         text += f", until {clock_text(_unix(running['deadline']), zone, now=now)} at most"
+    if progress := running.get("progress"):
+        text += f"; {progress_text(progress)}"
     return text
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
-from muxd.cli.output import clock_text, duration_text, error_text, harmless, short
+from muxd.cli.output import clock_text, duration_text, error_text, harmless, progress_text, short
 from muxd.sizes import format_size
 from muxd.units import format_duration
 
@@ -115,6 +115,8 @@ def _running(running: Told | None, now: float) -> list[str | tuple[str, str]]:
     if running.get("deadline"):
         left = duration_text(max(0.0, _unix(running["deadline"]) - now))
         parts.append((f"  {left} to its deadline", "dim"))
+    if progress := running.get("progress"):
+        parts.insert(2, (f"  {short(progress_text(progress), 60)} ", "bold"))
     return parts
 
 

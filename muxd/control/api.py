@@ -34,6 +34,16 @@ UPCOMING, PAGE, MOST = 10, 100, 1_000
 """How many of the next releases, and of the jobs, are told if nobody says, and at most."""
 
 
+PICTURES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+}
+"""The kinds of files that a browser shows, by their endings: of these nothing can be made to run."""
+
+
 async def _status(call: Call) -> dict[str, Any]:
     return call.daemon.status(upcoming=call["next"])
 
@@ -142,10 +152,10 @@ async def _file(call: Call) -> Response:
     if name not in files:
         raise NotFound(f"run {record.id} has no file {name[:100]!r}")
     # A page that was seen is not to be trusted: it is never shown as one of muxd's own.
-    picture = name.endswith(".png")
+    picture = PICTURES.get(name.rpartition(".")[2].lower())
     return FileResponse(
         files[name],
-        media_type="image/png" if picture else "application/octet-stream",
+        media_type=picture or "application/octet-stream",
         filename=f"{record.id}-{name}",
         content_disposition_type="inline" if picture else "attachment",
         headers={"Content-Security-Policy": "sandbox; default-src 'none'"},

@@ -64,6 +64,12 @@ RECORD = _object(
         "ended_at": INSTANT_OR_NULL,
     }
 )
+_PROGRESS = _object(
+    {"done": {"type": "number", "minimum": 0}, "total": _or_null("number"), "text": TEXT}
+)
+_RUNNING = {
+    "allOf": [RECORD, _object({"progress": {"anyOf": [_PROGRESS, {"type": "null"}]}})],
+}
 ASKED = _object({"id": TEXT, "job": TEXT})
 CANCELLED = _object({"was": TEXT, "run": RECORD})
 SKIPPED = _object({"job": TEXT, "at": INSTANT_OR_NULL, "undone": FLAG})
@@ -122,7 +128,7 @@ STATUS = _object(
         "speed": NUMBER,
         "timezone": TEXT,
         "browser": _object({"up": FLAG, "generation": COUNT}),
-        "running": {"anyOf": [RECORD, {"type": "null"}]},
+        "running": {"anyOf": [_RUNNING, {"type": "null"}]},
         "waiting": _list(_object({"id": TEXT, "job": TEXT})),
         "waiting_total": COUNT,
         "upcoming": _list(_object({"job": TEXT, "at": INSTANT})),

@@ -48,7 +48,9 @@ async def bench(tmp_path):
     store, bus = MemoryStore(), Bus()
     artifacts = Artifacts(tmp_path / "artifacts")
     evidence = Evidence(artifacts, in_thread=at_once)
-    workplace = Workplace(artifacts=artifacts, in_thread=at_once)
+    workplace = Workplace(
+        artifacts=artifacts, in_thread=at_once, publish=bus.publish, real_now=trio.current_time
+    )
     async with store.open(), trio.open_nursery() as nursery:
         book = RunBook(store, bus, real_now=trio.current_time)
         runner = Runner(

@@ -40,8 +40,8 @@ UPCOMING = 1_000
 """How many of the next releases are looked at for the picture."""
 JOBS, RUNS = 50, 50
 """How many are on one page."""
-TEXT = 64 * 1024
-"""How much of a text is shown on a run's page, bytes; the rest is there to be downloaded."""
+TEXT, TEXTS = 64 * 1024, 20
+"""How much of a text is shown on a run's page, bytes, and of how many; the rest can be downloaded."""
 WEEK = 7 * 86_400.0
 
 
@@ -53,6 +53,11 @@ class File:
     size: int
     text: str | None
     """Its beginning, of a text that people read."""
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a browser shows it."""
+        return self.name.lower().endswith((".png", ".jpg", ".jpeg", ".gif", ".webp"))
 
 
 @final
@@ -275,11 +280,12 @@ class Pages:
 
 
 def _files(evidence: Callable[[str], Mapping[str, Path]], run_id: str) -> list[File]:
-    found = []
+    found, room = [], TEXTS
     for name, path in evidence(run_id).items():
         with contextlib.suppress(OSError):  # pruned meanwhile
             text = None
-            if path.suffix in (".txt", ".json"):
+            if path.suffix in (".txt", ".json") and room > 0:
+                room -= 1
                 with path.open("rb") as file:
                     text = file.read(TEXT).decode("utf-8", "replace")
             found.append(File(name, path.stat().st_size, text))

@@ -40,6 +40,7 @@ class Renderer:
             "duration": words.duration,
             "every": words.every,
             "size": words.size,
+            "share": words.share,
             "part": words.link,
             "unix": words.unix,
             "outcome": lambda name: name.replace("_", " "),

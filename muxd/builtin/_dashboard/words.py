@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
-from typing import final
+from typing import TYPE_CHECKING, Any, final
 from urllib.parse import quote
 
 from muxd.sizes import format_size
-from muxd.units import format_duration
+from muxd.units import format_duration, format_share
 
-__all__ = ["MARKS", "Almanac", "duration", "every", "link", "size", "unix"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MARKS", "Almanac", "duration", "every", "link", "share", "size", "unix"]
 
 MARKS = {
     "ok": "✓",
@@ -50,6 +53,11 @@ def every(seconds: float) -> str:
 def size(count: float | None) -> str:
     """Of memory or a file."""
     return "\N{EN DASH}" if count is None else format_size(round(count))
+
+
+def share(progress: Mapping[str, Any]) -> str:
+    """How far a run says that it is."""
+    return format_share(progress["done"], progress["total"])
 
 
 def link(text: str) -> str:
