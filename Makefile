@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PLUGINS := $(sort $(wildcard plugins/*/pyproject.toml))
 # More than there are processors: many tests wait for processes most of the time.
 WORKERS ?= 3
 TESTS := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help setup start test nightly bench lint types unit browser-tests docs clean
+.PHONY: help setup packages start test nightly bench lint types unit browser-tests docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +17,7 @@ help: ## Say what there is
 setup: $(STAMP) ## Make the environment in .venv and make sure of a browser
 	@$(BIN)/muxd browser install
 
-$(STAMP): pyproject.toml plugins/muxd-demo/pyproject.toml
+$(STAMP): pyproject.toml $(PLUGINS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "muxd needs Python 3.11 or later: name one by make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
@@ -25,8 +26,12 @@ $(STAMP): pyproject.toml plugins/muxd-demo/pyproject.toml
 	      apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv $(VENV); \
 	    else echo "python3 has no venv module: apt-get install python3-venv"; exit 1; fi; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --group dev --group docs -e . -e plugins/muxd-demo
+	@$(MAKE) --no-print-directory packages
 	@touch $@
+
+packages: # muxd, its plugins and what tests need, in the environment BIN
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --group dev --group docs -e . \
+	  $(addprefix -e ,$(patsubst %/pyproject.toml,%,$(PLUGINS)))
 
 start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 	@$(BIN)/muxd start --speed 60
