@@ -26,6 +26,7 @@ TOLD_OF = (
     "overload",
     "browser",
     "muxd",
+    "news",
 )
 """What people can be told of."""
 SHORTEST_SIGNING = 16

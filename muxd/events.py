@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from muxd.pause import Pause
 from muxd.record import Record, utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "AllPaused",
@@ -18,6 +21,7 @@ __all__ = [
     "Draining",
     "Event",
     "EventsMissing",
+    "JobNews",
     "JobPaused",
     "JobResumed",
     "LoginNeeded",
@@ -35,6 +39,9 @@ __all__ = [
     "Steered",
     "WebOpened",
 ]
+
+TITLE, TEXT, URL, FILES = 200, 4_000, 2_000, 10
+"""How long news of jobs are at most: characters, and files."""
 
 
 @attrs.frozen(kw_only=True)
@@ -170,6 +177,41 @@ class JobResumed(Event):
     job: str
     by: str
     """Who: ``a person``, or ``its run ...``, which did no harm."""
+
+
+def _line(text: str) -> str:
+    """In one line, and no longer than a title."""
+    return _cut(" ".join(text.split()), TITLE)
+
+
+def _cut(text: str, most: int = TEXT) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()  # half an emoji is no text
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _address(url: str | None) -> str | None:
+    return _cut(url, URL) if url else None
+
+
+def _files(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_cut(name, TITLE) for name in names)[:FILES]
+
+
+@attrs.frozen(kw_only=True)
+class JobNews(Event):
+    """A job has found something that people want to know. What is too long is cut."""
+
+    job: str
+    run: str | None = None
+    """Which of its runs; None: a service told it."""
+    title: str = attrs.field(converter=_line)
+    """What is new, in one line."""
+    text: str = attrs.field(default="", converter=_cut)
+    """More about it, lines."""
+    url: str | None = attrs.field(default=None, converter=_address)
+    """Where it is to be seen."""
+    files: tuple[str, ...] = attrs.field(default=(), converter=_files)
+    """The names of files that are kept of the run, to go with it."""
 
 
 @attrs.frozen(kw_only=True)

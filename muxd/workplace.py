@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import trio
 
 from muxd.body.attachments import Attachments
+from muxd.body.news import News
 from muxd.body.progress import Progress, Reached
 from muxd.workspace import Workspace
 
@@ -68,6 +69,7 @@ class Workplace:
             lease,
             bodies,
             Progress(record, bodies, publish=self._publish, real_now=self._real_now),
+            News(record.job, record.id, publish=self._publish, real_now=self._real_now),
             None if self._artifacts is None else Attachments(self._artifacts, record.id),
             self._in_thread,
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Lease
     from muxd.body.attachments import Attachments
+    from muxd.body.news import News
     from muxd.body.progress import Progress
     from muxd.record import Record
     from muxd.release import Release
@@ -37,6 +38,8 @@ class Workspace:
     """Where tasks of the run live."""
     progress: Progress
     """How far it says that it is."""
+    news: News
+    """What it wants people to know."""
     _attachments: Attachments | None = None
     _in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync
 
@@ -52,6 +55,7 @@ class Workspace:
         Before the pages are looked through for what was left. Never blocks, never raises.
         """
         self.progress.close()
+        self.news.close()
         if self._attachments is not None:
             self._attachments.close()
 
@@ -65,6 +69,7 @@ class Workspace:
         """
         if self._attachments is not None and self._attachments.used:
             await self._keep(self._attachments)
+        self.news.finish()
 
     async def _keep(self, attachments: Attachments) -> None:
         problem: object = f"it was not done in {KEEP_BOUND:g} s"

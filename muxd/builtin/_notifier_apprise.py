@@ -1,16 +1,18 @@
 """Sends one message by apprise: a process of its own, for it loads a hundred services to use one.
 
 So what it loads is gone afterwards, and it can be ended whatever it hangs on. What is to be sent comes
-by stdin, where no other user sees it: ``{"url": ..., "title": ..., "body": ..., "type": ...}``. What
-came of it goes to stdout: ``{"sent": false, "reason": ..., "again": false}``.
+by stdin, where no other user sees it: ``{"url": ..., "title": ..., "body": ..., "type": ...,
+"files": [...]}``. What came of it goes to stdout: ``{"sent": false, "reason": ..., "again": false}``.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from typing import Any
+from urllib.parse import quote
 
 __all__ = ["send"]
 
@@ -36,12 +38,20 @@ def send(given: dict[str, Any]) -> dict[str, Any]:
         if service is None:
             reason = "apprise does not understand this URL"
             return {"sent": False, "reason": reason, "again": False}
-        sent = service.notify(
-            title=given["title"],
-            body=given["body"],
-            notify_type=apprise.NotifyType(given["type"]),
-            body_format=apprise.NotifyFormat.TEXT,
-        )
+        message = {
+            "title": given["title"],
+            "body": given["body"],
+            "notify_type": apprise.NotifyType(given["type"]),
+            "body_format": apprise.NotifyFormat.TEXT,
+        }
+        # Pruned meanwhile, or of a service that takes none.
+        # Some are pruned meanwhile, and not every service takes any.
+        files = [f"file://{quote(path)}" for path in given["files"] if os.path.isfile(path)]
+        sent = False
+        if files and service.attachment_support:
+            sent = service.notify(**message, attach=files)
+        if not sent:  # they are too large for it, or of a kind that it does not like
+            sent = service.notify(**message)
     except Exception as error:
         return {"sent": False, "reason": type(error).__name__, "again": True}
     reason = "" if sent else told.last or "it was not accepted"

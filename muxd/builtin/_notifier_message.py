@@ -10,8 +10,9 @@ import muxd
 from muxd.record import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import tzinfo
+    from pathlib import Path
 
     from muxd.builtin._notifier_trouble import Trouble
 
@@ -37,7 +38,7 @@ class Message:
     """The same for each try, and for no other message."""
     type: str
     """``trouble``: something is wrong; ``update``: more is, or less; ``recovery``: all is well again;
-    ``notice``: something happened, and is over; ``test``."""
+    ``notice``: something happened, and is over; ``news``: jobs have found something; ``test``."""
     at: float
     """Unix seconds."""
     host: str
@@ -49,6 +50,10 @@ class Message:
     going_on: Sequence[Trouble] = ()
     """What had, and is still wrong."""
     recovered: Sequence[Trouble] = ()
+    news: Sequence[Mapping[str, Any]] = ()
+    """What jobs have found, for JSON."""
+    files: Sequence[Path] = ()
+    """What goes with it, where the way has room for it and it is still there."""
 
     def as_dict(self) -> dict[str, Any]:
         """The webhook's JSON: stable keys; instants in ISO 8601 UTC."""
@@ -64,6 +69,7 @@ class Message:
             "fresh": [_told(each) for each in self.fresh],
             "going_on": [_told(each) for each in self.going_on],
             "recovered": [_told(each) for each in self.recovered],
+            "news": list(self.news),
         }
 
 

@@ -18,17 +18,19 @@ from muxd.abc import Service
 from muxd.builtin._notifier_incident import Incident
 from muxd.builtin._notifier_memory import Memory
 from muxd.builtin._notifier_message import compose
+from muxd.builtin._notifier_news import Newsstand, attachments, compose_news
 from muxd.builtin._notifier_post import Post
 from muxd.builtin._notifier_trouble import Trouble
 from muxd.builtin._notifier_watch import WATCHED, Watch
 from muxd.builtin._notifier_ways import mask_of, ways_of
-from muxd.events import PlanMade, Reloaded, Started
+from muxd.events import JobNews, PlanMade, Reloaded, Started
 from muxd.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from muxd.abc import Controlled
+    from muxd.builtin._notifier_message import Message
     from muxd.builtin._notifier_ways import Way
     from muxd.events import Event
 
@@ -78,7 +80,7 @@ class Notifier(Service):
         """
         settings = self._daemon.settings("notify")
         ways = self._make_ways(settings)
-        with self._daemon.events("notifier", only=(*WATCHED, Reloaded)) as events:
+        with self._daemon.events("notifier", only=(*WATCHED, JobNews, Reloaded)) as events:
             task_status.started()
             while True:
                 async with trio.open_nursery() as nursery:
@@ -119,6 +121,7 @@ class Notifier(Service):
             memory,
             now=self._now,
             save=lambda memory: self._in_thread(partial(memory.save, folder)),
+            find=lambda news: self._in_thread(partial(attachments, news, self._daemon.evidence)),
         )
 
 
@@ -135,8 +138,11 @@ class _Desk:
         *,
         now: Callable[[], float],
         save: Callable[[Memory], Awaitable[object]],
+        find: Callable[[Sequence[JobNews]], Awaitable[Sequence[Path]]],
     ) -> None:
         self._daemon, self._posts, self._now, self._save = daemon, posts, now, save
+        self._find = find
+        self._stand, self._tells_news = Newsstand(), "news" in settings["on"]
         self._memory, instant = memory, trio.current_time()
         self._is_expected = memory.restarting
         self._watch = Watch(
@@ -162,6 +168,11 @@ class _Desk:
 
     def take(self, event: Event) -> None:
         """Something has happened. Never blocks."""
+        if isinstance(event, JobNews):
+            if self._tells_news:
+                self._stand.put(event, trio.current_time())
+                self._news.set()
+            return
         self._watch.take(event, trio.current_time())
         if isinstance(event, PlanMade):
             self._watch.forget_all_but(self._daemon.timetable.phases)
@@ -196,8 +207,9 @@ class _Desk:
         while True:
             self._news = trio.Event()
             await self._remember(has_told=self._tell())
+            await self._tell_news()
             due = self._incident.due(self._watch.open, self._watch.notices, trio.current_time())
-            with trio.move_on_at(due):
+            with trio.move_on_at(min(due, self._stand.due)):
                 await self._news.wait()
 
     def _tell(self) -> bool:
@@ -217,10 +229,28 @@ class _Desk:
             recovered=change.recovered,
             notices=change.notices,
         )
+        self._put(message)
+        return True
+
+    async def _tell_news(self) -> None:
+        """Tell what jobs have found, if it is due."""
+        news, more = self._stand.take(trio.current_time())
+        if news:
+            message = compose_news(
+                news,
+                more,
+                id_=uuid.uuid4().hex,
+                at=self._now(),
+                host=socket.gethostname(),
+                mask=self._mask,
+                files=await self._find(news),
+            )
+            self._put(message)
+
+    def _put(self, message: Message) -> None:
         structlog.get_logger().info("people are told", title=message.title, id=message.id)
         for post in self._posts:
             post.put(message)
-        return True
 
     async def _remember(self, *, has_told: bool) -> None:
         """Keep what was told, if that has changed."""

@@ -85,12 +85,13 @@ class Apprise(Way):
 
     async def try_once(self, message: Message) -> None:
         """In a process of its own: see `muxd.builtin._notifier_apprise`."""
-        kind = {"recovery": "success", "test": "info", "notice": "info"}
+        kind = {"recovery": "success", "test": "info", "notice": "info", "news": "info"}
         given = {
             "url": self._url,
             "title": message.title,
             "body": message.text,
             "type": kind.get(message.type, "failure"),
+            "files": [str(path) for path in message.files],
         }
         command = [sys.executable, "-P", "-W", "ignore", "-m", "muxd.builtin._notifier_apprise"]
         done = await _call(command, json.dumps(given).encode())
@@ -114,7 +115,7 @@ class Desktop(Way):
         program = shutil.which("notify-send")
         if program is None:
             raise NotSent("there is no notify-send: install libnotify", again=False)
-        urgency = "normal" if message.type in ("recovery", "test", "notice") else "critical"
+        urgency = "normal" if message.type in ("recovery", "test", "notice", "news") else "critical"
         command = [program, "--app-name=muxd", f"--urgency={urgency}", "--"]
         command += [message.title, escape(message.text, quote=False)]
         done = await _call(command)

@@ -59,7 +59,7 @@ def many(count):
 class Pretend(Controlled):
     """What it tells can be changed at will: `told` is laid over its status."""
 
-    grace = 30.0
+    grace, folder = 30.0, None
 
     def __init__(self, jobs=SIXTEEN, *, now=NOON, hours=15, trouble=0.04, seed=1):
         self.now, self.told, self.healthy = now, {}, {"state": "ok", "stuck": [], "ailing": []}
@@ -194,7 +194,7 @@ class Pretend(Controlled):
         return self.healthy
 
     def settings(self, section):
-        return {"slotting": {"headroom": 0.5}}[section]
+        return {"slotting": {"headroom": 0.5}, "daemon": {"state_dir": self.folder}}[section]
 
     @contextlib.contextmanager
     def events(self, name, *, only=None):

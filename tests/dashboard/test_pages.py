@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 
 import attrs
 import pytest
+import trio.testing
 
+from muxd.events import JobNews
 from muxd.record import Outcome, utc_text
 
 from .conftest import shown
 from .pretend import NOON, SIXTEEN, Pretend, many
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"><b>\u202e\ud800{{7*7}}"
-PAGES = ("/", "/?w=30m", "/?w=6h", "/?w=day", "/jobs", "/runs", "/plan", "/plugins", "/browser")
+PAGES = ("/", "/?w=30m", "/?w=6h", "/?w=day", "/jobs", "/runs", "/plan", "/plugins", "/browser",
+         "/news")  # fmt: skip
 
 
 async def text_of(client, path, status=200):
@@ -85,11 +89,14 @@ async def test_what_others_wrote_is_text(daemon):
         "drained": {"job": "*", "note": EVIL, "since": utc_text(NOON), "probe_at": None},
         "browser": daemon.status()["browser"] | {"up": False, "last_loss": EVIL, "version": EVIL},
     }
+    news = dict.fromkeys(("job", "run", "title", "text", "url"), EVIL)
     daemon.lines = [
         {"at": utc_text(NOON), "level": EVIL, "event": EVIL, EVIL: EVIL, "exception": EVIL}
     ]
     paths = ["/jobs/plan", "/runs/01bad", "/runs?job=" + EVIL[:90].replace("\ud800", "")]
     async with shown(daemon) as client:
+        daemon.tell(JobNews(at=NOON, files=(EVIL, f"{EVIL}.png"), **news))
+        await trio.testing.wait_all_tasks_blocked()
         for path in (*PAGES, *paths, "/plan?job=%3Cscript%3E&interval=1m"):
             text = await text_of(client, path)
             check_inert(text)
@@ -248,3 +255,35 @@ async def test_in_a_rehearsal_the_timetables_clock_counts(daemon):
     assert "plan · 09:10:00 · next" in text
     assert "plan · 08:40:00 · ok, 1s" in text
     assert "01old" not in text
+
+
+async def test_news_of_jobs_are_there_after_a_restart_as_well(tmp_path):
+    """The newest first, with their text, their address if it is one of the web, and their pictures."""
+    for n, url in enumerate(["https://shop.example/1", "javascript:alert(1)", "/prices/3"], 1):
+        news = JobNews(
+            at=NOON + n, job="plan", run=f"01run{n}", title=f"it is {n} EUR\nnow", text="-2\n+1",
+            url=url, files=("diff.png", "before.txt"),
+        )  # fmt: skip
+        if n == 1:
+            (tmp_path / "news.json").write_text(json.dumps([attrs.asdict(news)]))
+            continue
+        daemon = Pretend(hours=1)
+        daemon.folder = tmp_path
+        async with shown(daemon) as client:
+            daemon.tell(news)
+            await trio.testing.wait_all_tasks_blocked()
+            text = await text_of(client, "/news")
+            check_inert(text.replace("<bdi>javascript:alert(1)</bdi>", ""))
+            assert re.findall(r"it is (\d) EUR now", text) == [str(k) for k in range(n, 0, -1)]
+            assert re.findall(r"it is (\d) EUR now", await text_of(client, "/"))[:1] == [str(n)]
+    assert '<pre tabindex="0">-2\n+1</pre>' in text
+    assert re.findall(r'<a href="([^"]*)" rel="noreferrer', text) == [
+        "/prices/3", "https://shop.example/1"
+    ]  # fmt: skip
+    assert 'src="/v1/runs/01run3/files/diff.png"' in text
+    assert 'href="/v1/runs/01run3/files/before.txt" download' in text
+    (tmp_path / "news.json").write_text('[{"at": 1}]')
+    daemon = Pretend(hours=1)
+    daemon.folder = tmp_path
+    async with shown(daemon) as client:
+        assert "There are none yet" in await text_of(client, "/news")

@@ -20,6 +20,7 @@ from muxd.config import Config, NotifyConfig
 from muxd.events import (
     BrowserDown,
     BrowserUp,
+    JobNews,
     LoginNeeded,
     Notified,
     PlanMade,
@@ -435,3 +436,55 @@ def test_a_reload_has_it_all_in_force():
     after = Config(notify=NotifyConfig(urls=["json://x"], webhook_secret="x" * 16, quiet="5m"))
     assert needs_restart(before, after) == []
     assert in_force(before, after).notify == after.notify
+
+
+async def test_news_of_jobs_are_told_soon_whatever_else_is_wrong(autojump_clock, tmp_path):
+    """Neither the outage that is on nor what was told an hour ago keeps them: what comes at one time is
+    one message, with the files that are kept of the runs."""
+    house = House(tmp_path, *hourly(2, 30))
+    picture = tmp_path / "diff.png"
+    picture.write_bytes(b"png")
+    house.hall.evidence = lambda run: {"diff.png": picture} if run == "r1" else {}
+
+    def tell(**news):
+        house.hall.tell(JobNews(**{"at": MONDAY, "job": "shop", "run": "r1"} | news))
+
+    async with house.alive():
+        house.town.away = True
+        await trio.sleep(HOUR)
+        assert [kind for kind, _ in house.got] == ["trouble"]
+        tell(title="12 EUR", text="-13 EUR\n+12 EUR", url="https://x.example/?token=hunter2hunter2",
+             files=["diff.png", "gone.png"])  # fmt: skip
+        await trio.sleep(5)
+        assert len(house.pigeon.got) == 1
+        await trio.sleep(6)
+        first = house.pigeon.got[1]
+        tell(title="one")
+        tell(job="news", run="r2", title="two", text="x" * 4000, files=["diff.png"])
+        for n in range(200):
+            tell(job=f"job-{n % 4}", run=None, title=f"more {n}")
+        await trio.sleep(11)
+        assert len(house.pigeon.got) == 3
+    second = house.pigeon.got[2]
+    assert (first.type, first.title) == ("news", "shop: 12 EUR")
+    assert first.text == "-13 EUR\n+12 EUR\n\nhttps://x.example/?token=***"
+    assert first.files == [picture]
+    assert first.as_dict()["news"] == [
+        {"at": "2024-01-01T00:00:00.000000Z", "job": "shop", "run": "r1", "title": "12 EUR",
+         "text": "-13 EUR\n+12 EUR", "url": "https://x.example/?token=***",
+         "files": ["diff.png", "gone.png"]}
+    ]  # fmt: skip
+    assert second.title == "202 news of shop, news, job-0 and 3 more jobs"
+    assert second.text.startswith("shop: one\n\nnews: two\nxxx")
+    assert second.text.endswith("job-1: more 97\n\nand 102 more")
+    assert len(second.text) < 5000
+    assert not second.files
+
+
+async def test_who_wants_no_news_gets_none(autojump_clock, tmp_path):
+    """`notify.on` without `news`."""
+    house = House(tmp_path, *hourly(1), on=("failure",))
+    async with house.alive():
+        house.hall.tell(JobNews(at=MONDAY, job="shop", title="12 EUR"))
+        await trio.sleep(HOUR)
+    assert not house.pigeon.got

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -41,6 +42,7 @@ class Server:
 
     def __init__(self):
         self.status, self.requests = 200, []
+        self.refuses = None  # a key; what has something there is refused
         self.hangs = threading.Event()
         self.hangs.set()
         served = self
@@ -50,7 +52,8 @@ class Server:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 served.requests.append((self.path, dict(self.headers), body))
                 served.hangs.wait(20)
-                self.send_response(served.status)
+                is_refused = served.refuses and json.loads(body)[served.refuses]
+                self.send_response(500 if is_refused else served.status)
                 self.send_header("location", "/elsewhere")
                 self.send_header("content-length", "2")
                 self.end_headers()
@@ -97,7 +100,8 @@ def webhook(server, path="/hook"):
 def recipe():
     """The check that the documentation has for receivers."""
     text = (ROOT / "docs" / "notifications.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    codes = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = (code for code in codes if "def is_from_muxd" in code)
     return code
 
 
@@ -165,6 +169,22 @@ async def test_apprise_sends(server):
     told = json.loads(body)
     assert (told["title"], told["type"]) == (MESSAGE.title, "failure")
     assert "prices" in told["message"]
+
+
+async def test_files_go_with_news_where_they_can(server, tmp_path):
+    """A service gets the files that are still there; one that takes none of them gets the words."""
+    (tmp_path / "a 100% diff?.png").write_bytes(b"picture")
+    files = (tmp_path / "a 100% diff?.png", tmp_path / "pruned.png")
+    server.refuses = "attachments"
+    way = only_way(urls=[f"json://127.0.0.1:{server.port}/"])
+    message = attrs.evolve(MESSAGE, type="news", fresh=(), files=files)
+    await way.send(message)
+    with_files, without = (json.loads(body) for _, _, body in server.requests)
+    (sent,) = with_files["attachments"]
+    assert base64.b64decode(sent["base64"]) == b"picture"
+    assert sent["filename"] == "a 100% diff?.png"
+    assert without["message"] == with_files["message"] == message.text
+    assert not without["attachments"]
 
 
 async def test_no_secret_is_told_or_logged(server, caplog):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Controlled
     from muxd.builtin._dashboard.day import Day
+    from muxd.builtin._dashboard.headlines import Headlines
     from muxd.builtin._dashboard.life import Life
     from muxd.builtin._dashboard.static import Static
     from muxd.record import Record
@@ -64,8 +65,10 @@ class File:
 class Pages:
     """Answers for people. Each page is whole without a script; a script keeps it up to date."""
 
-    def __init__(self, daemon: Controlled, day: Day, life: Life, static: Static) -> None:
-        self._daemon, self._day, self._life = daemon, day, life
+    def __init__(
+        self, daemon: Controlled, day: Day, life: Life, static: Static, headlines: Headlines
+    ) -> None:
+        self._daemon, self._day, self._life, self._headlines = daemon, day, life, headlines
         self._static, self._renderer, self._trying = static, Renderer(), Trying()
 
     @property
@@ -77,6 +80,7 @@ class Pages:
             "/jobs/{job}": self._job,
             "/runs": self._runs,
             "/runs/{run}": self._run,
+            "/news": self._news,
             "/plan": self._plan,
             "/plugins": self._plugins,
             "/browser": self._browser,
@@ -154,6 +158,7 @@ class Pages:
             "picture": picture,
             "windows": list(WINDOWS),
             "columns": columns(almanac, slots, bars, upcoming),
+            "headlines": self._headlines.newest(6),
         }
         return await self._show(request, moment, "now.html", values)
 
@@ -238,6 +243,10 @@ class Pages:
             return ()
         found = await self._daemon.store.tries(record.first_id or record.id)
         return found if len(found) > 1 else ()
+
+    async def _news(self, request: Request, moment: Moment) -> Response:
+        found = self._headlines.newest()
+        return await self._show(request, moment, "news.html", {"headlines": found})
 
     async def _plan(self, request: Request, moment: Moment) -> Response:
         table, problem, trial = self._daemon.timetable, None, None
