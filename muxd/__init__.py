@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from muxd.bridge import run as run
     from muxd.browser.find import find_browser as find_browser
     from muxd.channel import open_priority_channel as open_priority_channel
+    from muxd.errors import ConfigError as ConfigError
     from muxd.errors import JobError as JobError
     from muxd.errors import LoggedOut as LoggedOut
     from muxd.errors import MuxdError as MuxdError
+    from muxd.fields import duration_field as duration_field
+    from muxd.fields import size_field as size_field
     from muxd.hookspecs import hookimpl as hookimpl
     from muxd.job import Job as Job
     from muxd.job import Misfire as Misfire
@@ -31,16 +34,20 @@ if TYPE_CHECKING:
     from muxd.job import Overlap as Overlap
     from muxd.job import Priority as Priority
     from muxd.job import job as job
+    from muxd.jobkeys import JobKeys as JobKeys
     from muxd.logincheck import LoggedIn as LoggedIn
     from muxd.record import Outcome as Outcome
     from muxd.record import Record as Record
     from muxd.running import Run as Run
+    from muxd.section import Section as Section
 
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "ConfigError": "muxd.errors",
     "Job": "muxd.job",
     "JobError": "muxd.errors",
+    "JobKeys": "muxd.jobkeys",
     "LoggedIn": "muxd.logincheck",
     "LoggedOut": "muxd.errors",
     "Misfire": "muxd.job",
@@ -51,13 +58,16 @@ _HOMES = {
     "Priority": "muxd.job",
     "Record": "muxd.record",
     "Run": "muxd.running",
+    "Section": "muxd.section",
     "UnbridgedAwait": "muxd.bridge",
     "bridged": "muxd.bridge",
+    "duration_field": "muxd.fields",
     "find_browser": "muxd.browser.find",
     "hookimpl": "muxd.hookspecs",
     "open_nursery": "muxd.bridge",
     "open_priority_channel": "muxd.channel",
     "run": "muxd.bridge",
+    "size_field": "muxd.fields",
 }
 
 __all__ = ["__version__", "job", *_HOMES]

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from muxd.errors import JobError, MuxdError, PluginError
+from muxd.errors import ConfigError, JobError, MuxdError, PluginError
 from muxd.patience import OutOfPatience, patiently
 from muxd.shelter import grounded, sheltered
 
@@ -40,6 +40,7 @@ def blaming(plugin: str, hook: str, patience: float, call: Callable[[], _T]) -> 
 
     Raises:
       PluginError: something was raised (it is the cause), or it took too long.
+      ConfigError: it says that the configuration is wrong.
       KeyboardInterrupt: Ctrl-C.
     """
     interrupted: list[None] = []
@@ -48,7 +49,7 @@ def blaming(plugin: str, hook: str, patience: float, call: Callable[[], _T]) -> 
         try:
             with grounded():
                 return call()
-        except (OutOfPatience, PluginError):
+        except (OutOfPatience, PluginError, ConfigError):
             raise
         except BaseException as error:
             # Here, within the bound: to ask the error for its message is to call the plugin, too.

@@ -17,7 +17,9 @@ import platformdirs
 from muxd import configvalues as values
 from muxd.blocklist import parse_blocklist
 from muxd.engine import Engine
-from muxd.secrets import MASK
+from muxd.secrets import MASK, is_telling
+from muxd.section import Section
+from muxd.structuring import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -265,6 +267,8 @@ class Config:
     ledger: LedgerConfig = attrs.field(factory=LedgerConfig)
     web: WebConfig = attrs.field(factory=WebConfig)
     notify: NotifyConfig = attrs.field(factory=NotifyConfig)
+    sections: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """``[plugins.NAME]``: what plugins read themselves, unchecked."""
     jobs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     """``[jobs.NAME]``: fields of jobs that take the place of what the plugin says, and
     ``enabled``. The keys are known to be right; the values are checked when they meet the job."""
@@ -275,8 +279,14 @@ class Config:
     """The configuration file that was read, if any."""
 
     def origin(self, key: str) -> str:
-        """Where the value of this dotted key came from."""
+        """Where the value of this dotted key, or the table that it stands in, came from."""
+        while key not in self.origins and "." in key:
+            key = key.rpartition(".")[0]
         return self.origins.get(key, "default")
+
+    def section(self, plugin: str) -> Section:
+        """The plugin's own section."""
+        return Section(plugin, self.sections.get(plugin, {}), self.file)
 
     def values(self) -> dict[str, Any]:
         """Every dotted key with its value, in the order of the reference; no secrets."""
@@ -287,6 +297,23 @@ class Config:
                 if field.metadata["secret"]:
                     value = _masked(value)
                 found[f"{section}.{field.name}"] = value
+        for name, table in self.sections.items():
+            found |= _flat(dotted("plugins", (name,)), table)
         for name, fields in self.jobs.items():
-            found |= {f"jobs.{name}.{field}": value for field, value in fields.items()}
+            for field, value in fields.items():
+                key = f"jobs.{name}.{field}"
+                found |= _flat(key, value) if field == "config" else {key: value}
         return found
+
+
+def _flat(key: str, value: Any, name: str = "") -> dict[str, Any]:
+    """What plugins read: every value by its key. What is a secret by its name is not shown."""
+    tables = isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+    if isinstance(value, dict) or tables:
+        steps = value.items() if isinstance(value, dict) else enumerate(value)
+        return {
+            inner: shown
+            for step, each in steps
+            for inner, shown in _flat(dotted(key, (step,), value), each, str(step)).items()
+        }
+    return {key: MASK if value and is_telling(name) else value}

@@ -24,6 +24,7 @@ from muxd.hints import did_you_mean, shown
 from muxd.job import Job
 from muxd.overrides import allowed_instead
 from muxd.secrets import MASK
+from muxd.structuring import dotted
 
 __all__ = ["FILE_NAME", "JOB_KEYS", "find_file", "load_config"]
 
@@ -81,8 +82,12 @@ def load_config(
         for field in attrs.fields(kind)
     }
     jobs: dict[str, dict[str, Any]] = {}
+    sections: dict[str, Mapping[str, Any]] = {}
     problems: list[ConfigProblem] = []
     for layer in layers:
+        for name, table in layer.sections(problems).items():
+            sections[name] = table
+            origins[dotted("plugins", (name,))] = layer.source("plugins")
         for name, fields in layer.jobs(problems).items():
             jobs[name] = fields
             origins[f"jobs.{name}"] = layer.source(f"jobs.{name}")
@@ -112,8 +117,8 @@ def load_config(
         jobs = {}
     if problems:
         raise ConfigError(*problems)
-    sections = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
-    return Config(**sections, jobs=jobs, origins=origins, file=found)
+    made = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
+    return Config(**made, sections=sections, jobs=jobs, origins=origins, file=found)
 
 
 def find_file(
@@ -185,6 +190,7 @@ class _Layer:
                 tables[section] = {
                     name: _absolute(self.base, section, name, value)
                     for name, value in table.items()
+                    if section != "plugins" or not _is_section(name, value)
                 }
             else:
                 tables[section] = table
@@ -206,6 +212,18 @@ class _Layer:
             for section, table in tables.items()
             for name in table
         }
+
+    def sections(self, problems: list[ConfigProblem]) -> dict[str, Mapping[str, Any]]:
+        """``[plugins.NAME]``: what the plugins read themselves."""
+        table, found = self.raw.get("plugins", {}), {}
+        for name, value in table.items() if isinstance(table, Mapping) else ():
+            if isinstance(value, Mapping) and _is_section(name, value):
+                found[name] = value
+            elif _is_section(name, value):
+                key = dotted("plugins", (name,))
+                message = f"it is given several times: it is one table, [{key}]"
+                problems.append(ConfigProblem(self.source("plugins"), key, message))
+        return found
 
     def jobs(self, problems: list[ConfigProblem]) -> dict[str, dict[str, Any]]:
         """``[jobs.NAME]``: the keys checked, and each value for itself.
@@ -257,6 +275,15 @@ class _Layer:
         else:
             words = MASK if _is_secret(key) else shown(_plain(value))
             yield ConfigProblem(self.source(key), key, f"{words} is not possible: {error}")
+
+
+def _is_section(name: str, value: object) -> bool:
+    """Whether what stands in ``[plugins]`` is a plugin's own: a table, or several by mistake."""
+    if name in attrs.fields_dict(SECTIONS["plugins"]):
+        return False
+    if isinstance(value, list) and value:
+        return all(isinstance(each, Mapping) for each in value)
+    return isinstance(value, Mapping)
 
 
 def _is_secret(key: str) -> bool:

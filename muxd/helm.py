@@ -162,16 +162,18 @@ class Helm(Controlled):
         active = {plugin.name for plugin in before.found if plugin.state == "active"}
         here = {plugin.name for plugin in plugins.found if plugin.state == "active"}
         new = here - active
-        await start_sinks(plugins.sinks(only=new), self.bus, self.told)
+        # Asked for both before anything is started: what is wrong with a section is a refusal.
+        sinks, services = plugins.sinks(only=new), plugins.services(self, only=new)
+        await start_sinks(sinks, self.bus, self.told)
 
         def leave_out(plugin: str, cause: Exception) -> None:
             plugins.leave_out(plugin, "muxd_services", cause)
 
-        services = plugins.services(self, only=new)
         await start_services(services, self.beside, leave_out, self.served)
         later = []
         for plugin in before.found:
             lasting = {"muxd_sinks", "muxd_services", "muxd_store"} & set(plugin.hooks)
-            if plugin.name in active and lasting and not plugins.is_as_before(plugin.name, before):
+            as_before = plugins.is_as_before(plugin.name, before, lasting)
+            if plugin.name in active and lasting and not as_before:
                 later.append(f"what plugin {plugin.name!r} gives by {', '.join(sorted(lasting))}")
         return later

@@ -13,6 +13,7 @@ import attrs
 
 from muxd.blocklist import parse_blocklist
 from muxd.errors import JobError, qualified_name
+from muxd.structuring import is_class
 from muxd.units import DURATION_HELP, format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ LONGEST = 366 * 86400
 RETRY_ON = ("failed", "timed_out", "crashed", "empty")
 """The outcomes that can be tried again, and are unless a job says otherwise."""
 _LOGIN_HELP = "give an `async def` check that takes the run, the pattern of an address ('/login*'), or a selector"
+_CONFIG_HELP = "give a class made by `@attrs.frozen` (or by `@dataclass`), or an instance of one"
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.(\w+|<locals>))*")
 _RETRY_ON_HELP = (
     f"outcomes ({', '.join(RETRY_ON)}) or classes of errors (TimeoutError, httpx.ConnectError)"
@@ -143,6 +145,9 @@ class Job:
     An ``async def check(run)``, or a `LoggedIn`, is made before each run: what is false, 0 or None says
     that it is logged out. A text is what shows that to a run which did not end well: the pattern of an
     address (``/login*``, ``https://*.example/login``), else a selector (``#login-form``)."""
+    config: Any = attrs.field(hash=False, repr=False)
+    """What ``[jobs.NAME.config]`` is made into: a class of attrs, or an instance of one, which has the
+    defaults. Of a job that muxd has loaded it is an instance; None: the job has no configuration."""
     description: str
     """One line for people."""
     plugin: str
@@ -169,6 +174,7 @@ class Job:
         idempotent: bool = False,
         block: Sequence[str] | None = None,
         needs_login: LoginCheck | str | None = None,
+        config: Any = None,
         description: str = "",
         plugin: str = "",
     ) -> None:
@@ -218,6 +224,8 @@ class Job:
         )
         check.flag("expects_result", expects_result)
         check.flag("idempotent", idempotent)
+        good = config is None or is_class(config) or is_class(type(config))
+        check.that("config", config, good, _CONFIG_HELP)
         check.that("description", description, isinstance(description, str), "give a text")
         check.that("plugin", plugin, isinstance(plugin, str), "give a text")
         self.__attrs_init__(
@@ -241,6 +249,7 @@ class Job:
             idempotent=idempotent,
             block=None if block is None else check.block(block),
             needs_login=check.needs_login(needs_login, session),
+            config=config,
             description=description,
             plugin=plugin,
         )
@@ -253,6 +262,10 @@ class Job:
     def of_plugin(self, plugin: str) -> Job:
         """The same job, as declared by this plugin: nothing else changes, or is checked again."""
         return self._with(plugin=plugin)
+
+    def configured(self, config: object) -> Job:
+        """The same job with its configuration, an instance: nothing else changes, or is checked."""
+        return self._with(config=config)
 
     def renamed(self, name: str, description: str) -> Job:
         """The same job under a name of muxd's own, which no plugin could give; for people, this."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.discovery import Source
     from muxd.freshness import Print, Prints
+    from muxd.section import Section
 
 __all__ = ["Earlier", "Member", "State", "all_items", "forget_changed", "load_or_keep", "offer_of"]
 
@@ -37,6 +38,10 @@ class Member:
     """A plugin and what was made of it so far."""
 
     source: Source
+    section: Section
+    """What the configuration says to it."""
+    plugin: object = None
+    """What was imported: a module, or an object."""
     state: State = "active"
     hooks: dict[str, list[pluggy.HookImpl]] = attrs.field(factory=dict)
     # {hook name: its implementations, in the order of their definition's names}
@@ -59,6 +64,13 @@ class Member:
     def active(self) -> bool:
         """True if its jobs and hooks count."""
         return self.state == "active"
+
+    @property
+    def reads_section(self) -> bool:
+        """True if a hook of it takes its section; also if that can't be known."""
+        if not self.active:
+            return True
+        return any("section" in impl.argnames for impls in self.hooks.values() for impl in impls)
 
     @property
     def root(self) -> str | None:
@@ -87,13 +99,19 @@ class Earlier:
             self.jobs.update((job.name, member) for job in member.jobs)
 
 
+def _claim_name(member: Member, earlier: Earlier) -> None:
+    """Raises `PluginError` if another plugin has the name."""
+    if member.name in earlier.plugins:
+        other = earlier.plugins[member.name].source.location
+        reason = f"the name is already taken by the plugin from {other}"
+        raise PluginError(member.name, "name", reason)
+
+
 def _load(member: Member, earlier: Earlier, patience: float) -> None:
     """Import a plugin and take its hooks and jobs. Raises `PluginError` for all that is wrong."""
     name = member.name
-    if name in earlier.plugins:
-        other = earlier.plugins[name].source.location
-        raise PluginError(name, "name", f"the name is already taken by the plugin from {other}")
-    plugin = blaming(name, "import", patience, member.source.load)
+    _claim_name(member, earlier)
+    plugin = member.plugin = blaming(name, "import", patience, member.source.load)
     member.hooks, declared = blaming(
         name, "hooks", patience, lambda: (_hooks(plugin, name), _declared(plugin))
     )
@@ -103,19 +121,21 @@ def _load(member: Member, earlier: Earlier, patience: float) -> None:
             "(use @muxd.job(...) or @muxd.hookimpl; names of helper files start with _)"
         )
         raise PluginError(name, "hooks", reason)
-    impls = member.hooks.get("muxd_jobs", [])
+    _take_jobs(member, declared, earlier, patience)
+
+
+def _take_jobs(member: Member, declared: list[Job], earlier: Earlier, patience: float) -> None:
     member.jobs = blaming(
-        name, "muxd_jobs", patience, lambda: list(_jobs(name, declared, impls, earlier))
+        member.name, "muxd_jobs", patience, lambda: list(_jobs(member, declared, earlier))
     )
     member.declared = tuple(member.jobs)
 
 
-def _jobs(
-    plugin: str, declared: list[Job], impls: list[pluggy.HookImpl], earlier: Earlier
-) -> Iterator[Job]:
+def _jobs(member: Member, declared: list[Job], earlier: Earlier) -> Iterator[Job]:
     """The jobs that the plugin declares and gives, each once, and with names that are free."""
     known = {id(job): job for job in declared}
-    for job in all_items(impls, {}, Job, "muxd.Job"):
+    impls, arguments = member.hooks.get("muxd_jobs", []), {"section": member.section}
+    for job in all_items(impls, arguments, Job, "muxd.Job"):
         known.setdefault(id(job), job)
     names: set[str] = set()
     for job in known.values():
@@ -124,7 +144,7 @@ def _jobs(
         names.add(job.name)
     _check_free(known.values(), earlier)
     for job in known.values():
-        yield job.of_plugin(plugin)
+        yield job.of_plugin(member.name)
 
 
 def _check_free(jobs: Iterable[Job], earlier: Earlier) -> None:
@@ -255,14 +275,22 @@ def load_or_keep(
       config: the configuration in force.
       prints: takes its print; None: nobody will ask whether it has changed.
       forgotten: the modules that were forgotten, of which those of what goes on are put back.
+
+    Raises:
+      ConfigError: the plugin says that its section is wrong.
     """
     if last is not None and last.source.location != member.source.location:
         last = None
     try:
         if last is not None and prints is not None and _is_unchanged(member, last, prints):
             member.declared, member.print = last.declared, last.print
-            _claim(member, earlier)
-            member.hooks = last.hooks
+            member.hooks, member.plugin = last.hooks, last.plugin
+            if member.section == last.section:
+                _claim(member, earlier)
+            else:
+                _claim_name(member, earlier)
+                plugin, patience = last.plugin, config.plugins.patience
+                _take_jobs(member, _declared(plugin), earlier, patience)
             return
         _load(member, earlier, config.plugins.patience)
     except PluginError as problem:
@@ -290,18 +318,15 @@ def _keep(member: Member, last: Member, earlier: Earlier, problem: PluginError) 
     member.declared = last.declared
     with contextlib.suppress(PluginError):
         _claim(member, earlier)
-        member.hooks = last.hooks
+        member.hooks, member.plugin = last.hooks, last.plugin
         member.state, member.problem, member.stale = "active", None, problem
 
 
 def _claim(member: Member, earlier: Earlier) -> None:
     """Take the jobs that the plugin declared when it was loaded. Raises `PluginError`."""
-    name = member.name
-    if name in earlier.plugins:
-        other = earlier.plugins[name].source.location
-        raise PluginError(name, "name", f"the name is already taken by the plugin from {other}")
+    _claim_name(member, earlier)
     try:
         _check_free(member.declared, earlier)
     except Wrong as error:
-        raise PluginError(name, "muxd_jobs", str(error)) from None
+        raise PluginError(member.name, "muxd_jobs", str(error)) from None
     member.jobs = list(member.declared)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from muxd.errors import ConfigProblem, JobError
+from muxd.errors import ConfigError, ConfigProblem, JobError
 from muxd.hints import shown
-from muxd.job import LONGEST, Job
+from muxd.jobkeys import allowed_in_job
+from muxd.structuring import dotted, structured
 
 if TYPE_CHECKING:
     from muxd.config import Config
-    from muxd.running import Run
+    from muxd.job import Job
 
-__all__ = ["allowed_instead", "overridden"]
+__all__ = ["allowed_instead", "configured", "overridden"]
 
 
 def allowed_instead(field: str, value: object) -> str | None:
@@ -24,16 +26,9 @@ def allowed_instead(field: str, value: object) -> str | None:
     """
     if field == "enabled":
         return None if isinstance(value, bool) else "give true or false"
-    roomy: dict[str, Any] = {"interval": LONGEST, "preferred_phase": 0}
-    try:
-        Job("any", _any_body, **(roomy | {field: value}))
-    except JobError as error:
-        return error.allowed
-    return None
-
-
-async def _any_body(run: Run) -> None:
-    """For `allowed_instead`: never run."""
+    if field == "config":
+        return None if isinstance(value, Mapping) else "give a table, [jobs.NAME.config]"
+    return allowed_in_job(field, value)
 
 
 def overridden(job: Job, config: Config) -> tuple[Job, list[ConfigProblem]]:
@@ -41,7 +36,8 @@ def overridden(job: Job, config: Config) -> tuple[Job, list[ConfigProblem]]:
 
     With problems, the job is the given one but for the fields that were right.
     """
-    fields = {k: v for k, v in config.jobs.get(job.name, {}).items() if k != "enabled"}
+    given = config.jobs.get(job.name, {})
+    fields = {k: v for k, v in given.items() if k not in ("enabled", "config")}
     problems: list[ConfigProblem] = []
     while fields:
         try:
@@ -60,3 +56,39 @@ def overridden(job: Job, config: Config) -> tuple[Job, list[ConfigProblem]]:
                 problems.append(ConfigProblem(config.origin(first), f"jobs.{job.name}", message))
             break
     return job, problems
+
+
+def configured(job: Job, config: Config) -> Job:
+    """The job with its configuration: ``[jobs.NAME.config]``, made into what its class says.
+
+    One that is switched off may lack what it needs.
+
+    Raises:
+      ConfigError: something is wrong with it.
+      Exception: the class is wrong, or raises.
+    """
+    given = config.jobs.get(job.name, {})
+    key, values = dotted("jobs", (job.name, "config")), given.get("config", {})
+    source = "muxd.toml" if config.file is None else str(config.file)
+    if job.config is None:
+        if not values:
+            return job
+        message = "the job has no configuration: its plugin names no class for it"
+        raise ConfigError(ConfigProblem(source, key, message))
+    is_made = not isinstance(job.config, type)
+    if is_made and not values:
+        return job
+    try:
+        made = structured(
+            type(job.config) if is_made else job.config,
+            values,
+            key=key,
+            source=source,
+            base=None if config.file is None else config.file.parent,
+            instead=job.config if is_made else None,
+        )
+    except ConfigError:
+        if given.get("enabled", True):
+            raise
+        return job
+    return job.configured(made)

@@ -15,7 +15,8 @@ from muxd.errors import ConfigError, LedgerError, MuxdError, PluginError
 from muxd.freshness import Prints, find_new_paths, put_back
 from muxd.hints import did_you_mean
 from muxd.loading import Earlier, Member, all_items, forget_changed, load_or_keep, offer_of
-from muxd.overrides import overridden
+from muxd.overrides import configured, overridden
+from muxd.structuring import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from muxd.config import Config
+    from muxd.discovery import Source
     from muxd.errors import ConfigProblem
     from muxd.job import Job
     from muxd.loading import State
@@ -93,17 +95,24 @@ class Plugins:
     """Is called with the problem of a plugin that breaks in `store`, `slotters`, `sinks` or
     `services`."""
     _forgotten: dict[str, ModuleType] = attrs.field(factory=dict)
+    _is_lenient: bool = False
 
     @property
     def stale(self) -> tuple[PluginError, ...]:
         """Why plugins go on as they were loaded before: as they are now they are broken."""
         return tuple(member.stale for member in self._members if member.stale)
 
-    def is_as_before(self, plugin: str, before: Plugins) -> bool:
-        """True if this is the very plugin that it was, and not loaded anew."""
+    def is_as_before(self, plugin: str, before: Plugins, hooks: Iterable[str] = ()) -> bool:
+        """True if this is the very plugin that it was, for these hooks: not loaded anew, nor told
+        something else by a section that they read.
+        """
         theirs = before._member(plugin)
         mine = self._member(plugin)
-        return mine is not None and theirs is not None and mine.hooks is theirs.hooks
+        if mine is None or theirs is None or mine.hooks is not theirs.hooks:
+            return False
+        impls = (impl for hook in hooks for impl in mine.hooks.get(hook, ()))
+        reads = any("section" in impl.argnames for impl in impls)
+        return mine.section == theirs.section or not reads
 
     def watch(self) -> None:
         """Note what their code is, so that `load_plugins` can tell later what has changed."""
@@ -157,6 +166,7 @@ class Plugins:
 
         Raises:
           LedgerError: there is none.
+          ConfigError: a plugin says that its section is wrong.
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
         offers = self._offers("muxd_store", Store, "a muxd.abc.Store", state_dir=state_dir)  # type: ignore[type-abstract]
@@ -223,6 +233,15 @@ class Plugins:
     def _enabled(self, job: Job) -> bool:
         return bool(self._config.jobs.get(job.name, {}).get("enabled", True))
 
+    def _blaming(self, member: Member, hook: str, call: Callable[[], _T]) -> _T:
+        """What a hook gives. Raises `PluginError`; `ConfigError`, if its section is wrong and matters."""
+        try:
+            return blaming(member.name, hook, self._config.plugins.patience, call)
+        except ConfigError as error:
+            if self._is_lenient:
+                raise problem_of(member.name, hook, error) from error
+            raise
+
     def _offers(
         self, hook: str, kind: type[_T], name: str, **arguments: object
     ) -> Iterator[tuple[str, _T]]:
@@ -232,9 +251,9 @@ class Plugins:
         for member, impl in found:
             if not member.active:
                 continue
-            call = partial(offer_of, impl, arguments, kind, name)
+            call = partial(offer_of, impl, arguments | {"section": member.section}, kind, name)
             try:
-                offer = blaming(member.name, hook, self._config.plugins.patience, call)
+                offer = self._blaming(member, hook, call)
             except PluginError as problem:
                 self.tell(self._leave_out(member, problem))
             else:
@@ -255,9 +274,10 @@ class Plugins:
                 continue
             if only is not None and member.name not in only:
                 continue
-            call = partial(all_items, member.hooks[hook], arguments, kind, name)
+            given = arguments | {"section": member.section}
+            call = partial(all_items, member.hooks[hook], given, kind, name)
             try:
-                items = blaming(member.name, hook, self._config.plugins.patience, call)
+                items = self._blaming(member, hook, call)
             except PluginError as problem:
                 self.tell(self._leave_out(member, problem))
             else:
@@ -270,7 +290,9 @@ def load_plugins(
     *,
     entry_points: Iterable[EntryPoint] | None = None,
     builtins: Iterable[str] = BUILTINS,
+    sources: Iterable[Source] | None = None,
     before: Plugins | None = None,
+    lenient: bool = False,
 ) -> Plugins:
     """Find and load all plugins, and apply what the configuration says of them and their jobs.
 
@@ -278,12 +300,16 @@ def load_plugins(
       config: the configuration in force.
       entry_points: instead of those of the installed distributions.
       builtins: modules of muxd's own that are plugins.
+      sources: these plugins, instead of all that are found.
       before: what was loaded earlier in this process, and is watched. Of these, what has not changed is not loaded
         again, and what is broken now goes on as it was. If the new ones are not used, call their
         `undo`.
+      lenient: what the configuration says wrongly of plugins and jobs is no reason to stop: a plugin that
+        can't do with it is left out, what is said wrongly of a job does not count.
 
     Raises:
-      ConfigError: overrides of jobs are wrong (all of them are named).
+      ConfigError: overrides of jobs, their configurations or sections of plugins are wrong (all of
+        them are named).
       BrokenPlugins: a plugin is broken and ``plugins.strict`` is set.
     """
     members: list[Member] = []
@@ -293,36 +319,78 @@ def load_plugins(
     if before is not None:
         find_new_paths()
     disabled = _disabled(config, warnings)
-    sources = list(discover(config, entry_points=entry_points, builtins=builtins))
+    if sources is None:
+        sources = discover(config, entry_points=entry_points, builtins=builtins)
+    sources = list(sources)
     known = [] if before is None else before._members
     last = {member.name: member for member in known if member.active}
     forgotten = {} if prints is None else forget_changed(sources, known, prints)
+    wrong: list[ConfigProblem] = []
     for source in sources:
-        member = Member(source)
+        member = Member(source, config.section(source.name))
         if source.name in disabled:
             member.state, member.disabled_by = "disabled", disabled[source.name]
         else:
-            load_or_keep(member, last.get(source.name), earlier, config, prints, forgotten)
+            try:
+                load_or_keep(member, last.get(source.name), earlier, config, prints, forgotten)
+            except ConfigError as error:
+                wrong += _leave_out_for(member, error, lenient=lenient)
         members.append(member)
         earlier.add(member)
 
-    wrong: list[ConfigProblem] = []
     for member in members:
         if member.active:
-            for at, job in enumerate(member.jobs):
-                member.jobs[at], problems = overridden(job, config)
-                wrong += problems
+            problems = list(_configure(member, config))
+            wrong += [] if lenient else problems
+            warnings += [str(problem) for problem in problems] if lenient else []
     if wrong:
         put_back(forgotten)
-        raise ConfigError(*wrong)
+        raise ConfigError(*dict.fromkeys(wrong))
     plugins = Plugins(
-        config, members, (*warnings, *_warnings(config, members)), forgotten=forgotten
+        config,
+        members,
+        (*warnings, *_warnings(config, members)),
+        forgotten=forgotten,
+        is_lenient=lenient,
     )
     broken = (*plugins.problems, *plugins.stale)
     if config.plugins.strict and broken:
         plugins.undo()
         raise BrokenPlugins(*broken)
     return plugins
+
+
+def _leave_out_for(
+    member: Member, error: ConfigError, *, lenient: bool
+) -> tuple[ConfigProblem, ...]:
+    """A plugin that says that its section is wrong is left out; what it says, unless that is no matter."""
+    member.state, member.jobs = "left out", []
+    member.problem = problem_of(member.name, "section", error)
+    return () if lenient else error.problems
+
+
+def _configure(member: Member, config: Config) -> Iterator[ConfigProblem]:
+    """Give the jobs of a plugin what the configuration says of them; what is wrong with that."""
+    wrong: list[ConfigProblem] = []
+
+    def configure() -> None:
+        for at, job in enumerate(member.jobs):
+            try:
+                member.jobs[at] = configured(job, config)
+            except ConfigError as error:
+                wrong.extend(error.problems)
+
+    given = any("config" in config.jobs.get(job.name, ()) for job in member.jobs)
+    if given or any(job.config is not None for job in member.jobs):
+        try:
+            blaming(member.name, "config", config.plugins.patience, configure)
+        except PluginError as problem:
+            member.state, member.problem = "left out", problem
+            return
+    yield from wrong
+    for at, job in enumerate(member.jobs):
+        member.jobs[at], problems = overridden(job, config)
+        yield from problems
 
 
 def _disabled(config: Config, warnings: list[str]) -> dict[str, str]:
@@ -345,6 +413,13 @@ def _warnings(config: Config, members: list[Member]) -> Iterator[str]:
         if name not in names:
             hint = did_you_mean(name, names)
             yield f"{origin}: plugins.disable: there is no plugin {name!r}; {hint}"
+    for name in config.sections:
+        key = dotted("plugins", (name,))
+        if name not in names:
+            hint = did_you_mean(name, names)
+            yield f"{config.origin(key)}: {key}: there is no plugin {name!r}; {hint}"
+        elif not any(member.reads_section for member in members if member.name == name):
+            yield f"{config.origin(key)}: {key}: plugin {name!r} reads no section: it has no effect"
     known = {job.name for member in members for job in member.jobs}
     for name in config.jobs:
         if name not in known:

@@ -9,12 +9,11 @@ import structlog
 import trio
 
 from muxd.config import SECTIONS
-from muxd.errors import ConfigError, MuxdError, UserError
+from muxd.errors import MuxdError, UserError
 from muxd.events import Reloaded, Reloading
 from muxd.floors import Floors
 from muxd.job import Job
 from muxd.login import is_login
-from muxd.overrides import overridden
 from muxd.plugins import load_plugins
 from muxd.record import utc_text
 from muxd.recycling import Limits
@@ -43,7 +42,7 @@ LIVE = frozenset(
         *(f"notify.{field.name}" for field in attrs.fields(SECTIONS["notify"])),
     }
 )
-"""What can change while muxd runs; ``[jobs.NAME]`` can as well."""
+"""What can change while muxd runs; ``[jobs.NAME]`` and ``[plugins.NAME]`` can as well."""
 BOUND = 120.0
 """How long the plugins may take to be read anew, seconds."""
 GONE = "its job is gone: muxd was reloaded without it"
@@ -112,13 +111,20 @@ def in_force(before: Config, after: Config) -> Config:
         )
         for section, kind in SECTIONS.items()
     }
-    kept = {key: origin for key, origin in before.origins.items() if not key.startswith("jobs.")}
-    fresh = {
-        key: origin
-        for key, origin in after.origins.items()
-        if key in LIVE or key.startswith("jobs.")
-    }
-    return attrs.evolve(before, **sections, jobs=after.jobs, origins=kept | fresh)
+    live = {key for key in (*before.origins, *after.origins) if key in LIVE or _is_of_plugins(key)}
+    kept = {key: origin for key, origin in before.origins.items() if key not in live}
+    fresh = {key: origin for key, origin in after.origins.items() if key in live}
+    return attrs.evolve(
+        before, **sections, sections=after.sections, jobs=after.jobs, origins=kept | fresh
+    )
+
+
+def _is_of_plugins(key: str) -> bool:
+    """Whether it is a key of a job, or of a plugin's own section."""
+    section, _, name = key.partition(".")
+    return section == "jobs" or (
+        section == "plugins" and name not in attrs.fields_dict(SECTIONS[section])
+    )
 
 
 def _value(config: Config, key: str) -> Any:
@@ -183,10 +189,8 @@ class Reloader:
         """
         if self._read is None:
             return
-        config = await trio.to_thread.run_sync(self._read)
-        problems = [one for job in self.plugins.jobs for one in overridden(job, config)[1]]
-        if problems:
-            raise ConfigError(*problems)
+        _config, plugins = await self.look()
+        plugins.undo()
 
     async def reload(self) -> dict[str, Any]:
         """Read everything anew and take it over. What changed, for JSON.

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MASK", "SHORTEST", "Secrets", "secrets_in"]
+__all__ = ["MASK", "SHORTEST", "Secrets", "is_telling", "secrets_in"]
 
 MASK = "***"
 """What stands for a secret."""
@@ -50,11 +50,17 @@ _PLACES = tuple(
         r"(?P<keep>(?<![\w-]))eyJ[\w-]{10,}+\.[\w-]{10,}+\.[\w-]++",
     )
 )
+_KEY = re.compile(_KEYS, re.IGNORECASE)
 _TELLING = tuple(place for place in _PLACES if "secret" in place.groupindex)
 _INPUT = re.compile(r"<input\b", re.IGNORECASE)
 _TAG = re.compile(r"<input\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>", re.IGNORECASE)
 _PASSWORD = re.compile(r"\btype\s{0,9}=\s{0,9}[\"']?password\b", re.IGNORECASE)
 _VALUE = re.compile(r"(\bvalue\s{0,9}=\s{0,9})(\"[^\"]*\"|'[^']*'|[^\s\"'>]++)", re.IGNORECASE)
+
+
+def is_telling(name: str) -> bool:
+    """Whether what has this name is a secret: ``password``, ``api_key``."""
+    return _KEY.fullmatch(name) is not None
 
 
 class Secrets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 
 import attrs
@@ -30,6 +31,20 @@ class Callable:
         """Do nothing."""
 
 
+@attrs.frozen
+class Shop:
+    """A configuration."""
+
+    url: str = ""
+
+
+@dataclass
+class Plain:
+    """The same as a dataclass, which has no hash."""
+
+    url: str = ""
+
+
 RIGHT = {
     "name": ["a", "A.b-c_9", "9", "x" * 100],
     "body": [Callable(), functools.partial(body)],
@@ -54,6 +69,7 @@ RIGHT = {
         ["a-1.example", "*.Net", "localhost"],
     ],
     "needs_login": [None, body, Callable(), "/login*", "#login"],
+    "config": [None, Shop, Shop(), Plain, Plain()],
     "description": ["", "One line."],
     "plugin": ["", "demo"],
 }
@@ -103,6 +119,7 @@ WRONG = {
         ["a.example:80"],
     ],
     "needs_login": [True, 3, "", plain],
+    "config": [3, "Shop", {}, Callable, Callable()],
     "description": [None, 3],
     "plugin": [None, 3],
 }

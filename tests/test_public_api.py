@@ -12,17 +12,20 @@ import muxd
 
 SIGNATURES = {
     "Job": "name body *interval *preferred_phase *pinned *duration *priority *timeout *session "
-    "*retries *retry_on *on_interrupt *overlap *misfire *expects_result *idempotent *block *needs_login *description *plugin",
+    "*retries *retry_on *on_interrupt *overlap *misfire *expects_result *idempotent *block *needs_login *config *description *plugin",
     "JobError": "*job *field *value *allowed *plugin",
     "Record": "*id *job *plugin *cause *attempt *first_id *released_at *started_at *ended_at "
     "*outcome *error_type *error *result *left *harm *session *browser_generation *speed",
     "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log",
     "LoggedIn": "url *shows *within",
+    "Section": "plugin values file",
     "bridged": "async_fn",
+    "duration_field": "default *at_least *at_most",
     "find_browser": "configured *engine *configured_by *environ",
     "job": "*interval *name **fields",
     "open_nursery": "strict_exception_groups",
     "open_priority_channel": "capacity key *overtakes",
+    "size_field": "default *at_least *at_most",
     "run": "async_fn *args *clock *instruments *restrict_keyboard_interrupt_to_checkpoints "
     "*strict_exception_groups",
 }

@@ -71,7 +71,7 @@ def backup(
         raise UserError(f"there is no directory {file.parent}")
     making = Making(
         state=state,
-        store=load(config).store(state.root),
+        store=load(config, lenient=True).store(state.root),
         config=config.file,
         version=__version__,
         sessions=not without_sessions,

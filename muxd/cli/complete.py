@@ -33,7 +33,7 @@ def job_names(context: click.Context, parameter: click.Parameter, incomplete: st
         if found is None:
             from muxd.cli.context import load
 
-            found = [job.name for job in load(config).jobs]
+            found = [job.name for job in load(config, lenient=True).jobs]
         return sorted(name for name in found if name.startswith(incomplete) and name not in already)
     return []
 
@@ -94,7 +94,7 @@ def _of_the_ledger(config: Config) -> list[str]:
     state = StateDir(config.daemon.state_dir)
     if not state.root.is_dir():
         return []
-    store = load(config).store(state.root)
+    store = load(config, lenient=True).store(state.root)
 
     async def read() -> list[str]:
         async with store.open(readonly=True) as opened:

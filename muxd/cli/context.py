@@ -62,14 +62,16 @@ def _from_here(program: Path) -> str:
         return str(here)
 
 
-def load(config: Config) -> Plugins:
+def load(config: Config, *, lenient: bool = False) -> Plugins:
     """Load the plugins; tell each problem and warning on stderr in one line.
 
     What plugins print, then and later, goes to stderr: stdout is the command's own.
     So do logs, warnings and worse, unless the command has set them up otherwise before.
 
+    If it is `lenient`, what the configuration says wrongly of plugins and jobs is a warning.
+
     Raises:
-      ConfigError: overrides of jobs are wrong.
+      ConfigError: overrides of jobs, or sections of plugins, are wrong.
       BrokenPlugins: a plugin is broken and that was asked to be fatal.
     """
     if not structlog.is_configured():
@@ -77,7 +79,7 @@ def load(config: Config) -> Plugins:
         log_to_stderr(log_format, logging.WARNING)
     before = set(threading.enumerate())
     try:
-        plugins = load_plugins(config)
+        plugins = load_plugins(config, lenient=lenient)
     finally:
         own_stdout(set(threading.enumerate()) - before)
     for problem in plugins.problems:

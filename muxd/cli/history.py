@@ -240,7 +240,7 @@ def _from_store(
     StateDir(config.daemon.state_dir).check()
     if not config.daemon.state_dir.is_dir():
         return empty  # a command that only looks doesn't make one
-    plugins = load(config)
+    plugins = load(config, lenient=True)
     store = plugins.store(config.daemon.state_dir)
 
     async def work() -> T:

@@ -247,7 +247,7 @@ def _meant(config: Config, name: str, reader: LogReader) -> dict[str, str]:
     from muxd.errors import LedgerError, UserError
     from muxd.hints import did_you_mean
 
-    plugins = load(config)
+    plugins = load(config, lenient=True)
     jobs = {job.name for job in (*plugins.jobs, *plugins.disabled_jobs)}
     if name in jobs:
         return {"job": name}

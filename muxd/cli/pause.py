@@ -134,7 +134,7 @@ def _in_store(config: Config, names: Sequence[str | None], error: DaemonNotRunni
     from muxd.pause import is_a_jobs
     from muxd.state import StateDir
 
-    store = load(config).store(config.daemon.state_dir)
+    store = load(config, lenient=True).store(config.daemon.state_dir)
 
     async def edit() -> list[str]:
         # Who writes holds the directory: no daemon comes in between.

@@ -62,7 +62,7 @@ def plugins(config: Config, as_json: bool) -> None:
     from muxd.cli.context import load
     from muxd.cli.output import print_json, print_table
 
-    found = load(config).found
+    found = load(config, lenient=True).found
     if as_json:
         print_json([plugin.as_dict() for plugin in found])
         return

@@ -144,7 +144,7 @@ def _in_daemon(
     except UnknownJob:
         from muxd.cli.context import load
 
-        if job in {known.name for known in load(config).jobs}:
+        if job in {known.name for known in load(config, lenient=True).jobs}:
             raise UserError(
                 f"{daemon} has not loaded the job {job!r}: `muxd reload` does, if it was started "
                 "with the --jobs-dir or the configuration that has it; else start it again with that"

@@ -106,7 +106,7 @@ def _find(config: Config, name: str) -> _Found:
     state.check()
     if not state.root.is_dir():
         raise UserError(f"there is no run {name!r}: there are no runs yet")
-    store = load(config).store(state.root)
+    store = load(config, lenient=True).store(state.root)
 
     async def read() -> tuple[Record, Sequence[Record]]:
         async with store.open(readonly=True) as opened:

@@ -41,7 +41,7 @@ def ask(given: dict[str, Any], tell: Callable[[dict[str, Any]], object]) -> None
         plugins = load_plugins(config)
     except ConfigError as error:  # what the configuration says of their jobs
         wrong = list(map(str, error.problems))
-        plugins = load_plugins(attrs.evolve(config, jobs={}))
+        plugins = load_plugins(config, lenient=True)
     tell({"overrides": wrong})
     store = _store(config, plugins)
     tell(

@@ -1,0 +1,111 @@
+"""A plugin's own section of `muxd.toml`: ``[plugins.NAME]``, as hooks are given it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import attrs
+
+from muxd.errors import ConfigError, ConfigProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from muxd.job import Job
+
+__all__ = ["Section", "config_of"]
+
+_T = TypeVar("_T")
+
+
+@final
+@attrs.frozen
+class Section:
+    """What the user says to a plugin. Of a plugin that nothing is said to it is empty.
+
+    What a hook raises of it, a `ConfigError`, is the user's mistake and not the plugin's: the command
+    ends with it (exit code 2), and a reload is refused.
+    """
+
+    plugin: str
+    """The plugin's name."""
+    values: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    """As TOML has it."""
+    file: Path | None = None
+    """The file that it stands in; None if there is none."""
+
+    @property
+    def key(self) -> str:
+        """The dotted key of the section itself."""
+        from muxd.structuring import dotted
+
+        return dotted("plugins", (self.plugin,))
+
+    def structure(self, kind: type[_T]) -> _T:
+        """The section as an instance of a class of attrs, or of a dataclass.
+
+        Unknown keys and values of another type are mistakes. Nested classes, lists and tables of them
+        are possible; a `Path` is relative to the file. `muxd.duration_field` and `muxd.size_field` make
+        fields for durations and sizes.
+
+        Raises:
+          ConfigError: something is wrong: all of it is told, each with file and key, such as
+            ``plugins.watch.page[2].url``; an item that has a name is named by it,
+            ``plugins.watch.page[news].url``.
+          TypeError: the class itself is wrong.
+        """
+        from muxd.structuring import structured
+
+        made: _T = structured(
+            kind,
+            self.values,
+            key=self.key,
+            source=self._source,
+            base=None if self.file is None else self.file.parent,
+        )
+        return made
+
+    def path(self, text: str | Path) -> Path:
+        """A path that stands in the section: relative to the directory of its file."""
+        from pathlib import Path as MadePath
+
+        path = MadePath(text).expanduser()
+        return path if self.file is None else self.file.parent / path
+
+    def wrong(self, key: str, message: str) -> ConfigError:
+        """The error to raise for something that is wrong: ``raise section.wrong("page[2].url", "...")``.
+
+        Args:
+          key: where it stands within the section; "" is the section itself.
+          message: what is wrong, and what would be right.
+        """
+        from muxd.structuring import key_within
+
+        where = key_within(self.key, key, self.values)
+        return ConfigError(ConfigProblem(self._source, where, message))
+
+    @property
+    def _source(self) -> str:
+        return "muxd.toml" if self.file is None else str(self.file)
+
+
+def config_of(job: Job) -> Any:
+    """The configuration of a job: the instance that it has, else one of its class with the defaults.
+
+    Raises:
+      RuntimeError: it has none.
+      ConfigError: its class has no default for something.
+    """
+    config = job.config
+    if config is None:
+        raise RuntimeError(
+            f"job {job.name!r} has no configuration: name a class of attrs for it, as in "
+            "@muxd.job(..., config=ShopConfig)"
+        )
+    if not isinstance(config, type):
+        return config
+    from muxd.structuring import dotted, structured
+
+    key = dotted("jobs", (job.name, "config"))
+    return structured(config, {}, key=key, source="muxd.toml")

@@ -1,0 +1,449 @@
+"""From a table of `muxd.toml` to an instance of a class: all that is wrong, each with its key.
+
+A class is one of attrs (or a dataclass). Unknown keys are mistakes, and so is a value of another
+type than the field's: a text that looks like a number is none. A `Path` is relative to the file, a
+`timedelta` is given as muxd's durations are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from muxd.errors import ConfigError, ConfigProblem
+from muxd.fields import FIELD
+from muxd.hints import did_you_mean, shown
+from muxd.secrets import MASK
+from muxd.units import DURATION_HELP, parse_duration
+
+__all__ = ["Field", "dotted", "fields_of", "is_class", "key_within", "structured", "words_of"]
+
+_LISTS = (list, tuple, set, frozenset)
+_WORDS: Mapping[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Path: "a path, as a text",
+    timedelta: DURATION_HELP,
+    datetime: "a date and a time, such as 2030-01-31T12:00:00",
+    date: "a date, such as 2030-01-31",
+    time: "a time, such as 12:00:00",
+}
+Step = str | int
+
+
+class _Wrong(Exception):
+    """What is wrong within a value: for each, the way to it, and what to say."""
+
+    def __init__(self, problems: Iterable[tuple[tuple[Step, ...], str]]) -> None:
+        self.problems = list(problems)
+
+
+@attrs.frozen
+class Field:
+    """A field of such a class."""
+
+    key: str
+    type: Any
+    default: Any
+    """The default itself; a factory's product is not known. NOTHING: it has to be given."""
+    is_needed: bool
+    is_secret: bool
+    """Its value is never shown: the field has ``repr=False``."""
+    attribute: Any
+    """Of attrs; None for a dataclass."""
+
+    @property
+    def how(self) -> Any:
+        """The `muxd.fields.Read`, if it has one."""
+        return self.attribute.metadata.get(FIELD) if self.attribute is not None else None
+
+    @property
+    def words(self) -> str:
+        """What to give, in words."""
+        return self.how.words if self.how is not None else words_of(self.type)
+
+
+def is_class(value: object) -> bool:
+    """Whether values can be structured into it."""
+    return isinstance(value, type) and (attrs.has(value) or dataclasses.is_dataclass(value))
+
+
+def fields_of(kind: type) -> dict[str, Field]:
+    """The fields that can be given, by key, in their order.
+
+    Raises:
+      TypeError: an annotation is of a name that isn't there when the program runs.
+    """
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except Exception as error:
+        raise TypeError(
+            f"the annotations of {kind.__qualname__} can't be read: {error} "
+            "(names that only type checkers import are not there when it runs)"
+        ) from error
+    found: dict[str, Field] = {}
+    if attrs.has(kind):
+        for one in attrs.fields(kind):
+            if one.init:
+                default = one.default
+                needed = default is attrs.NOTHING
+                found[one.alias] = Field(
+                    one.alias, hints.get(one.name, Any), default, needed, one.repr is False, one
+                )
+        return found
+    for each in dataclasses.fields(kind):
+        if each.init:
+            made = each.default_factory is not dataclasses.MISSING
+            needed = each.default is dataclasses.MISSING and not made
+            default = attrs.NOTHING if needed or made else each.default
+            found[each.name] = Field(
+                each.name, hints.get(each.name, Any), default, needed, not each.repr, None
+            )
+    return found
+
+
+def structured(
+    kind: type,
+    values: object,
+    *,
+    key: str,
+    source: str,
+    base: Path | None = None,
+    instead: object = None,
+) -> Any:
+    """An instance of `kind` with these values.
+
+    Args:
+      kind: a class of attrs, or a dataclass.
+      values: a table, as TOML has it.
+      key: where it stands, dotted.
+      source: the file.
+      base: what relative paths are relative to; None: they stay as they are.
+      instead: an instance that has the values which are not given.
+
+    Raises:
+      ConfigError: with all that is wrong.
+      TypeError: the class itself is.
+    """
+    try:
+        return _Reader(base).table(kind, values, instead)
+    except _Wrong as wrong:
+        raise ConfigError(
+            *(ConfigProblem(source, dotted(key, way, values), text) for way, text in wrong.problems)
+        ) from None
+
+
+def key_within(key: str, way: str, values: object) -> str:
+    """The dotted key of ``page[2].url`` below `key`: an item that has a name is named by it."""
+    steps: list[Step] = []
+    for number, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", way):
+        steps.append(int(number) if number else name)
+    return dotted(key, tuple(steps), values)
+
+
+def dotted(key: str, way: Iterable[Step], values: Any = None) -> str:
+    """The key, and the way on from there through these values."""
+    for step in way:
+        try:
+            values = values[step]
+        except (LookupError, TypeError):
+            values = None
+        if isinstance(step, int):
+            name = values.get("name") if isinstance(values, Mapping) else None
+            key += f"[{name if isinstance(name, str) and name else step}]"
+        else:
+            plain = re.fullmatch(r"[\w-]+", step)
+            key += "." * bool(key) + (step if plain else f'"{step}"')
+    return key
+
+
+def words_of(kind: Any) -> str:
+    """What to give for a field of this type, in words."""
+    origin = typing.get_origin(kind) or kind
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(kind)))
+    if origin is typing.Annotated:
+        return words_of(typing.get_args(kind)[0])
+    if origin in (typing.Union, types.UnionType):
+        parts = [each for each in typing.get_args(kind) if each is not type(None)]
+        return " or ".join(dict.fromkeys(map(words_of, parts)))
+    if isinstance(origin, type):
+        if issubclass(origin, Enum):
+            return "one of " + ", ".join(str(one.value) for one in origin)
+        if origin in _WORDS:
+            return _WORDS[origin]
+        if origin is re.Pattern:
+            return "a regular expression"
+        if is_class(origin) or issubclass(origin, Mapping):
+            return "a table"
+        if issubclass(origin, _LISTS) or issubclass(origin, Iterable):
+            inner = [each for each in typing.get_args(kind) if each is not ...]
+            return "a list" if len(inner) != 1 else f"a list, each {words_of(inner[0])}"
+    return "something else"
+
+
+def _reason(error: BaseException) -> str:
+    """What a converter or validator says: that of attrs has more arguments than its message."""
+    told = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    return told or type(error).__name__
+
+
+def _below(
+    step: Step, error: BaseException, value: object, *, secret: bool = False
+) -> Iterator[Any]:
+    """What is wrong with the value at this step."""
+    if isinstance(error, _Wrong):
+        for way, text in error.problems:
+            yield (step, *way), text
+    else:
+        yield (step,), f"{MASK if secret else shown(value)} is not possible: {_reason(error)}"
+
+
+class _Reader:
+    """Structures values; paths are relative to `base`."""
+
+    def __init__(self, base: Path | None) -> None:
+        self._base = base
+
+    def table(self, kind: type, value: object, instead: object = None) -> Any:
+        """An instance of a class."""
+        if not isinstance(value, Mapping):
+            raise _Wrong([((), f"{shown(value)} is not possible: give a table")])
+        fields = fields_of(kind)
+        problems: list[tuple[tuple[Step, ...], str]] = [
+            ((str(extra),), f"no such key; {did_you_mean(extra, fields)}")
+            for extra in value
+            if extra not in fields
+        ]
+        found: dict[str, Any] = {}
+        for key, field in fields.items():
+            if key not in value:
+                if field.is_needed and instead is None:
+                    problems.append(((key,), f"it is missing: give {field.words}"))
+                continue
+            try:
+                found[key] = self._field(field, value[key])
+            except (ValueError, TypeError, ArithmeticError, LookupError, _Wrong) as error:
+                problems += _below(key, error, value[key], secret=field.is_secret)
+        problems += _refused(kind, fields, found, value)
+        if problems:
+            raise _Wrong(problems)
+        try:
+            if instead is None:
+                return kind(**found)
+            evolve: Any = attrs.evolve if attrs.has(kind) else dataclasses.replace
+            return evolve(instead, **found)
+        except ValueError as error:
+            raise _Wrong([((), _reason(error))]) from error
+
+    def _field(self, field: Field, value: object) -> Any:
+        """What to make the instance with: its own converter is called once more then."""
+        if field.how is not None:
+            field.attribute.converter(value)
+            return value
+        convert = field.attribute.converter if field.attribute is not None else None
+        if convert in (None, *_LISTS, dict) or isinstance(convert, attrs.Converter):
+            return self.value(field.type, value)
+        try:
+            found = self.value(field.type, value)
+        except (ValueError, _Wrong):
+            convert(value)  # the annotation may be of what it gives
+            return value
+        convert(found)
+        return found
+
+    def value(self, kind: Any, value: object) -> Any:
+        """`value` as one of this type."""
+        return _converter(self._base).structure(value, kind)
+
+    # Hooks for cattrs: each gets the value and the type
+
+    def plain(self, value: Any, kind: Any) -> Any:
+        """A text, a number, a truth value, a path or a duration."""
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            return self.word(value, kind)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, bool) is not (kind is bool):
+            raise ValueError(f"give {words_of(kind)}")
+        if kind is float and isinstance(value, float) and math.isnan(value):
+            raise ValueError("give a number")
+        if kind is date and isinstance(value, datetime):
+            raise ValueError(f"give {words_of(kind)}")
+        if isinstance(value, kind):
+            return value
+        raise ValueError(f"give {words_of(kind)}")
+
+    def path(self, value: Any, kind: Any) -> Path:
+        """A path, relative to the file."""
+        if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+            raise ValueError("give a path, as a text")
+        try:
+            path = Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError("there is no such home directory: give a path") from None
+        return path if self._base is None else self._base / path
+
+    def duration(self, value: Any, kind: Any) -> timedelta:
+        """A duration."""
+        try:
+            return timedelta(seconds=parse_duration(value))
+        except (ValueError, OverflowError):
+            raise ValueError(f"give {DURATION_HELP}") from None
+
+    def pattern(self, value: Any, kind: Any) -> re.Pattern[str]:
+        """A regular expression."""
+        if not isinstance(value, str):
+            raise ValueError("give a regular expression")
+        try:
+            return re.compile(value)
+        except re.error as error:
+            raise ValueError(f"give a regular expression: {error}") from None
+
+    def word(self, value: Any, kind: Any) -> Any:
+        """One of an enumeration."""
+        for one in kind:
+            if type(one.value) is type(value) and one.value == value:
+                return one
+            if isinstance(one.value, type(value)) and one.value == value and value is not True:
+                return one
+        raise ValueError(f"give {words_of(kind)}")
+
+    def literal(self, value: Any, kind: Any) -> Any:
+        """One of some values."""
+        for one in typing.get_args(kind):
+            if type(one) is type(value) and one == value:
+                return one
+        raise ValueError(f"give {words_of(kind)}")
+
+    def items(self, value: Any, kind: Any) -> Any:
+        """A list, a tuple or a set."""
+        if not isinstance(value, _LISTS):
+            raise ValueError(f"give {words_of(kind)}")
+        origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+        values = list(value)
+        kinds = [inner[0] if inner else Any] * len(values)
+        if issubclass(origin, tuple) and inner and inner[-1] is not ...:
+            if len(inner) != len(values):
+                raise ValueError(f"give a list of {len(inner)}")
+            kinds = list(inner)
+        found, problems = [], list[Any]()
+        for number, (each, of) in enumerate(zip(values, kinds, strict=True)):
+            try:
+                found.append(self.value(of, each))
+            except (ValueError, _Wrong) as error:
+                problems += _below(number, error, each)
+        if problems:
+            raise _Wrong(problems)
+        made: Any = origin if origin in _LISTS else list
+        return made(found)
+
+    def pairs(self, value: Any, kind: Any) -> dict[str, Any]:
+        """A table with keys of the user's own."""
+        if not isinstance(value, Mapping):
+            raise ValueError("give a table")
+        inner = typing.get_args(kind)
+        found, problems = {}, list[Any]()
+        for name, each in value.items():
+            try:
+                found[self.value(inner[0], name) if inner else name] = (
+                    self.value(inner[1], each) if inner else each
+                )
+            except (ValueError, _Wrong) as error:
+                problems += _below(name, error, each)
+        if problems:
+            raise _Wrong(problems)
+        return found
+
+    def either(self, value: Any, kind: Any) -> Any:
+        """Of some types the first that it fits; else what is wrong with the one that it is nearest to."""
+        if value is None and type(None) in typing.get_args(kind):
+            return None
+        wrong: list[_Wrong] = []
+        for each in typing.get_args(kind):
+            if each is type(None):
+                continue
+            try:
+                return self.value(each, value)
+            except _Wrong as error:
+                wrong.append(error)
+            except ValueError:
+                pass
+        if wrong:  # a table, or a list, that it might be
+            raise min(wrong, key=lambda error: len(error.problems))
+        raise ValueError(f"give {words_of(kind)}")
+
+
+def _refused(
+    kind: type, fields: Mapping[str, Field], found: Mapping[str, Any], given: Mapping[str, Any]
+) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """What the validators of a class of attrs say of each field."""
+    like: Any = object.__new__(kind)
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        one = fields[key].attribute
+        if one is not None:
+            convert = one.converter
+            plain = convert is not None and not isinstance(convert, attrs.Converter)
+            values[key] = convert(value) if plain else value
+            object.__setattr__(like, one.name, values[key])
+    for key, value in values.items():
+        one = fields[key].attribute
+        if one.validator is not None:
+            try:
+                one.validator(like, one, value)
+            except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+                yield from _below(key, error, given[key], secret=fields[key].is_secret)
+            except AttributeError:
+                pass  # it looks at a field that is wrong, or not given: the class will tell
+
+
+def _is_list(kind: Any) -> bool:
+    origin = typing.get_origin(kind) or kind
+    if not isinstance(origin, type) or issubclass(origin, str | bytes | Mapping):
+        return False
+    return issubclass(origin, _LISTS) or origin.__module__ == "collections.abc"
+
+
+def _is_pairs(kind: Any) -> bool:
+    origin = typing.get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+@functools.lru_cache(maxsize=8)
+def _converter(base: Path | None) -> Any:
+    import cattrs
+
+    reader = _Reader(base)
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=False)
+    by_type: dict[Any, Callable[[Any, Any], Any]] = dict.fromkeys(
+        (str, int, float, bool, datetime, date, time), reader.plain
+    )
+    by_type |= {Path: reader.path, timedelta: reader.duration}
+    for kind, hook in by_type.items():
+        converter.register_structure_hook(kind, hook)
+    by_kind: dict[Callable[[Any], bool], Callable[[Any, Any], Any]] = {
+        _is_pairs: reader.pairs,
+        _is_list: reader.items,
+        lambda kind: typing.get_origin(kind) is typing.Literal: reader.literal,
+        lambda kind: typing.get_origin(kind) in (typing.Union, types.UnionType): reader.either,
+        lambda kind: (typing.get_origin(kind) or kind) is re.Pattern: reader.pattern,
+        lambda kind: isinstance(kind, type) and issubclass(kind, Enum): reader.word,
+        is_class: lambda value, kind: reader.table(kind, value),
+    }
+    for fits, hook in by_kind.items():
+        converter.register_structure_hook_func(fits, hook)
+    return converter
