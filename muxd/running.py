@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, SupportsFloat
 
 import attrs
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
+    from pathlib import Path, PurePath
 
     from playwright.async_api import Browser, BrowserContext, Page
     from structlog.typing import FilteringBoundLogger
@@ -54,6 +55,47 @@ class Run:
           ValueError: it is no such name, or one of muxd's own.
         """
         return _given(self._workspace).artifact(name)
+
+    def progress(
+        self, done: SupportsFloat, total: SupportsFloat | None = None, text: str = ""
+    ) -> None:
+        """Tell people how far this run is; never blocks, and costs next to nothing.
+
+        `muxd status`, `muxd top` and the dashboard show it until the run ends. However often it is
+        called, it is told once a second at most, and never fails a run for a number: a total below
+        `done` is taken as not known, NaN and infinity are passed over.
+
+        Args:
+          done: how much is done: pages, bytes, whatever is counted.
+          total: of how much; None: not known.
+          text: what it is doing, in a few words.
+
+        Raises:
+          TypeError: something is no number, or no text.
+        """
+        _given(self._workspace).progress.tell(done, total, text)
+
+    def tell(
+        self, title: str, text: str = "", url: str = "", files: Iterable[str | PurePath] = ()
+    ) -> None:
+        """Let people know what this run has found; never blocks.
+
+        It is sent in the ways of ``[notify]``, and is on the dashboard and in `muxd logs`. At most 20
+        news of a run are told one by one; of further ones there is one summary at its end. What is too
+        long is cut: a title after 200 characters, a text after 4,000.
+
+        Args:
+          title: what is new, in one line.
+          text: more about it, lines.
+          url: where it is to be seen.
+          files: what goes with it: names or paths of artifacts of this run, 10 at most. It is told when
+            the run has ended, since only then they are kept.
+
+        Raises:
+          TypeError: something is no text.
+          ValueError: there is no title, or there are too many files.
+        """
+        _given(self._workspace).news.tell(title, text, url, files)
 
     @property
     def config(self) -> Any:
