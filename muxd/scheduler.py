@@ -142,10 +142,13 @@ class Scheduler:
             ready_at, jump = trio.current_time() + wait, None
             with trio.CancelScope() as self._nap:
                 jump = await self._clock.sleep_until(instant)
-            self._nap = None
+            woken, self._nap = self._nap.cancelled_caught, None
             self._ready_since = min(ready_at, trio.current_time())
-            if jump is not None:
-                self._jumped(jump)
+            while woken or jump is not None:
+                # All that has befallen the clock is to be known before anything is sorted out by it.
+                if jump is not None:
+                    self._jumped(jump)
+                jump, woken = await self._clock.sleep_until(self._clock.now()), False
 
     async def request(self, name: str) -> Release:
         """Have a run of a job now, before everything that waits.

@@ -716,6 +716,24 @@ async def test_an_hour_back_runs_no_daily_job_twice(autojump_clock) -> None:
     assert world.instants() == [2.5 * HOUR + n * DAY for n in range(3)]
 
 
+@pytest.mark.parametrize("woken", [False, True], ids=["asleep", "told something meanwhile"])
+@bounded
+async def test_a_sleep_and_a_step_back_in_one_moment(autojump_clock, woken: bool) -> None:
+    """The scheduler learns of both before it sorts out what is overdue: what is recorded then is one
+    row in order, with as many releases as time has passed, and none is sorted out twice."""
+    clock = VirtualClock()
+    async with open_world(a_job(interval="10m"), clock=clock) as world, world.alive():
+        await trio.sleep(3 * HOUR + 100)
+        before = set(world.store.records)
+        clock.suspend(8 * HOUR)
+        clock.step(-2 * HOUR)
+        if woken:
+            world.scheduler.news()
+        await trio.sleep(60)
+    after = sorted(r.released_at for r in world.records() if r.id not in before)
+    assert after == [MONDAY + HOUR + 600 * (n + 1) for n in range(48)]
+
+
 @bounded
 async def test_an_hour_back_lets_short_intervals_go_on(autojump_clock) -> None:
     """A 5m job runs every five real minutes, whatever the wall shows; an hourly one hourly."""
