@@ -10,6 +10,7 @@ import trio
 
 from muxd.controlled import Controlled
 from muxd.errors import LedgerError
+from muxd.jobdata import DataTable, JobData
 from muxd.learned import Learned
 from muxd.left import Left
 from muxd.links import PageLink
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Controlled",
+    "DataTable",
+    "JobData",
     "Learned",
     "Lease",
     "PageLink",

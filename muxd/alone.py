@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, final
 import attrs
 import trio
 
+from muxd.body.data import FILE_NAME, Data
+from muxd.body.memory import Memory
 from muxd.book import RunBook
 from muxd.browser.generation import open_generation
 from muxd.browser.sessions import SessionFiles
@@ -126,12 +128,13 @@ async def open_alone(
     with (
         trio.open_signal_receiver(*stop_signals()) as signals,
         state.hold("run"),
-        Leaks(launch.scratch) as leaks,
+        Leaks(launch.scratch, own=[state.root / FILE_NAME]) as leaks,
     ):
         bus: Bus[Event] = Bus()
         book = RunBook(plugins.store(state.root), bus, real_now=time.time)
         end = _End(book)
-        async with book.store.open(), trio.open_nursery() as outer:
+        data = Data(state.root, real_now=time.time)
+        async with book.store.open(), data, trio.open_nursery() as outer:
             outer.start_soon(end.last_rung, leaks, state)
             async with trio.open_nursery() as beside, end.begins_after():
                 beside.start_soon(end.heed, signals)
@@ -141,7 +144,17 @@ async def open_alone(
                     forget_fate(state.root)
                 if evidence is not None:
                     await evidence.begin(await book.store.history(job=recalled, limit=RECALLED))
-                yield Alone(state, artifacts_of(config, state), bus, book, evidence, leaks, end, beside)
+                yield Alone(
+                    state,
+                    artifacts_of(config, state),
+                    Memory(data, book.store, real_now=time.time),
+                    bus,
+                    book,
+                    evidence,
+                    leaks,
+                    end,
+                    beside,
+                )
                 beside.cancel_scope.cancel()
             outer.cancel_scope.cancel()
 
@@ -153,6 +166,7 @@ class Alone:
 
     _state: StateDir
     _artifacts: Artifacts
+    _memory: Memory
     _bus: Bus[Event]
     _book: RunBook
     _evidence: Evidence | None
@@ -203,7 +217,7 @@ class Alone:
                 real_now=time.time,
                 evidence=self._evidence,
                 leaks=self._leaks,
-                workplace=Workplace(artifacts=self._artifacts),
+                workplace=Workplace(artifacts=self._artifacts, memory=self._memory),
             )
             supervisor = Supervisor(
                 partial(open_generation, plan=launch, sessions=SessionFiles(self._state.sessions)),
@@ -218,6 +232,11 @@ class Alone:
             yield
             inner.cancel_scope.cancel()
             bodies.cancel_scope.cancel()
+
+    def end_run(self, outcome: Outcome, reason: RunError) -> None:
+        """End the run in progress, if there is one. Never blocks."""
+        if self._end.runner is not None:
+            self._end.runner.end_current(outcome, reason)
 
     async def run(self, job: Job) -> Record | None:
         """Run a job now, and give its record; None: a signal came before it had begun.

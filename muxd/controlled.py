@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
+from muxd.jobdata import JobData, NoData
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -129,6 +131,10 @@ class Controlled(ABC):
         """
         await trio.lowlevel.checkpoint()
         return None
+
+    def data(self, job: str) -> JobData:
+        """What this job has saved, to be read. A daemon that keeps nothing has nothing, as here."""
+        return NoData(job)
 
     def found(self) -> list[dict[str, Any]]:
         """All plugins, those that are left out too, for JSON, as `muxd plugins --json` gives them."""

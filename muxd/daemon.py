@@ -26,6 +26,9 @@ import structlog
 import trio
 
 from muxd.audit import AuditTrail
+from muxd.body.data import Data
+from muxd.body.memory import Memory
+from muxd.body.reading import DataReader, FileData
 from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
 from muxd.browser.sessions import SessionFiles
@@ -66,7 +69,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from muxd.abc import Sink, Store
+    from muxd.abc import JobData, Sink, Store
     from muxd.browser.launch import LaunchPlan
     from muxd.clock import Clock
     from muxd.config import Config
@@ -124,10 +127,12 @@ class Daemon(Helm):
         self.speed = config.daemon.speed
         self.bus: Bus[Event] = Bus()
         self._calendar = Calendar(self.zone)
-        self._leaks = Leaks(launch.scratch)
+        self._data = Data(self.state.root, real_now=time.time)
+        self._leaks = Leaks(launch.scratch, own=[self._data.path])
+        store = plugins.store(self.state.root)
         self.core = Core(
             plugins,
-            plugins.store(self.state.root),
+            store,
             self.bus,
             open_generation=partial(
                 open_generation, plan=launch, sessions=SessionFiles(self.state.sessions)
@@ -152,7 +157,9 @@ class Daemon(Helm):
             watch=pulse,
             leaks=self._leaks,
             workplace=Workplace(
-                artifacts=artifacts_of(config, self.state), publish=self.bus.publish
+                artifacts=artifacts_of(config, self.state),
+                memory=Memory(self._data, store, real_now=time.time),
+                publish=self.bus.publish,
             ),
         )
         self.book = self.core.book
@@ -229,7 +236,7 @@ class Daemon(Helm):
             self._place(),
             self._leaks,
         ):
-            async with self.book.store.open(), trio.open_nursery() as self.outer:
+            async with self.book.store.open(), self._data, trio.open_nursery() as self.outer:
                 outer = self.outer
                 outer.start_soon(self._heed, signals)
                 if self._manager is not None:
@@ -307,6 +314,10 @@ class Daemon(Helm):
     def evidence(self, run_id: str) -> Mapping[str, Path]:
         """The files that are kept of a run, by name."""
         return artifacts_of(self.config, self.state).files(run_id)
+
+    def data(self, job: str) -> JobData:
+        """What this job has saved: see `Controlled.data`."""
+        return FileData(DataReader(self.state.root), job)
 
     async def logged(self, record: Record, *, limit: int = 500) -> list[dict[str, Any]]:
         """The newest lines that a run has logged: see `Controlled.logged`."""

@@ -17,12 +17,15 @@
     │   ├── BrowserLost        the browser or its driver died or hangs
     │   ├── PageCrashed        the page's renderer died
     │   ├── ProfileInUse       another live browser holds the profile
-    │   └── LedgerError        the ledger can't be read or written
+    │   ├── LedgerError        the ledger can't be read or written
+    │   └── DataError          the data file, with what jobs save, can't be
     ├── RunError             what a run's own body did
     │   ├── DeadlineExceeded   it ran longer than its timeout
     │   ├── RunCutOff          muxd died while it ran
     │   ├── LoopBlocked        it blocked muxd, which had to be killed and started again
     │   ├── SessionError       its session could not be loaded or saved
+    │   ├── ItemError          what it wanted to save can't be kept
+    │   ├── StateError         its job's state can't be kept, or is none of what it wants
     │   ├── LoggedOut          its session is logged out: a person has to log in again
     │   └── BackgroundError    a listener, route handler or callback of it raised
     └── InternalError        ours: please report it
@@ -44,8 +47,10 @@ __all__ = [
     "ConfigProblem",
     "DaemonNotRunning",
     "DaemonSilent",
+    "DataError",
     "DeadlineExceeded",
     "InternalError",
+    "ItemError",
     "JobError",
     "LedgerError",
     "LoggedOut",
@@ -57,6 +62,7 @@ __all__ = [
     "RunCutOff",
     "RunError",
     "SessionError",
+    "StateError",
     "UnknownJob",
     "UserError",
     "WorldError",
@@ -254,6 +260,10 @@ class LedgerError(WorldError):
     """The ledger can't be opened, read or written."""
 
 
+class DataError(WorldError):
+    """The data file, with what jobs save and their states, can't be opened, read or written."""
+
+
 class RunError(MuxdError):
     """A run ended badly by its own doing."""
 
@@ -273,6 +283,14 @@ class DeadlineExceeded(RunError):
 
 class SessionError(RunError):
     """The run's session could not be loaded or saved. What was saved before is still there."""
+
+
+class ItemError(RunError):
+    """What a body wanted to save can't be kept; nothing of that call was. It says what, and why."""
+
+
+class StateError(RunError):
+    """The state of a job can't be kept as it is, or is none of what its body wants it to be."""
 
 
 class LoggedOut(RunError):

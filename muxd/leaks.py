@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING, Self
@@ -23,7 +24,7 @@ from muxd.origins import Origins
 from muxd.tempfiles import TempFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from muxd.background import BackgroundErrors
@@ -46,8 +47,15 @@ class Leaks:
     who starts processes and threads (`muxd.origins`).
     """
 
-    def __init__(self, temp: Path | None = None) -> None:
-        """`temp`: where runs have their temporary files, each in a folder. None: as everybody."""
+    def __init__(self, temp: Path | None = None, *, own: Sequence[Path] = ()) -> None:
+        """Watch nothing yet.
+
+        Args:
+          temp: where runs have their temporary files, each in a folder. None: as everybody.
+          own: files that muxd itself opens when a run first needs them, with those beside them whose
+            names begin so; they stay open.
+        """
+        self.own = tuple(os.path.realpath(path) for path in own)
         self.origins = Origins()
         self.temp = TempFiles(temp, self.origins.in_run) if temp is not None else None
         self._children: Children
@@ -203,6 +211,8 @@ class Tally:
             new = (now := open_handles()) - self._handles
             self._leaks.handles.forget_closed(now)
             new -= accepted(new, now)
+            own = self._leaks.own
+            new -= {handle for handle in new if described(handle[0]).startswith(own)}
         harm = self._leaks.handles.judge(self._job, new, sure=not failed)
         count = 0 if failed else len(new)
         self.left["file handle"] += count

@@ -217,8 +217,10 @@ class Runner:
         stack = block.stack if block is not None else ""
         await case.close(record, verdict.outcome, verdict.error, stack=stack)
         if workspace is not None:
-            await workspace.finish(good=verdict.outcome.good)
-        return await self._book.end(
+            problem = await workspace.finish(good=verdict.outcome.good)
+            if problem is not None:
+                verdict = attrs.evolve(verdict, outcome=Outcome.failed, error=problem)
+        ended = await self._book.end(
             record,
             verdict.outcome,
             error=verdict.error,
@@ -227,11 +229,17 @@ class Runner:
             left=left,
             harm=harm,
         )
+        if self._workplace is not None:
+            self._workplace.ended(ended)
+        return ended
 
     async def give_up(self, release: Release, pages: PageSource, error: WorldError) -> Record:
         """Record a run for which no browser would open a page as ``crashed``."""
         record = await self._book.start(release, generation=pages.generation)
-        return await self._book.end(record, Outcome.crashed, error=error)
+        ended = await self._book.end(record, Outcome.crashed, error=error)
+        if self._workplace is not None:
+            self._workplace.ended(ended)
+        return ended
 
     async def _perform(
         self,

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsFloat
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterable, Iterable
     from pathlib import Path, PurePath
 
     from playwright.async_api import Browser, BrowserContext, Page
     from structlog.typing import FilteringBoundLogger
 
+    from muxd.body.runstate import RunState
     from muxd.job import Job
+    from muxd.last import Last
+    from muxd.saved import Saved
     from muxd.workspace import Workspace
 
 __all__ = ["Run"]
@@ -55,6 +58,17 @@ class Run:
           ValueError: it is no such name, or one of muxd's own.
         """
         return _given(self._workspace).artifact(name)
+
+    @property
+    def config(self) -> Any:
+        """The job's configuration: an instance of the class that it names by ``config=``.
+
+        Raises:
+          RuntimeError: it names none.
+        """
+        from muxd.section import config_of
+
+        return config_of(self.job)
 
     def progress(
         self, done: SupportsFloat, total: SupportsFloat | None = None, text: str = ""
@@ -98,15 +112,77 @@ class Run:
         _given(self._workspace).news.tell(title, text, url, files)
 
     @property
-    def config(self) -> Any:
-        """The job's configuration: an instance of the class that it names by ``config=``.
+    def state(self) -> RunState:
+        """What the job keeps from run to run: small JSON, 64 kB at most; counts if this run ends well.
+
+        A mapping; `read` and `write` have it as an object of a class.
 
         Raises:
-          RuntimeError: it names none.
+          DataError: it can't be read.
         """
-        from muxd.section import config_of
+        return _given(self._workspace).data.state
 
-        return config_of(self.job)
+    @property
+    def last(self) -> Last:
+        """How the job's runs went before this one: the last good one, and the last failure.
+
+        Raises:
+          MuxdError: the ledger, or the data file, can't be read.
+        """
+        return _given(self._workspace).data.last
+
+    async def save(
+        self,
+        items: Iterable[object] | AsyncIterable[object],
+        key: str | tuple[str, ...] | None = None,
+        *,
+        table: str | None = None,
+        complete: bool = False,
+    ) -> Saved:
+        """Keep items as rows of the job's own table, and tell what is other than before.
+
+        The table grows by the columns that items bring. A column that an item lacks stays as it is. Each
+        row has, beside the columns of the item, ``first_seen``, ``last_seen`` (Unix seconds), and ``run``;
+        `muxd data` shows them. They are kept when this returns, whatever becomes of the run.
+
+        Args:
+          items: mappings, attrs objects or dataclasses. Values are None, bool, int, float, str, bytes,
+            dates and times (kept as ISO text), and lists and mappings of them.
+          key: the column, or columns, that tell items apart; of several with the same key the last
+            counts. None: all columns together, so that no row ever changes.
+          table: another one of the job's tables.
+          complete: with those that this run has saved into the table before, these are all there are:
+            the others are `gone`.
+
+        Raises:
+          ItemError: an item can't be kept; it says which, and why. None of them is.
+          DataError: the data file can't be written. None of them is kept.
+
+        Cancelled, all of them are kept or none.
+        """
+        return await _given(self._workspace).data.save(items, key, table, complete)
+
+    async def every_page(self, fn: Callable[[Page], Awaitable[object]]) -> None:
+        """Have something done with the run's page, now, and with each that it opens from now on.
+
+        For the run's page it is awaited here. For others, popups too, it is called as soon as they are
+        there, beside the body, and may await what the body may. What it raises there makes the run
+        ``failed``; what has not ended when the body has is cancelled.
+
+        Args:
+          fn: an ``async def`` that takes a page.
+        """
+        await _given(self._workspace).every_page(fn)
+
+    @property
+    def http(self) -> AsyncClient:
+        """A client of httpx for requests without a page, in the session of this run.
+
+        It sends the cookies that the session has for the address, and what answers set is in the
+        session, also for pages. It goes by the browser's proxy and has its user agent. Answers come
+        whole. It ends with the run.
+        """
+        return _given(self._workspace).http
 
     def needs_login(self, why: str = "") -> NoReturn:
         """End this run, since its session is logged out, and pause the job until somebody has logged in.

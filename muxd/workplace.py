@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from muxd.abc import Lease
     from muxd.artifacts import Artifacts
+    from muxd.body.memory import Memory
     from muxd.events import Event
     from muxd.record import Record
     from muxd.release import Release
@@ -35,6 +36,7 @@ class Workplace:
         self,
         *,
         artifacts: Artifacts | None = None,
+        memory: Memory | None = None,
         publish: Callable[[Event], object] = lambda _event: None,
         real_now: Callable[[], float] = time.time,
         in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync,
@@ -43,11 +45,12 @@ class Workplace:
 
         Args:
           artifacts: where files of runs are kept; None: nowhere.
+          memory: has what jobs save and know; None: they save nothing.
           publish: is told what bodies have to say.
           real_now: Unix seconds.
           in_thread: like `trio.to_thread.run_sync`. A test in virtual time gives one that calls.
         """
-        self._artifacts, self._in_thread = artifacts, in_thread
+        self._artifacts, self._memory, self._in_thread = artifacts, memory, in_thread
         self._publish, self._real_now = publish, real_now
         self._current: Workspace | None = None
 
@@ -63,6 +66,7 @@ class Workplace:
 
         `bodies`: where its tasks may live.
         """
+        data = None if self._memory is None else await self._memory.begin(record.job, record.id)
         self._current = Workspace(
             release,
             record,
@@ -72,5 +76,11 @@ class Workplace:
             News(record.job, record.id, publish=self._publish, real_now=self._real_now),
             None if self._artifacts is None else Attachments(self._artifacts, record.id),
             self._in_thread,
+            data,
         )
         return self._current
+
+    def ended(self, record: Record) -> None:
+        """A run is recorded. Never blocks, never raises."""
+        if self._memory is not None:
+            self._memory.ended(record)

@@ -12,10 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from httpx import AsyncClient
+    from playwright.async_api import Page
+
     from muxd.abc import Lease
     from muxd.body.attachments import Attachments
+    from muxd.body.everypage import EveryPage
+    from muxd.body.http import HttpSession
     from muxd.body.news import News
     from muxd.body.progress import Progress
+    from muxd.body.rundata import RunData
+    from muxd.errors import MuxdError
     from muxd.record import Record
     from muxd.release import Release
 
@@ -42,6 +49,36 @@ class Workspace:
     """What it wants people to know."""
     _attachments: Attachments | None = None
     _in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync
+    _data: RunData | None = None
+    _every_page: EveryPage | None = None
+    _http: HttpSession | None = None
+    _is_left: bool = False
+
+    @property
+    def data(self) -> RunData:
+        """What it saves, and what it knows of its job."""
+        if self._data is None:
+            raise RuntimeError("nothing keeps what this run saves")
+        return self._data
+
+    async def every_page(self, fn: Callable[[Page], Awaitable[object]]) -> None:
+        """See `muxd.Run.every_page`."""
+        if self._every_page is None:
+            from muxd.body.everypage import EveryPage
+
+            self._every_page = EveryPage(self.lease, self.bodies)
+        await self._every_page.add(fn)
+
+    @property
+    def http(self) -> AsyncClient:
+        """See `muxd.Run.http`."""
+        if self._http is None:
+            if self._is_left:
+                raise RuntimeError("the run is over: it has no client any more")
+            from muxd.body.http import HttpSession
+
+            self._http = HttpSession(self.lease.context)
+        return self._http.client
 
     def artifact(self, name: str) -> Path:
         """See `muxd.Run.artifact`."""
@@ -54,22 +91,37 @@ class Workspace:
 
         Before the pages are looked through for what was left. Never blocks, never raises.
         """
+        self._is_left = True
         self.progress.close()
+        if self._every_page is not None:
+            self._every_page.close()
+        if self._http is not None:
+            self._http.close()
         self.news.close()
+        if self._data is not None:
+            self._data.close()
         if self._attachments is not None:
             self._attachments.close()
 
-    async def finish(self, *, good: bool) -> None:
+    async def finish(self, *, good: bool) -> MuxdError | None:
         """Keep what is to be kept; the browser is free already, the record not yet written.
 
         Bounded (`muxd.workplace.FINISH_BOUND`), and never raises for what the world does.
 
         Args:
           good: the run has ended well.
+
+        Returns:
+          Why it has not ended well after all; None if nothing speaks against it.
         """
+        if self._every_page is not None:
+            self._every_page.let_go()
+        if self._http is not None:
+            await self._http.aclose()
         if self._attachments is not None and self._attachments.used:
             await self._keep(self._attachments)
         self.news.finish()
+        return None if self._data is None else await self._data.finish(good=good)
 
     async def _keep(self, attachments: Attachments) -> None:
         problem: object = f"it was not done in {KEEP_BOUND:g} s"

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # for itself and all that is in it.
 LAYERS = {
     "words": """
-        muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.links muxd.engine muxd.ids muxd.running muxd.fields muxd.structuring muxd.section muxd.job muxd.release muxd.record muxd.last muxd.saved muxd.observation
+        muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.links muxd.engine muxd.ids muxd.running muxd.fields muxd.structuring muxd.section muxd.job muxd.jobkeys muxd.release muxd.record muxd.last muxd.saved muxd.observation
         muxd.pause muxd.left muxd.statistics muxd.login muxd.logincheck muxd.logininput
         muxd.events
     """,
@@ -63,7 +63,7 @@ RESERVED = {
     "click": ("muxd.cli",),
     "rich": ("muxd.cli",),
     "textual": ("muxd.cli",),
-    "cattrs": ("muxd.configfile", "muxd.structuring"),
+    "cattrs": ("muxd.configfile", "muxd.structuring", "muxd.body"),
 }
 
 # Plain data and plain functions: no concurrency, and nothing of the world outside.

@@ -13,6 +13,8 @@ import attrs
 import outcome
 import trio
 
+from muxd.body.data import Data
+from muxd.body.memory import Memory
 from muxd.book import RunBook
 from muxd.bridge import run
 from muxd.browser.find import find_browser
@@ -25,7 +27,6 @@ from muxd.record import Outcome
 from muxd.release import Cause
 from muxd.runner import Runner
 from muxd.testing.borrowed import BorrowedPages
-from muxd.testing.store import MemoryStore
 from muxd.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from muxd.evidence import Evidence
     from muxd.job import Job
     from muxd.record import Record
+    from muxd.testing.store import MemoryStore
 
 __all__ = ["BrowserThread"]
 
@@ -51,6 +53,7 @@ class _Asked:
     job: Job
     owner: str
     evidence: Evidence
+    store: MemoryStore
     answer: queue.SimpleQueue[Any] = attrs.field(factory=queue.SimpleQueue)
     _has_waited: list[bool] = attrs.field(factory=list)
 
@@ -85,13 +88,14 @@ class BrowserThread:
         """A name for a test that no other has."""
         return f"test-{next(self._owners)}"
 
-    def perform(self, job: Job, owner: str, evidence: Evidence) -> Record:
+    def perform(self, job: Job, owner: str, evidence: Evidence, store: MemoryStore) -> Record:
         """Run a job once; blocks until it has ended.
 
         Args:
           job: which.
           owner: the name of the test, for whose runs alone the sessions are.
-          evidence: keeps what its pages show.
+          evidence: keeps what its pages show; beside it is what the job saves.
+          store: has the records of the test's runs.
 
         Raises:
           WorldError: there is no browser, it can't be launched, or is lost before the run has a page.
@@ -101,7 +105,7 @@ class BrowserThread:
                 find_browser()  # the thread's end would be a poor way to tell that there is none
                 self._thread.start()
                 self._begun.wait(START_BOUND)
-            asked = _Asked(job, owner, evidence)
+            asked = _Asked(job, owner, evidence, store)
             self._tell(lambda: self._send.send_nowait(asked))
             try:
                 answer = self._wait(asked, None)
@@ -188,8 +192,8 @@ class BrowserThread:
                     asked = await queue.receive()
 
     async def _perform(self, asked: _Asked, life: Generation, bodies: trio.Nursery) -> Record:
-        store = MemoryStore()
-        async with store.open():
+        store, data = asked.store, Data(asked.evidence.artifacts.root, real_now=time.time)
+        async with store.open(), data:
             book = RunBook(store, Bus(), real_now=time.time)
             release = await book.release(asked.job, released_at=time.time(), cause=Cause.manual)
             assert release is not None  # one at a time: nothing to coalesce with
@@ -199,7 +203,10 @@ class BrowserThread:
                 bodies,
                 real_now=time.time,
                 evidence=asked.evidence,
-                workplace=Workplace(artifacts=asked.evidence.artifacts),
+                workplace=Workplace(
+                    artifacts=asked.evidence.artifacts,
+                    memory=Memory(data, store, real_now=time.time),
+                ),
             )
             try:
                 return await self._runner.run(release, pages)

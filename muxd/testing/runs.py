@@ -8,8 +8,10 @@ import shutil
 from typing import TYPE_CHECKING, Any, final
 
 from muxd.artifacts import Artifacts
+from muxd.body.reading import DataReader
 from muxd.evidence import Evidence
 from muxd.job import Job
+from muxd.testing.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -27,7 +29,7 @@ class MuxdRun:
     """Runs jobs on the browser of the test session: what the fixture ``muxd_run`` gives.
 
     Each test has sessions of its own: it begins logged out everywhere, and what its runs keep in
-    `main` or a named session is there for its further runs.
+    `main` or a named session is there for its further runs. So are what they save, and their state.
     """
 
     def __init__(self, browser: BrowserThread, folder: Path) -> None:
@@ -45,6 +47,7 @@ class MuxdRun:
         """The records of all runs of the test, oldest first."""
         self._browser, self._folder, self._owner = browser, folder, browser.new_owner()
         self._evidence = Evidence(Artifacts(folder), trace="always", of_good=True)
+        self._store = MemoryStore()
 
     def __call__(self, job: Job | Callable[[Run], Awaitable[Any]], **fields: Any) -> Record:
         """Run a job once, now, and give its record. Blocks until the run has ended.
@@ -67,9 +70,15 @@ class MuxdRun:
         elif fields:
             job = job.replace(**fields)
         self.returned = self.raised = None
-        record = self._browser.perform(self._watched(job), self._owner, self._evidence)
+        record = self._browser.perform(
+            self._watched(job), self._owner, self._evidence, self._store
+        )
         self.records.append(record)
         return record
+
+    def saved(self, job: str, table: str | None = None) -> list[dict[str, Any]]:
+        """The rows that the runs of this job have saved (`muxd.Run.save`), those of one table."""
+        return DataReader(self._folder).rows(job, table)
 
     def _watched(self, job: Job) -> Job:
         """The same job; what its body returns or raises is noted."""

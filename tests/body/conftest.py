@@ -7,6 +7,8 @@ import pytest
 import trio
 
 from muxd.artifacts import Artifacts
+from muxd.body.data import Data
+from muxd.body.memory import Memory
 from muxd.book import RunBook
 from muxd.bus import Bus
 from muxd.evidence import Evidence
@@ -16,7 +18,7 @@ from muxd.testing import FakePages, MemoryStore
 from muxd.workplace import Workplace
 
 
-async def at_once(call, *args, abandon_on_cancel=False):
+async def at_once(call, *args, **_options):
     """In place of a thread: virtual time and threads don't mix."""
     await trio.lowlevel.checkpoint()
     return call(*args)
@@ -48,10 +50,15 @@ async def bench(tmp_path):
     store, bus = MemoryStore(), Bus()
     artifacts = Artifacts(tmp_path / "artifacts")
     evidence = Evidence(artifacts, in_thread=at_once)
+    data = Data(tmp_path, real_now=trio.current_time, in_thread=at_once)
     workplace = Workplace(
-        artifacts=artifacts, in_thread=at_once, publish=bus.publish, real_now=trio.current_time
+        artifacts=artifacts,
+        memory=Memory(data, store, real_now=trio.current_time),
+        in_thread=at_once,
+        publish=bus.publish,
+        real_now=trio.current_time,
     )
-    async with store.open(), trio.open_nursery() as nursery:
+    async with store.open(), data, trio.open_nursery() as nursery:
         book = RunBook(store, bus, real_now=trio.current_time)
         runner = Runner(
             book, nursery, real_now=trio.current_time, evidence=evidence, workplace=workplace

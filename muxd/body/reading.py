@@ -1,0 +1,176 @@
+"""What jobs have saved, read beside whoever saves: in a daemon, and without one."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import trio
+
+from muxd.body.cells import quoted, row_from
+from muxd.body.data import FILE_NAME
+from muxd.body.dataerrors import explained
+from muxd.body.datafile import connect_reading
+from muxd.body.plain import OURS
+from muxd.body.schema import tables_of
+from muxd.jobdata import DataTable, JobData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from muxd.body.schema import Table
+
+__all__ = ["DataReader", "FileData"]
+
+T = TypeVar("T")
+_AT_ONCE = 1000
+
+
+@final
+class DataReader:
+    """Reads the data file of a state directory. It blocks; each call has a connection of its own."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / FILE_NAME
+
+    def tables(self, job: str | None = None) -> list[DataTable]:
+        """The tables of a job, its own first, or (None) of all; none if nothing was ever saved.
+
+        Raises:
+          DataError: it can't be read.
+        """
+        return self._use(lambda connection: list(_described(connection, job)), [])
+
+    def rows(
+        self,
+        job: str,
+        table: str | None = None,
+        *,
+        since: float | None = None,
+        new_since: float | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Rows of a table; see `JobData.rows`. Raises as `tables`."""
+        return list(self.stream(job, table, since=since, new_since=new_since, limit=limit))
+
+    def stream(
+        self,
+        job: str,
+        table: str | None = None,
+        *,
+        since: float | None = None,
+        new_since: float | None = None,
+        limit: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """As `rows`, one after another, all as they were in one moment."""
+        connection = self._connected()
+        if connection is None:
+            return
+        try:
+            connection.execute("BEGIN")
+            found = [t for t in tables_of(connection, job) if t.name == (table or "")]
+            if found:
+                yield from _rows(connection, found[0], since, new_since, limit)
+        except sqlite3.Error as error:
+            raise explained(error, self.path) from error
+        finally:
+            connection.close()
+
+    def state(self, job: str) -> tuple[str | None, str | None, str | None] | None:
+        """What is kept of a job's state: value, run and previous value; None if nothing is."""
+
+        def find(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
+            found = connection.execute(
+                "SELECT value, run, previous FROM _state WHERE job = ?", (job,)
+            ).fetchone()
+            return None if found is None else tuple(found)
+
+        return self._use(find, None)
+
+    def _use(self, work: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        connection = self._connected()
+        if connection is None:
+            return nothing
+        try:
+            connection.execute("BEGIN")
+            return work(connection)
+        except sqlite3.Error as error:
+            raise explained(error, self.path) from error
+        finally:
+            connection.close()
+
+    def _connected(self) -> sqlite3.Connection | None:
+        try:
+            return connect_reading(self.path)
+        except (sqlite3.Error, OSError) as error:
+            raise explained(error, self.path) from error
+
+
+def _described(connection: sqlite3.Connection, job: str | None) -> Iterator[DataTable]:
+    for table in tables_of(connection, job):
+        rows, last_seen = connection.execute(
+            f"SELECT count(*), max(last_seen) FROM {table.quoted}"
+        ).fetchone()
+        yield DataTable(
+            job=table.job,
+            name=table.name,
+            sql_name=table.sql_name,
+            columns=table.columns,
+            key=table.key,
+            rows=rows,
+            last_seen=last_seen,
+        )
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    table: Table,
+    since: float | None,
+    new_since: float | None,
+    limit: int | None,
+) -> Iterator[dict[str, Any]]:
+    columns = (*table.columns, *OURS)
+    cells = ", ".join(map(quoted, ("_muxd_kinds", *columns)))
+    found = connection.execute(
+        # Of many the newest, these in the order in which they came.
+        f"SELECT * FROM (SELECT _muxd_row, {cells} FROM {table.quoted} "
+        "WHERE (?1 IS NULL OR last_seen >= ?1) AND (?2 IS NULL OR first_seen >= ?2) "
+        "ORDER BY first_seen DESC, _muxd_row DESC LIMIT ?3) ORDER BY first_seen, _muxd_row",
+        (since, new_since, -1 if limit is None else limit),
+    )
+    while part := found.fetchmany(_AT_ONCE):
+        for _row, kinds, *values in part:
+            yield row_from(columns, values, kinds)
+
+
+@final
+class FileData(JobData):
+    """What a job has saved, from the data file: a `JobData`."""
+
+    def __init__(self, reader: DataReader, job: str) -> None:
+        self._reader, self.job = reader, job
+
+    async def tables(self) -> Sequence[DataTable]:
+        """See `JobData.tables`."""
+        return await self._in_thread(lambda: self._reader.tables(self.job))
+
+    async def rows(
+        self,
+        table: str | None = None,
+        *,
+        since: float | None = None,
+        new_since: float | None = None,
+        limit: int | None = 100,
+    ) -> list[dict[str, Any]]:
+        """See `JobData.rows`."""
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit={limit} is not possible: give 0 or more")
+        return await self._in_thread(
+            lambda: self._reader.rows(
+                self.job, table, since=since, new_since=new_since, limit=limit
+            )
+        )
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
