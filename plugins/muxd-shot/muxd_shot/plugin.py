@@ -1,0 +1,44 @@
+"""The plugin: a job for each table, and the dashboard's page of what they take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from muxd import hookimpl
+from muxd_shot.jobs import jobs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from muxd import Job, Section
+    from muxd.abc import Controlled, Service
+    from muxd_shot.album import Album
+
+__all__ = ["ShotPlugin", "plugin"]
+
+
+@attrs.define
+class ShotPlugin:
+    """Remembers the albums of the jobs that it made last, for the page: a reload makes others."""
+
+    albums: dict[str, Album] = attrs.field(factory=dict)
+
+    @hookimpl
+    def muxd_jobs(self, section: Section) -> Sequence[Job]:
+        """A job for each ``[[plugins.shot.page]]``."""
+        made, self.albums = jobs_of(section)
+        return made
+
+    @hookimpl
+    def muxd_services(self, daemon: Controlled | None) -> Iterable[Service]:
+        """The contact sheet, beside a daemon."""
+        if daemon is None:
+            return []
+        from muxd_shot.service import ContactSheet
+
+        return [ContactSheet(daemon, lambda: self.albums)]
+
+
+plugin = ShotPlugin()

@@ -1,0 +1,107 @@
+"""What may stand in ``[plugins.shot]``, and what is said where it is wrong. No browser."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from muxd_shot.jobs import jobs_of
+from muxd_shot.variants import Viewport, variants
+
+import muxd
+
+FILE = Path("/etc/muxd/muxd.toml")
+ONE = '[[page]]\nname = "home"\nurl = "https://www.example.org/"\n'
+
+
+def jobs(text):
+    made, _albums = jobs_of(muxd.Section("shot", tomllib.loads(text), FILE))
+    return made
+
+
+def test_a_table_is_a_job():
+    """An address is enough; and what any job can have may stand in the table as well."""
+    [job] = jobs(ONE)
+    assert (job.name, job.interval, job.idempotent) == ("home", 86_400, True)
+    assert job.description == "pictures of https://www.example.org/"
+    [job] = jobs(
+        ONE
+        + """
+        interval = "2h"
+        preferred_phase = "15m"
+        duration = "20s"
+        timeout = "3m"
+        session = "shop"
+        priority = "low"
+        retries = 2
+        needs_login = "/login*"
+        block = ["media"]
+        """
+    )
+    assert (job.interval, job.preferred_phase, job.duration) == (7200, 900, 20)
+    assert (job.timeout, job.session, job.priority, job.retries) == (180, "shop", 25, 2)
+    assert (job.needs_login, job.block) == ("/login*", ("media",))
+
+
+def test_a_job_with_many_pictures_expects_to_take_longer():
+    """The slot is as long as the pictures are likely to take, if nobody says how long."""
+    few, many = jobs(
+        ONE
+        + '[[page]]\nname = "all"\nurl = "https://b.example"\nviewports = ["800x600", "400x600"]\n'
+        'devices = ["iPhone 15"]\ncolor_schemes = ["light", "dark"]'
+    )
+    assert 5 < few.duration < many.duration < 60
+
+
+def test_the_section_says_what_pages_dont():
+    """Retention is each page's own, else the section's; the folder is relative to the file."""
+    text = 'folder = "pictures"\nkeep = 5\nkeep_for = "7d"\n' + ONE
+    made, albums = jobs_of(muxd.Section("shot", tomllib.loads(text), FILE))
+    assert (made[0].config.keep, made[0].config.keep_for) == (5, 7 * 86_400)
+    assert albums["home"].folder == FILE.parent / "pictures" / "home"
+    made, albums = jobs_of(muxd.Section("shot", tomllib.loads(ONE + "keep = 0"), FILE))
+    assert (made[0].config.keep, made[0].config.keep_for) == (0, 0)
+    assert albums["home"].folder == FILE.parent / "shots" / "home"
+
+
+WRONG = {
+    'naem = "x"': ("page[home].naem", "did you mean 'name'?"),
+    'interval = "soon"': ("page[home].interval", "a duration such as"),
+    'viewports = ["big"]': ("page[home].viewports", '"1280x720"'),
+    'viewports = ["90000x90000"]': ("page[home].viewports", "100 million pixels"),
+    'devices = ["iphone 15"]': ("page[home].devices", "did you mean 'iPhone 15'?"),
+    'color_schemes = ["sepia"]': ("page[home].color_schemes[0]", "one of light, dark"),
+    'urls = ["example.org"]': ("page[home].urls", "https://example.org/"),
+    'format = "gif"': ("page[home].format", "one of png, jpeg, pdf"),
+    "quality = 50": ("page[home]", "quality is of a jpeg"),
+    'format = "jpeg"\nquality = 500': ("page[home].quality", "from 1 to 100"),
+    'format = "pdf"\nmask = [".ad"]': ("page[home]", "mask is of pictures"),
+    'selector = "p"\nfull_page = true': ("page[home]", "give one"),
+    'delay = "1h"': ("page[home].delay", "from 0s to 5m"),
+    "full_page = 1": ("page[home].full_page", "true or false"),
+    'session = "a b"': ("page[home].session", "a name of your own"),
+    '[[page]]\nname = "b"': ("page[b]", "there is no address"),
+    '[[page]]\nurl = "https://b.example"': ("page[1].name", "it is missing"),
+    '[[page]]\nname = "home"\nurl = "https://b.example"': ("page[home].name", "before it"),
+}
+
+
+@pytest.mark.parametrize("more", WRONG)
+def test_what_is_wrong_is_named(more):
+    """Each mistake is told with the file, the key, and what would be right."""
+    key, remedy = WRONG[more]
+    with pytest.raises(muxd.ConfigError) as told:
+        jobs(ONE + more)
+    assert f"{FILE}: plugins.shot.{key}:" in str(told.value)
+    assert remedy in str(told.value)
+
+
+def test_labels_are_unique_and_plain():
+    """Every picture of a run has a file name of its own, whatever the addresses are."""
+    urls = ["https://www.a.example/x?y=1", "https://a.example/x/y%2F1", "https://a.example/../é/"]
+    found = variants(urls, [Viewport(1280, 720), "iPhone 15"], ["light", "dark"])
+    labels = [each.label for each in found]
+    assert len(set(labels)) == 12
+    assert labels[0] == "a.example_x-y-1_1280x720_light"
+    assert all(set(label) <= set("abcdefghijklmnopqrstuvwxyz0123456789@._-") for label in labels)
