@@ -137,6 +137,10 @@ class JobError(UserError):
         )
 
 
+class UnknownRun(UserError):
+    """No run has this id, or a part of it."""
+
+
 class UnknownJob(UserError):
     """No job has this name."""
 

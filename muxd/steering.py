@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 import attrs
 import trio
 
-from muxd.errors import RunError, UnknownJob, UserError
+from muxd.errors import RunError, UnknownJob, UnknownRun, UserError
 from muxd.record import Record, utc_text
 
 if TYPE_CHECKING:
@@ -97,8 +97,10 @@ class Steering:
         if len(past) == 1:
             (record,) = past
             raise UserError(f"run {record.id} of {record.job!r} has ended before: {record.outcome}")
-        which = "several runs that have ended" if past else "no run"
-        raise UserError(f"{which} with {part!r} in the id: see `muxd status` and `muxd history`")
+        see = "see `muxd status` and `muxd history`"
+        if past:
+            raise UserError(f"several runs that have ended have {part!r} in their ids: {see}")
+        raise UnknownRun(f"no run with {part!r} in the id: {see}")
 
     def skip(self, job: str, note: str, *, by: str) -> float:
         """Pass over the job's next release by its slot, once; when that is, real Unix seconds."""

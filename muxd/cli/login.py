@@ -98,6 +98,7 @@ def _alone(config: Config, session: str, url: str, seconds: float) -> int:
     from muxd.bridge import run
     from muxd.cli.browser import launch_plan
     from muxd.cli.context import load, log_to_stderr
+    from muxd.engine import Engine
     from muxd.errors import UserError
     from muxd.logalone import log_in_alone
     from muxd.logs import chosen_format
@@ -110,6 +111,11 @@ def _alone(config: Config, session: str, url: str, seconds: float) -> int:
     log_to_stderr(chosen_format(config.daemon.log_format, sys.stderr), logging.WARNING)
     plugins = load(config)
     plan = attrs.evolve(launch_plan(config), headed=True)
+    if plan.found.engine is Engine.headless_shell:
+        raise UserError(
+            "the headless shell, which [browser] engine asks for, has no window to log in to: log in by "
+            "`muxd start` and its dashboard, or once with another engine: they share the sessions"
+        )
     _warn_of_strangers(session, {job.session for job in plugins.jobs} - {"fresh"})
     click.echo("A window opens: log in there, and close it. Ctrl-C cancels the login.", err=True)
     work = partial(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +12,8 @@ import click
 from muxd.cli.options import config_options, epilog, json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from muxd.config import Config
     from muxd.control.client import ControlClient
     from muxd.state import StateDir
@@ -18,6 +22,8 @@ __all__ = ["restart"]
 
 SLACK = 120.0
 """How long the next daemon may take to be up, seconds, beside the grace of the run in progress."""
+TAKEN = 3.0
+"""How long after the time of the gap it is asked whether the gap was taken, seconds."""
 
 
 @click.command(
@@ -56,15 +62,28 @@ def restart(config: Config, at_once: bool, wait: bool, as_json: bool) -> None:
         if as_json:
             print_json(told | {"pid": None})
         return
-    pid = _up_again(client, state, before, config.daemon.grace)
+
+    def later(at: str) -> None:
+        told["at"] = at
+        click.echo(f"the gap was taken: now at {local_text(at, config)}", err=True)
+
+    pid = _up_again(client, state, before, config.daemon.grace, at=told["at"], later=later)
     if as_json:
         print_json(told | {"pid": pid})
     else:
         click.echo(f"muxd is up again (process {pid})")
 
 
-def _up_again(client: ControlClient, state: StateDir, before: int, grace: float) -> int:
-    """Wait for another daemon; its process."""
+def _up_again(
+    client: ControlClient,
+    state: StateDir,
+    before: int,
+    grace: float,
+    *,
+    at: str,
+    later: Callable[[str], object],
+) -> int:
+    """Wait for another daemon; its process. `later` is told when it is not at this time after all."""
     from muxd.errors import DaemonNotRunning, DaemonSilent
 
     gone_at: float | None = None
@@ -80,4 +99,10 @@ def _up_again(client: ControlClient, state: StateDir, before: int, grace: float)
                     return int(told["pid"])
             if time.monotonic() - gone_at > grace + SLACK:
                 raise DaemonSilent("muxd has ended, and the next one is not up: see `muxd status`")
+        elif time.time() > datetime.fromisoformat(at).timestamp() + TAKEN:
+            with contextlib.suppress(DaemonNotRunning, DaemonSilent):  # it may be ending just now
+                told = client.status(upcoming=0)
+                if told["pid"] == before and (told["restart_at"] or at) > at:
+                    at = told["restart_at"]
+                    later(at)
         time.sleep(0.1 if gone_at is not None else 0.5)

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from muxd.control.field import Field, read_fields
-from muxd.errors import MuxdError, UnknownJob, UserError
+from muxd.errors import MuxdError, UnknownJob, UnknownRun, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -129,7 +129,9 @@ def failed(error: Exception, request: Request) -> Response:
     told: dict[str, Any] = {"error": str(error)}
     if isinstance(error, UnknownJob):
         return Answer(told | {"known": list(error.known)}, status_code=404)
-    if isinstance(error, NotFound):  # of other paths that are not there it does not say so
+    if isinstance(
+        error, (NotFound, UnknownRun)
+    ):  # of other paths that are not there it does not say so
         return Answer(told | {"missing": True}, status_code=404)
     if isinstance(error, TooLarge):
         return Answer(told, status_code=413)

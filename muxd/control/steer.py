@@ -65,7 +65,7 @@ STEERING = (
         answer=_cancel,
         summary="End a run that waits or is in progress; a part of its id will do.",
         schema=schemas.CANCELLED,
-        errors={404: "This can't be part of an id."},
+        errors={404: "There is no such run."},
     ),
     Operation(
         name="skipRelease",
