@@ -39,6 +39,8 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate": Entry("muxd.cli.simulate:simulate", "Play the jobs through, and break things."),
     "jobs": Entry("muxd.cli.jobs:jobs", "The jobs of all plugins."),
     "new": Entry("muxd.cli.new:new", "Write a new plugin, with a test of it."),
+    "dev": Entry("muxd.cli.dev:dev", "Try jobs while they are written, on every save."),
+    "import": Entry("muxd.cli.importing.command:import_", "Take over the jobs of another program."),
     "install": Entry("muxd.cli.install:install", "Install plugins, and slot their jobs in."),
     "uninstall": Entry("muxd.cli.install:uninstall", "Remove plugins, and their jobs."),
     "plugins": Entry("muxd.cli.plugins:plugins", "The plugins, why any is left out; disable one."),

@@ -1,0 +1,1 @@
+"""``muxd import``: what other programs know of jobs, as configuration."""
