@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from playwright.async_api import expect as expect
+
     from muxd.bridge import UnbridgedAwait as UnbridgedAwait
     from muxd.bridge import bridged as bridged
     from muxd.bridge import open_nursery as open_nursery
@@ -61,6 +63,7 @@ _HOMES = {
     "Section": "muxd.section",
     "UnbridgedAwait": "muxd.bridge",
     "bridged": "muxd.bridge",
+    "expect": "playwright.async_api",
     "duration_field": "muxd.fields",
     "find_browser": "muxd.browser.find",
     "hookimpl": "muxd.hookspecs",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsFloat
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
     from pathlib import Path, PurePath
 
+    from httpx import AsyncClient
     from playwright.async_api import Browser, BrowserContext, Page
     from structlog.typing import FilteringBoundLogger
 

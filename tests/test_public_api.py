@@ -16,7 +16,7 @@ SIGNATURES = {
     "JobError": "*job *field *value *allowed *plugin",
     "Record": "*id *job *plugin *cause *attempt *first_id *released_at *started_at *ended_at "
     "*outcome *error_type *error *result *left *harm *session *browser_generation *speed",
-    "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log",
+    "Run": "*id *job *attempt *released_at *deadline *page *context *browser *log *workspace",
     "LoggedIn": "url *shows *within",
     "Section": "plugin values file",
     "bridged": "async_fn",

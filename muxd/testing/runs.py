@@ -95,6 +95,11 @@ class MuxdRun:
 
         return job.replace(body=noting)
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that are kept of the last run, by name: its evidence, and what its body left."""
+        return self._evidence.artifacts.files(self.records[-1].id) if self.records else {}
+
     def tidy(self) -> None:
         """The test passed: nothing is kept."""
         shutil.rmtree(self._folder, ignore_errors=True)
