@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from muxd.body.runstate import RunState
     from muxd.job import Job
+    from muxd.jobdata import JobData
     from muxd.last import Last
     from muxd.saved import Saved
     from muxd.workspace import Workspace
@@ -131,6 +132,11 @@ class Run:
           MuxdError: the ledger, or the data file, can't be read.
         """
         return _given(self._workspace).data.last
+
+    @property
+    def data(self) -> JobData:
+        """What the job has saved so far, this run's rows among them, to be read."""
+        return _given(self._workspace).data.saved
 
     async def save(
         self,

@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from muxd.body.data import items_of
+from muxd.body.reading import DataReader, FileData
 from muxd.body.runstate import RunState
 from muxd.body.saving import Saving
 from muxd.errors import DataError, ItemError, MuxdError
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
     from muxd.body.data import Data
     from muxd.body.memory import Known, Memory
+    from muxd.jobdata import JobData
     from muxd.last import Last
     from muxd.saved import Saved
 
 __all__ = ["RunData"]
 
-WRITE_BOUND = 5.0
+WRITE_BOUND = 4.0
 """How long writing the state may take at a run's end, seconds."""
 _TABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -60,6 +62,11 @@ class RunData:
         if self._known.trouble is not None:
             raise self._known.trouble
         return self._known.last
+
+    @property
+    def saved(self) -> JobData:
+        """See `muxd.Run.data`."""
+        return FileData(DataReader(self._data.path.parent), self.job)
 
     async def save(
         self,
