@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FINISH_BOUND", "Workplace"]
 
-FINISH_BOUND = 5.0
+FINISH_BOUND = 9.0
 """How long the end of a workspace may take, seconds. The browser is free meanwhile."""
 
 

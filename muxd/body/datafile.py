@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "connect_reading", "connect_writing", "set_aside", "transaction"]
 
-PATIENCE = 3.0
+PATIENCE = 2.5
 """How long another process's lock is waited for, seconds."""
 KEPT = 3
 """How many damaged data files are kept; older ones are deleted when another is set aside."""

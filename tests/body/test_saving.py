@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,10 +16,9 @@ from hypothesis import strategies as st
 
 from muxd.body import plain
 from muxd.body.data import Data, items_of
-from muxd.body.reading import DataReader, FileData
+from muxd.body.reading import DataReader
 from muxd.body.saving import Saving
-from muxd.errors import DataError, ItemError
-from muxd.record import Outcome
+from muxd.errors import ItemError
 from muxd.saved import Change, Saved
 
 OURS = ("first_seen", "last_seen", "run", "gone_at")
