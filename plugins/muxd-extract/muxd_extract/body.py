@@ -1,0 +1,97 @@
+"""One run: opens the page, reads its rows, keeps them, says what is new."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from muxd_extract.files import RowFile
+from muxd_extract.news import news_of
+from muxd_extract.reading import read_rows
+from muxd_extract.typed import typed_row
+from muxd_extract.walking import Walk, open_page
+
+if TYPE_CHECKING:
+    from muxd import Run
+    from muxd_extract.options import PageOptions
+
+    Row = dict[str, Any]
+
+__all__ = ["extract", "rows_of"]
+
+
+async def extract(run: Run) -> dict[str, int] | None:
+    """The body of a job: how many rows there are, and what is new; None if there are none at all."""
+    options: PageOptions = run.config
+    rows, whole = await rows_of(run, options)
+    if not rows:
+        return None
+    complete = options.complete and whole
+    saved = await run.save(rows, key=options.key or None, complete=complete)
+    found = {"rows": len(rows), "new": len(saved.new), "changed": len(saved.changed)}
+    if complete:
+        found["gone"] = len(saved.gone)
+    if options.file is not None:
+        found["written"] = await trio.to_thread.run_sync(_write, rows, options)
+    # With other fields all rows look changed, and the first time all are new: neither is news.
+    shape = json.dumps([list(options.columns), options.key])
+    if run.state.get("shape") == shape and (news := news_of(run.job.name, saved, options)):
+        run.tell(news.title, news.text, options.url[0])
+    run.state["shape"] = shape
+    return found
+
+
+async def rows_of(run: Run, options: PageOptions) -> tuple[list[Row], bool]:
+    """The rows, each once, and whether they are all that there are."""
+    rows: dict[str, Row] = {}
+    whole, left_out = True, 0
+    for url in options.url:
+        await open_page(run.page, url, options)
+        walk = Walk(run, options)
+        async with contextlib.aclosing(walk.parts()) as parts:
+            async for part in parts:
+                for raw in await read_rows(part, options.columns):
+                    row = typed_row(raw, options.columns)
+                    if not _is_usable(row, options):
+                        left_out += 1
+                        continue
+                    key = [row[name] for name in options.key or row]
+                    rows.setdefault(json.dumps(key), row)
+                run.progress(len(rows), text=run.page.url)
+                if len(rows) >= options.limit:
+                    break
+        whole = whole and walk.whole
+        if len(rows) >= options.limit:
+            run.log.info("there are more rows, but no more are read", limit=options.limit)
+            whole = False
+            break
+    if left_out:
+        run.log.info("rows without what they need were passed over", rows=left_out)
+    return list(rows.values())[: options.limit], whole
+
+
+def _is_usable(row: Row, options: PageOptions) -> bool:
+    """Whether it has what its key is made of and what its fields require, and anything at all."""
+    needed = {*options.key, *(name for name, field in options.columns.items() if field.required)}
+    return all(row[name] not in (None, []) for name in needed) and any(
+        value not in (None, [], {}) for value in row.values()
+    )
+
+
+def _write(rows: list[Row], options: PageOptions) -> int:
+    """Put the rows into the file; gives how many. Blocks."""
+    assert options.file is not None
+    columns = tuple(options.columns)
+    file = RowFile(
+        path=options.file,
+        columns=(*columns, options.stamp) if options.stamp else columns,
+        key=tuple(options.key) or columns,
+    )
+    if options.stamp:
+        now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+        rows = [{**row, options.stamp: now} for row in rows]
+    return file.append(rows) if options.append else file.replace(rows)

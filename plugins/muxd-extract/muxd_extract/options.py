@@ -1,0 +1,209 @@
+"""What can stand in ``[plugins.extract]``: a table ``[[plugins.extract.page]]`` for each job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping  # noqa: TC003 - the annotations are read when it runs
+from pathlib import Path  # noqa: TC003
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import attrs
+
+from muxd import JobKeys, duration_field
+from muxd.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Field", "PageOptions", "Settings"]
+
+OURS = ("first_seen", "last_seen", "run", "gone_at")
+"""The columns that muxd adds to each row."""
+_SHORT = re.compile(r"(?P<select>.*?)@(?P<attribute>[A-Za-z_][\w:.-]*)\s*", re.DOTALL)
+Texts = str | tuple[str, ...]
+
+
+def _tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _fields(value: Mapping[str, str | Field]) -> Mapping[str, Field]:
+    return {n: _short(f) if isinstance(f, str) else f for n, f in value.items()}
+
+
+def _short(text: str) -> Field:
+    """``"a@href"`` is the attribute ``href`` of ``a``."""
+    if found := _SHORT.fullmatch(text):
+        return Field(select=found["select"].strip(), attribute=found["attribute"])
+    return Field(select=text)
+
+
+def _check_names(instance: object, attribute: object, value: Mapping[str, Field]) -> None:
+    if not value:
+        raise ValueError("give one field at least")
+    for name in value:
+        if not name.strip() or name.startswith("_muxd"):
+            raise ValueError(f"{name!r} is no name for a field: give another")
+
+
+def _check_columns(instance: object, attribute: object, value: Mapping[str, Field]) -> None:
+    _check_names(instance, attribute, value)
+    for name in value:
+        if name.lower() in OURS:
+            raise ValueError(f"muxd has a column {name!r} of its own: give another name")
+
+
+def _check_urls(instance: object, attribute: object, value: tuple[str, ...]) -> None:
+    for url in value:
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme in ("http", "https") and parts.hostname
+        except ValueError:
+            good = False
+        if not good and not url.startswith("file:///"):
+            raise ValueError('give the address of a page, such as "https://example.org/news"')
+    if not value:
+        raise ValueError("give one address at least")
+
+
+def _check_file(instance: object, attribute: object, value: Path | None) -> None:
+    if value is not None and value.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
+        raise ValueError("give a file whose name ends with .csv or .jsonl")
+
+
+def _between(low: int, high: int) -> Callable[[object, object, int], None]:
+    def check(instance: object, attribute: object, value: int) -> None:
+        if not low <= value <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class Field:
+    """One column: where it stands in a row, and what it is."""
+
+    select: str = ""
+    """CSS, or XPath if it begins with ``./`` or ``//``, within the row; empty: the row itself."""
+    attribute: str = ""
+    """Which attribute, instead of the text."""
+    type: Literal["text", "number", "date", "url", "html"] = "text"
+    """``number`` is for prices too; ``date`` becomes ISO 8601; ``url`` is made absolute."""
+    list: bool = False
+    """All that are found, not only the first."""
+    match: re.Pattern[str] | None = None
+    """A regular expression: its first group is what counts of the text, or all that it matches."""
+    format: Texts = attrs.field(default=(), converter=_tuple)
+    """How dates are written, as for `datetime.strptime`; several are tried in turn."""
+    decimal: Literal["", ".", ","] = ""
+    """What stands before the decimals of numbers; empty: what is likelier."""
+    required: bool = False
+    """A row without it is passed over."""
+    fields: Mapping[str, str | Field] = attrs.field(factory=dict, converter=_fields)
+    """Fields within it: it is nested."""
+
+    @fields.validator
+    def _check_inner(self, attribute: object, value: Mapping[str, Field]) -> None:
+        if value:
+            _check_names(self, attribute, value)
+        for other, default in (("attribute", ""), ("type", "text"), ("match", None)):
+            if value and getattr(self, other) != default:
+                raise ValueError(
+                    f"what has fields has no {other} of its own: give it to one of them"
+                )
+
+    @property
+    def inner(self) -> Mapping[str, Field]:
+        """The fields within it."""
+        return self.fields  # type: ignore[return-value]  # the converter has made them
+
+
+@attrs.frozen(kw_only=True)
+class PageOptions(JobKeys):
+    """What is read from one page, or from several that look alike: one job."""
+
+    name: str
+    """The job's."""
+
+    url: Texts = attrs.field(converter=_tuple, validator=_check_urls)
+    """The page, or a list of them."""
+    fields: Mapping[str, str | Field] = attrs.field(converter=_fields, validator=_check_columns)
+    """The columns, by name: a selector, ``"a@href"`` for an attribute, or a table."""
+    row: str = attrs.field(default="")
+    """What a row is: any selector of Playwright's. Empty: the whole page is one row."""
+    key: Texts = attrs.field(default=(), converter=_tuple)
+    """The field, or fields, by which a row is known again. Without, all of them together."""
+    wait: str = ""
+    """What has to be there before anything is read. Empty: the first row, for `patience`."""
+    patience: float = duration_field("10s", at_least="100ms", at_most="10m")
+    """How long that, and each further part of the list, may take to appear."""
+    click: Texts = attrs.field(default=(), converter=_tuple)
+    """What is clicked first, where it is there: banners."""
+    next: str = ""
+    """The link or button that leads to the next page."""
+    more: str = attrs.field(default="")
+    """The button that makes the list longer."""
+    scroll: bool = attrs.field(default=False)
+    """The list gets longer when one scrolls to its end."""
+    pages: int = attrs.field(default=20, validator=_between(1, 10_000))
+    """How many parts of the list are read at most."""
+    limit: int = attrs.field(default=5000, validator=_between(1, 1_000_000))
+    """How many rows are read at most."""
+    complete: bool = False
+    """Rows that are not there any more are gone: as long as the list was read to its end."""
+    tell: tuple[Literal["new", "changed", "gone"], ...] = attrs.field(default=())
+    """What is news. The first time nothing is."""
+    file: Path | None = attrs.field(default=None, validator=_check_file)
+    """A CSV or JSON lines file that has the rows too."""
+    append: bool = attrs.field(default=False)
+    """Rows that the file does not have are added to it. False: it has what was read last."""
+    stamp: str = attrs.field(default="")
+    """The name of a further column of the file: when the row was read."""
+
+    @key.validator
+    def _check_key(self, attribute: object, value: tuple[str, ...]) -> None:
+        for name in value:
+            if name not in self.fields:
+                raise ValueError(f"there is no field {name!r}; {did_you_mean(name, self.fields)}")
+            if self.columns[name].inner or self.columns[name].list:
+                raise ValueError(f"{name} is a list, or nested: give a field that is one value")
+
+    @more.validator
+    @scroll.validator
+    def _check_way(self, attribute: attrs.Attribute[Any], value: object) -> None:
+        others = [name for name in ("next", "more", "scroll") if getattr(self, name)]
+        if value and len(others) > 1:
+            raise ValueError(f"a list goes on in one way: give one of {' and '.join(others)}")
+
+    @row.validator
+    def _check_row(self, attribute: object, value: str) -> None:
+        if not value and (self.next or self.more or self.scroll):
+            raise ValueError("a list that goes on has a row")
+
+    @tell.validator
+    def _check_tell(self, attribute: object, value: tuple[str, ...]) -> None:
+        if "gone" in value and not self.complete:
+            raise ValueError("what is gone is known with complete = true only")
+        if "changed" in value and not self.key:
+            raise ValueError("what has changed is known with a key only")
+
+    @append.validator
+    @stamp.validator
+    def _check_with_file(self, attribute: object, value: bool | str) -> None:
+        if value and self.file is None:
+            raise ValueError("give a file too")
+        if value in self.fields:
+            raise ValueError("that is one of the fields: give another name")
+
+    @property
+    def columns(self) -> Mapping[str, Field]:
+        """The fields."""
+        return self.fields  # type: ignore[return-value]  # the converter has made them
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The section."""
+
+    page: tuple[PageOptions, ...] = ()

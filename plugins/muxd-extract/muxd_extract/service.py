@@ -1,0 +1,169 @@
+"""The plugin's pages on the dashboard: what is extracted, and the rows of each."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import trio
+from starlette.routing import Route
+
+from muxd.abc import PageLink, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from muxd.abc import Controlled
+    from muxd_extract.options import PageOptions
+
+__all__ = ["ExtractPages"]
+
+MOST_PAGES = 500
+"""How many are on the page."""
+MOST_ROWS = 200
+"""How many rows of one are shown, the newest."""
+LONGEST = 200
+"""How much of a value is shown, characters."""
+_SIGNS = {"ok": "✓", "failed": "✕", "timed_out": "◷", "crashed": "✸", "empty": "○"}
+
+
+class ExtractPages(Service):
+    """Shows what was extracted. Reads only."""
+
+    name = "extract"
+
+    def __init__(self, daemon: Controlled, options: Mapping[str, PageOptions]) -> None:
+        """Make it; `options` are those of the jobs, by name, as they are at any time."""
+        self._daemon, self._options = daemon, options
+
+    @property
+    def pages(self) -> Sequence[PageLink]:
+        """One, in the navigation."""
+        return [PageLink("Extracts", "/extract")]
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """All of them, and one."""
+        return [Route("/extract", self._all), Route("/extract/{name}", self._one)]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """There is nothing to do but to answer."""
+        task_status.started()
+        await trio.sleep_forever()
+
+    def _jobs(self) -> tuple[list[dict[str, Any]], str]:
+        """The jobs that extract, and the time zone."""
+        told = self._daemon.jobs(limit=10_000)
+        jobs = [job for job in told["jobs"] if job["name"] in self._options]
+        return jobs[:MOST_PAGES], told["timezone"]
+
+    async def _all(self, request: Request) -> Response:
+        jobs, zone = self._jobs()
+        if not jobs:
+            body = "<p>Nothing is extracted yet: name a page in muxd.toml, in a table "
+            body += "<code>[[plugins.extract.page]]</code>.</p>"
+            return await self._daemon.page("Extracts", body, path="/extract")
+        lines = []
+        for job in jobs:
+            [table, *_] = [*await self._daemon.data(job["name"]).tables(), None]
+            lines.append(self._line(job, table.rows if table else 0, zone))
+        heads = "<th>Page</th><th>Of</th><th>Last run</th><th></th>"
+        heads += '<th class="num">Rows</th><th class="num">New then</th>'
+        body = (
+            f'<section class="card"><div class="wide"><table><thead><tr>{heads}</tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table></div></section>"
+        )
+        return await self._daemon.page("Extracts", body, path="/extract")
+
+    def _line(self, job: Mapping[str, Any], rows: int, zone: str) -> str:
+        name, last = job["name"], job["last"] or {}
+        url = escape(self._options[name].url[0])
+        result = last.get("result")
+        new = result.get("new", "") if isinstance(result, dict) else ""
+        return (
+            f'<tr><th scope="row"><a href="/extract/{quote(name, safe="")}">{escape(name)}</a></th>'
+            f'<td class="tail"><a href="{url}" rel="noreferrer">{url}</a></td>'
+            f"<td>{_outcome(last)}</td><td>{_moment(last.get('ended_at'), zone)}</td>"
+            f'<td class="num">{rows}</td><td class="num">{escape(str(new))}</td></tr>'
+        )
+
+    async def _one(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        jobs, zone = self._jobs()
+        job = next((job for job in jobs if job["name"] == name), None)
+        if job is None:
+            body = '<p>There is no such page: see <a href="/extract">all of them</a>.</p>'
+            return await self._daemon.page("Not found", body, path="/extract", status=404)
+        options, data = self._options[name], self._daemon.data(name)
+        rows = await data.rows(limit=MOST_ROWS)
+        [table, *_] = [*await data.tables(), None]
+        urls = ", ".join(
+            f'<a href="{escape(url)}" rel="noreferrer">{escape(url)}</a>' for url in options.url
+        )
+        count = f"{table.rows if table else 0} rows"
+        if len(rows) == MOST_ROWS:
+            count += f", of which the newest {MOST_ROWS} are below"
+        link = quote(name, safe="")
+        body = (
+            f'<section class="card"><dl class="facts"><dt>from</dt><dd>{urls}</dd>'
+            f"<dt>last run</dt><dd>{_outcome(job['last'])}</dd><dt>kept</dt><dd>{count}; "
+            f"all of them: <code>muxd data {escape(name)} --csv</code></dd>"
+            f'<dt>job</dt><dd><a href="/jobs/{link}">{escape(name)}</a></dd></dl></section>'
+        )
+        if rows:
+            body += _table(rows, list(options.columns), zone)
+        return await self._daemon.page(name, body, path="/extract")
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], zone: str) -> str:
+    heads = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    lines = []
+    for row in reversed(rows):
+        gone = ' class="paused"' if row.get("gone_at") else ""
+        cells = "".join(_cell(row.get(column)) for column in columns)
+        lines.append(f"<tr{gone}>{cells}<td>{_moment(row['first_seen'], zone)}</td></tr>")
+    return (
+        '<section class="card"><div class="wide" tabindex="0" role="region" aria-label="Rows">'
+        f"<table><thead><tr>{heads}<th>First seen</th></tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div></section>"
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "<td></td>"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f'<td class="num">{value:.10g}</td>'
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    short = escape(text if len(text) <= LONGEST else text[: LONGEST - 3] + "...")
+    if text.startswith(("http://", "https://")):
+        short = f'<a href="{escape(text)}" rel="noreferrer">{short}</a>'
+    return f"<td>{short}</td>"
+
+
+def _moment(at: float | str | None, zone: str) -> str:
+    if at is None:
+        return '<span class="note">never</span>'
+    if isinstance(at, str):
+        when = datetime.fromisoformat(at).astimezone(ZoneInfo(zone))
+    else:
+        when = datetime.fromtimestamp(at, ZoneInfo(zone))
+    return f'<time datetime="{when.isoformat()}">{when:%Y-%m-%d %H:%M}</time>'
+
+
+def _outcome(record: Mapping[str, Any] | None) -> str:
+    if not record or not record.get("outcome"):
+        return '<span class="note">not yet</span>'
+    word = str(record["outcome"])
+    return (
+        f'<a class="plain" href="/runs/{quote(record["id"], safe="")}"><span class="badge '
+        f'o-{escape(word)}">{_SIGNS.get(word, "·")} {escape(word.replace("_", " "))}</span></a>'
+    )
