@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from muxd.config import Config
 
-__all__ = ["BUILTINS", "ENTRY_POINT_GROUP", "Source", "discover"]
+__all__ = ["BUILTINS", "ENTRY_POINT_GROUP", "Source", "discover", "sources_in"]
 
 ENTRY_POINT_GROUP = "muxd"
 BUILTINS = (
@@ -98,7 +98,12 @@ def discover(
             metadata=getattr(point.dist, "_path", None),
         )
     for directory in dict.fromkeys(path.resolve() for path in config.plugins.jobs_dirs):
-        yield from _files(directory, config)
+        try:
+            yield from sources_in(directory)
+        except OSError as error:
+            key = "plugins.jobs_dirs"
+            message = f"{str(directory)!r} can't be read: {error.strerror or error}"
+            raise ConfigError(ConfigProblem(config.origin(key), key, message)) from error
 
 
 def _entry_points() -> Iterable[EntryPoint]:
@@ -129,18 +134,21 @@ def _importing(module: str) -> Callable[[], object]:
     return lambda: importlib.import_module(module)
 
 
-def _files(directory: Path, config: Config) -> Iterator[Source]:
-    """The plugins of a jobs directory: its ``*.py`` files, but for those that start with _ or ."""
-    try:
-        files = sorted(
-            path
-            for path in directory.iterdir()
-            if path.suffix == ".py" and path.name[0] not in "_." and path.is_file()
-        )
-    except OSError as error:
-        key = "plugins.jobs_dirs"
-        message = f"{str(directory)!r} can't be read: {error.strerror or error}"
-        raise ConfigError(ConfigProblem(config.origin(key), key, message)) from error
+def sources_in(directory: Path, *, only: Path | None = None) -> Iterator[Source]:
+    """The plugins of a jobs directory: its ``*.py`` files, but for those that start with _ or .
+
+    Args:
+      directory: which, resolved.
+      only: just this file of it, whatever its name.
+
+    Raises:
+      OSError: the directory can't be read.
+    """
+    files = sorted(
+        path
+        for path in ([only] if only is not None else directory.iterdir())
+        if path.suffix == ".py" and (only or path.name[0] not in "_.") and path.is_file()
+    )
     package = _package(directory)
     for file in files:
         load = _loading(file, package)

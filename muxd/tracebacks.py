@@ -10,6 +10,7 @@ from pathlib import Path
 __all__ = ["traceback_through_jobs"]
 
 _MACHINERY = ("muxd", "trio", "outcome", "playwright", "pyee")
+_IMPORTER = "<frozen importlib"
 _LONGEST = 200_000
 """Characters."""
 _DEEPEST = 50
@@ -47,7 +48,7 @@ def _clean(told: traceback.TracebackException, folders: tuple[str, ...]) -> None
     todo, seen = [told], 0
     while todo and seen < _DEEPEST:
         one, seen = todo.pop(), seen + 1
-        own = [frame for frame in one.stack if not frame.filename.startswith(folders)]
+        own = [frame for frame in one.stack if not frame.filename.startswith((*folders, _IMPORTER))]
         if own:
             one.stack = traceback.StackSummary.from_list(own)
         todo += filter(None, (one.__cause__, one.__context__, *(one.exceptions or ())))

@@ -35,7 +35,7 @@ LAYERS = {
     """,
     "a run": """
         muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
-        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.body muxd.lentpages muxd.workspace muxd.workplace muxd.runner muxd.worker muxd.supervisor
+        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.body muxd.lentpages muxd.keptpages muxd.workspace muxd.workplace muxd.runner muxd.worker muxd.supervisor
     """,
     "the browser": "muxd.browser",
     "the public face": "muxd",
@@ -44,7 +44,7 @@ LAYERS = {
     "for plugin authors": "muxd.testing",
     "assembly": """
         muxd.zone muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.disabled muxd.discovery muxd.freshness muxd.loading muxd.plugins
-        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.audit muxd.logins muxd.steering muxd.reload muxd.restarting muxd.helm muxd.installer muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.samplepage
+        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.audit muxd.logins muxd.steering muxd.reload muxd.restarting muxd.helm muxd.installer muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.project muxd.saves muxd.develop muxd.samplepage
         muxd.daemon muxd.simulation
     """,
     # What runs all of it in tests, at the hand of plugin authors.

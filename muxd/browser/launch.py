@@ -52,6 +52,8 @@ class LaunchPlan:
     """The user's own flags; ``--disable-features`` among them is merged with ours."""
     timeout: float = 60.0
     """How long a launch may take, seconds."""
+    slow_mo: float = 0.0
+    """How long each of Playwright's calls is made to take longer, seconds, for who looks on."""
     block: tuple[str, ...] = attrs.field(default=())
     """What pages of jobs that don't say so themselves need not load, as in `muxd.blocklist`."""
 
@@ -118,6 +120,7 @@ class LaunchPlan:
             "handle_sigterm": False,
             "handle_sighup": False,
             "timeout": self.timeout * 1000,
+            "slow_mo": self.slow_mo * 1000 or None,
             "env": self._environment(),
         }
         if self.found.engine.is_chromium:
