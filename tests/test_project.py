@@ -85,7 +85,7 @@ def test_a_file_is_as_it_is_now(monkeypatch, write):
     write("_shop.py", "B = 1")
     assert loaded(project) == {"ice": "tea"}
     file.unlink()
-    with pytest.raises(UserError, match="neither a pyproject.toml nor a jobs file"):
+    with pytest.raises(UserError, match=r"neither a pyproject\.toml nor a jobs file"):
         project.sources()
 
 
