@@ -304,6 +304,10 @@ class LoggedOut(RunError):
     somebody has logged in: `muxd login`."""
 
 
+class BodyMistake(RunError):
+    """A job's body is written in a way that can't work: no ``await``, say. The message has the remedy."""
+
+
 class BackgroundError(RunError):
     """A listener, route handler or callback of the run raised; the cause is ``__cause__``."""
 

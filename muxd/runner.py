@@ -32,9 +32,11 @@ import structlog
 import trio
 from structlog.contextvars import bound_contextvars
 
+from muxd.body.mistakes import mistake_in, mistake_of
 from muxd.bridge import background_errors
 from muxd.errors import (
     BackgroundError,
+    BodyMistake,
     BrowserLost,
     DeadlineExceeded,
     LoggedOut,
@@ -185,6 +187,7 @@ class Runner:
                         background.cancel_tasks()
                         if tally is not None:
                             tally.ask()
+                    verdict = _mistaken(verdict, background.errors)
                     if case.is_wanted(verdict.outcome):
                         await case.look(lease)
                     if verdict.outcome.good:
@@ -297,6 +300,8 @@ class Runner:
     ) -> _Verdict:
         """What the end of a body that ended by itself means."""
         error = performance.error
+        if (mistake := mistake_in(error, performance.result)) is not None:
+            return _Verdict(Outcome.failed, mistake)
         if error is None:
             empty = release.job.expects_result and _is_nothing(performance.result)
             outcome = Outcome.empty if empty else Outcome.ok
@@ -404,7 +409,19 @@ def _explained(verdict: _Verdict, stray: Iterable[BaseException]) -> _Verdict:
     return verdict
 
 
-def _stray(cause: BaseException) -> BackgroundError:
+def _mistaken(verdict: _Verdict, stray: Iterable[BaseException]) -> _Verdict:
+    """The verdict on a run of a body that forgot to await something: that is it, whatever came of it."""
+    if not verdict.outcome.good and verdict.outcome not in (Outcome.empty, Outcome.failed):
+        return verdict
+    mistake = mistake_of(verdict.error, stray)
+    if mistake is None:
+        return verdict
+    return attrs.evolve(verdict, outcome=Outcome.failed, error=mistake)
+
+
+def _stray(cause: BaseException) -> RunError:
+    if isinstance(cause, BodyMistake):
+        return cause
     error = BackgroundError(f"a listener or callback raised {cause!r}")
     error.__cause__ = cause
     return error

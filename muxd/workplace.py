@@ -10,6 +10,7 @@ import trio
 from muxd.body.attachments import Attachments
 from muxd.body.news import News
 from muxd.body.progress import Progress, Reached
+from muxd.body.unawaited import notice_unawaited
 from muxd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Workplace:
         self._artifacts, self._memory, self._in_thread = artifacts, memory, in_thread
         self._publish, self._real_now = publish, real_now
         self._current: Workspace | None = None
+        notice_unawaited()
 
     def progress_of(self, run_id: str) -> Reached | None:
         """How far the run in progress says that it is; None if it says nothing, and of any other."""

@@ -165,6 +165,30 @@ def test_every_page_that_a_run_opens(muxd_run, site):
     assert record.outcome == "failed"
     assert "no banner here" in record.error
     marks.clear()
+    ended = []
+
+    async def stubborn(page):
+        if page is not marks[0]:
+            raised.set()
+            try:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep_forever()
+            finally:
+                ended.append(page)
+
+    async def has_a_stubborn_one(run):
+        nonlocal raised
+        raised = trio.Event()
+        marks.append(run.page)
+        await run.every_page(stubborn)
+        await run.context.new_page()
+        await raised.wait()
+
+    record = muxd_run(has_a_stubborn_one)
+    assert record.outcome == "ok", record.error
+    assert record.duration < 8
+    assert len(ended) == 1
+    marks.clear()
 
     async def opens(run):  # and nothing of the run before is called any more
         await run.context.new_page()
@@ -195,3 +219,59 @@ def test_files_and_expectations(muxd_run, site):
     record = muxd_run(wrong)
     assert record.error_type == "AssertionError"
     assert {"note.txt", "summary.json", "screenshot.png"} <= set(muxd_run.files)
+
+
+def test_nurseries_and_mistakes(muxd_run, site):
+    """Children may await Playwright in muxd's nursery; elsewhere, and in each other mistake, one error helps."""
+
+    async def read(run, found):
+        page = await run.context.new_page()
+        await page.goto(site.url)
+        found.append(await page.inner_text("h1"))
+
+    async def children(run):
+        found = []
+        async with muxd.open_nursery() as nursery:
+            nursery.start_soon(read, run, found)
+            nursery.start_soon(read, run, found)
+        return found
+
+    assert muxd_run(children).outcome == "ok"
+    assert muxd_run.returned == ["Home", "Home"]
+
+    async def plain_children(run):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, run, [])
+
+    async def not_awaited(run):
+        run.page.goto(site.url)
+        await run.page.title()
+
+    async def returned(run):
+        return run.page.title()
+
+    async def used(run):
+        title = run.page.title()
+        return title.upper()
+
+    async def takes_page(page):
+        await page.goto(site.url)
+
+    async def synchronous(run):
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            playwright.chromium.launch().new_page().goto(site.url)
+
+    for body, words in {
+        plain_children: "muxd.open_nursery()",
+        not_awaited: "the call of Page.goto() is not awaited, so it did nothing",
+        returned: "the body returned a coroutine of Page.title()",
+        used: "in place of `title`: write `await`",
+        takes_page: "a body is given the run, not its page: write `await run.page.goto(...)`",
+        synchronous: "write `await run.page.goto(...)` in place of `page.goto(...)`",
+    }.items():
+        record = muxd_run(body)
+        assert (record.outcome, record.error_type) == ("failed", "muxd.errors.BodyMistake"), body
+        assert words in record.error, record.error
+        assert record.harm is None
