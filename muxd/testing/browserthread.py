@@ -30,9 +30,11 @@ from muxd.testing.borrowed import BorrowedPages
 from muxd.workplace import Workplace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from muxd.browser.generation import Generation
+    from muxd.events import Event
     from muxd.evidence import Evidence
     from muxd.job import Job
     from muxd.record import Record
@@ -54,6 +56,7 @@ class _Asked:
     owner: str
     evidence: Evidence
     store: MemoryStore
+    publish: Callable[[Event], object]
     answer: queue.SimpleQueue[Any] = attrs.field(factory=queue.SimpleQueue)
     _has_waited: list[bool] = attrs.field(factory=list)
 
@@ -88,7 +91,14 @@ class BrowserThread:
         """A name for a test that no other has."""
         return f"test-{next(self._owners)}"
 
-    def perform(self, job: Job, owner: str, evidence: Evidence, store: MemoryStore) -> Record:
+    def perform(
+        self,
+        job: Job,
+        owner: str,
+        evidence: Evidence,
+        store: MemoryStore,
+        publish: Callable[[Event], object] = lambda _event: None,
+    ) -> Record:
         """Run a job once; blocks until it has ended.
 
         Args:
@@ -96,6 +106,7 @@ class BrowserThread:
           owner: the name of the test, for whose runs alone the sessions are.
           evidence: keeps what its pages show; beside it is what the job saves.
           store: has the records of the test's runs.
+          publish: is told what the body has to say, in the browser's thread.
 
         Raises:
           WorldError: there is no browser, it can't be launched, or is lost before the run has a page.
@@ -105,7 +116,7 @@ class BrowserThread:
                 find_browser()  # the thread's end would be a poor way to tell that there is none
                 self._thread.start()
                 self._begun.wait(START_BOUND)
-            asked = _Asked(job, owner, evidence, store)
+            asked = _Asked(job, owner, evidence, store, publish)
             self._tell(lambda: self._send.send_nowait(asked))
             try:
                 answer = self._wait(asked, None)
@@ -206,6 +217,7 @@ class BrowserThread:
                 workplace=Workplace(
                     artifacts=asked.evidence.artifacts,
                     memory=Memory(data, store, real_now=time.time),
+                    publish=asked.publish,
                 ),
             )
             try:

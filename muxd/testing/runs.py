@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from muxd.artifacts import Artifacts
 from muxd.body.reading import DataReader
+from muxd.events import JobNews
 from muxd.evidence import Evidence
 from muxd.job import Job
 from muxd.testing.store import MemoryStore
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from muxd.events import Event
     from muxd.record import Record
     from muxd.running import Run
     from muxd.testing.browserthread import BrowserThread
@@ -45,6 +47,8 @@ class MuxdRun:
         """What the body of the last run raised, itself; None if it returned."""
         self.records: list[Record] = []
         """The records of all runs of the test, oldest first."""
+        self.told: list[JobNews] = []
+        """What the runs of the test have told (`muxd.Run.tell`), oldest first."""
         self._browser, self._folder, self._owner = browser, folder, browser.new_owner()
         self._evidence = Evidence(Artifacts(folder), trace="always", of_good=True)
         self._store = MemoryStore()
@@ -71,7 +75,7 @@ class MuxdRun:
             job = job.replace(**fields)
         self.returned = self.raised = None
         record = self._browser.perform(
-            self._watched(job), self._owner, self._evidence, self._store
+            self._watched(job), self._owner, self._evidence, self._store, self._hear
         )
         self.records.append(record)
         return record
@@ -79,6 +83,10 @@ class MuxdRun:
     def saved(self, job: str, table: str | None = None) -> list[dict[str, Any]]:
         """The rows that the runs of this job have saved (`muxd.Run.save`), those of one table."""
         return DataReader(self._folder).rows(job, table)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, JobNews):
+            self.told.append(event)
 
     def _watched(self, job: Job) -> Job:
         """The same job; what its body returns or raises is noted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import datetime
 from html import escape
@@ -86,13 +87,12 @@ class ExtractPages(Service):
     def _line(self, job: Mapping[str, Any], rows: int, zone: str) -> str:
         name, last = job["name"], job["last"] or {}
         url = escape(self._options[name].url[0])
-        result = last.get("result")
-        new = result.get("new", "") if isinstance(result, dict) else ""
+        new = _new(last.get("result"))
         return (
             f'<tr><th scope="row"><a href="/extract/{quote(name, safe="")}">{escape(name)}</a></th>'
             f'<td class="tail"><a href="{url}" rel="noreferrer">{url}</a></td>'
             f"<td>{_outcome(last)}</td><td>{_moment(last.get('ended_at'), zone)}</td>"
-            f'<td class="num">{rows}</td><td class="num">{escape(str(new))}</td></tr>'
+            f'<td class="num">{rows}</td><td class="num">{escape(new)}</td></tr>'
         )
 
     async def _one(self, request: Request) -> Response:
@@ -121,6 +121,13 @@ class ExtractPages(Service):
         if rows:
             body += _table(rows, list(options.columns), zone)
         return await self._daemon.page(name, body, path="/extract")
+
+
+def _new(result: str | None) -> str:
+    """How many rows were new, from the result of a run as it is recorded: JSON, which may be cut."""
+    with contextlib.suppress(ValueError, TypeError, LookupError):
+        return str(json.loads(result or "")["new"])
+    return ""
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], zone: str) -> str:

@@ -1,0 +1,161 @@
+"""The plugin's pages on the dashboard: all watches, and what was news of each."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import trio
+from starlette.responses import Response
+from starlette.routing import Route
+
+from muxd.abc import PageLink, Service
+from muxd_watch.body import CHANGES, VALUES
+from muxd_watch.markup import change_card, curve, moment, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+    from muxd.abc import Controlled
+    from muxd_watch.options import WatchOptions
+
+__all__ = ["WatchPages"]
+
+MOST_WATCHES = 500
+"""How many are on the page."""
+NEWEST = 15
+"""How many changes of all watches are on the first page."""
+MOST_CHANGES = 50
+"""How many of one watch are on its page."""
+MOST_VALUES = 200
+STYLE = '<link rel="stylesheet" href="/watch/style.css">\n'
+
+
+class WatchPages(Service):
+    """Shows what is watched. Reads only."""
+
+    name = "watch"
+
+    def __init__(self, daemon: Controlled, options: Mapping[str, WatchOptions]) -> None:
+        """Make it; `options` are those of the watches, by name, as they are at any time."""
+        self._daemon, self._options = daemon, options
+
+    @property
+    def pages(self) -> Sequence[PageLink]:
+        """One, in the navigation."""
+        return [PageLink("Watches", "/watch")]
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """All watches, one of them, and the style sheet."""
+        return [
+            Route("/watch", self._all),
+            Route("/watch/style.css", self._style),
+            Route("/watch/{name}", self._one),
+        ]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """There is nothing to do but to answer."""
+        task_status.started()
+        await trio.sleep_forever()
+
+    async def _style(self, request: Request) -> Response:
+        await trio.lowlevel.checkpoint()
+        return Response((files("muxd_watch") / "style.css").read_text(), media_type="text/css")
+
+    def _watches(self) -> tuple[list[dict[str, Any]], str]:
+        """The jobs that are watches, and the time zone."""
+        told = self._daemon.jobs(limit=10_000)
+        watches = [job for job in told["jobs"] if job["name"] in self._options]
+        return watches[:MOST_WATCHES], told["timezone"]
+
+    async def _all(self, request: Request) -> Response:
+        watches, zone = self._watches()
+        rows, changes = [], []
+        for job in watches:
+            name = job["name"]
+            data = self._daemon.data(name)
+            newest = await data.rows(CHANGES, limit=NEWEST)
+            changes += [(change, name) for change in newest]
+            values = await data.rows(VALUES, limit=MOST_VALUES)
+            rows.append(self._row(job, newest, [row["value"] for row in values], zone))
+        if not rows:
+            body = "<p>Nothing is watched yet: name a page in muxd.toml, in a table "
+            body += "<code>[[plugins.watch.page]]</code>.</p>"
+            return await self._daemon.page("Watches", body, path="/watch")
+        heads = (
+            "<th>Watch</th><th>Of</th><th>Last look</th><th>Seen</th><th></th><th>Last change</th>"
+        )
+        table = f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
+        body = (
+            f'{STYLE}<section class="card">{table}{"".join(rows)}</tbody></table></div></section>'
+        )
+        changes.sort(key=lambda each: each[0]["at"], reverse=True)
+        for number, (change, name) in enumerate(changes[:NEWEST]):
+            kept = self._files(change)
+            body += change_card(change, name=name, zone=zone, files=kept, number=number)
+        return await self._daemon.page("Watches", body, path="/watch")
+
+    def _row(
+        self,
+        job: dict[str, Any],
+        changes: Sequence[Mapping[str, Any]],
+        values: Sequence[float],
+        zone: str,
+    ) -> str:
+        name, options, last = job["name"], self._options[job["name"]], job["last"] or {}
+        seen = _seen(last.get("result"))
+        changed = moment(max((each["at"] for each in changes), default=None), zone)
+        url = escape(options.url)
+        return (
+            f'<tr><th scope="row"><a href="/watch/{quote(name, safe="")}">{escape(name)}</a></th>'
+            f'<td class="tail">{escape(options.what)} of <a href="{url}" rel="noreferrer">{url}</a></td>'
+            f"<td>{outcome(last)}</td><td>{escape(seen)}</td>"
+            f"<td>{curve(values, name, 'spark')}</td><td>{changed}</td></tr>"
+        )
+
+    async def _one(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        watches, zone = self._watches()
+        job = next((job for job in watches if job["name"] == name), None)
+        if job is None:
+            body = '<p>There is no such watch: see <a href="/watch">all of them</a>.</p>'
+            return await self._daemon.page("Not found", body, path="/watch", status=404)
+        options, data = self._options[name], self._daemon.data(name)
+        part = f", <code>{escape(options.select)}</code>" if options.select else ""
+        url, link = escape(options.url), quote(name, safe="")
+        body = (
+            f'{STYLE}<section class="card"><dl class="facts"><dt>of</dt><dd>{options.what} of '
+            f'<a href="{url}" rel="noreferrer">{url}</a>{part}</dd>'
+            f"<dt>last look</dt><dd>{outcome(job['last'])}</dd>"
+            f'<dt>job</dt><dd><a href="/jobs/{link}">{escape(name)}</a></dd></dl></section>'
+        )
+        values = [row["value"] for row in await data.rows(VALUES, limit=MOST_VALUES)]
+        if graph := curve(values, name, "graph"):
+            low, high = min(values), max(values)
+            body += f'<section class="card"><h2>{low:g} to {high:g}</h2>{graph}</section>'
+        changes = await data.rows(CHANGES, limit=MOST_CHANGES)
+        changes.sort(key=lambda change: float(change["at"]), reverse=True)
+        for number, change in enumerate(changes):
+            kept = self._files(change)
+            body += change_card(change, name="", zone=zone, files=kept, number=number)
+        if not changes:
+            body += "<p>It has not changed since it is watched.</p>"
+        return await self._daemon.page(name, body, path="/watch")
+
+    def _files(self, change: Mapping[str, Any]) -> Sequence[str]:
+        return list(self._daemon.evidence(change["run_id"])) if change["pictures"] else []
+
+
+def _seen(result: str | None) -> str:
+    """What a run has seen, from its result as it is recorded: JSON, which may be cut."""
+    with contextlib.suppress(ValueError, TypeError, LookupError):
+        return str(json.loads(result or "")["seen"])
+    return ""

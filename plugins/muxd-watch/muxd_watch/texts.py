@@ -1,0 +1,72 @@
+"""Texts of pages: made comparable, and what differs between two of them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable
+
+__all__ = ["TextDifference", "normal", "text_difference"]
+
+LONGEST = 200_000
+"""How much of a text is compared, characters."""
+LONGEST_LINE = 1000
+"""A line longer than that is cut into several, so that the difference shows where it is."""
+CONTEXT = 2
+"""How many lines round a change are shown."""
+LONGEST_SHOWN = 20_000
+"""How much of a difference is kept to be shown, characters."""
+
+
+def normal(text: str, ignore: Iterable[re.Pattern[str]] = ()) -> str:
+    """The text without what doesn't count: blank space, and what the patterns match in its lines."""
+    lines = []
+    for line in text[:LONGEST].splitlines():
+        line = " ".join(line.split())
+        for pattern in ignore:
+            line = pattern.sub("", line)
+        if line := " ".join(line.split()):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+@attrs.frozen
+class TextDifference:
+    """What differs between two texts."""
+
+    added: int
+    """Lines that are new, or other now."""
+    removed: int
+    unified: str
+    """As `diff -u` shows it, without file names."""
+
+    @property
+    def summary(self) -> str:
+        """In a few words."""
+        counts = [(self.added, "added"), (self.removed, "removed")]
+        told = [f"{n} line{'s' * (n != 1)} {what}" for n, what in counts if n]
+        return ", ".join(told) or "changed"
+
+
+def text_difference(before: str, after: str) -> TextDifference:
+    """What differs between two texts that `normal` has made."""
+    lines = list(difflib.unified_diff(_lines(before), _lines(after), n=CONTEXT, lineterm=""))[2:]
+    added = sum(line.startswith("+") for line in lines)
+    removed = sum(line.startswith("-") for line in lines)
+    unified = "\n".join(lines)
+    if len(unified) > LONGEST_SHOWN:
+        unified = unified[:LONGEST_SHOWN].rpartition("\n")[0] + "\n..."
+    return TextDifference(added, removed, unified)
+
+
+def _lines(text: str) -> list[str]:
+    return [
+        line[at : at + LONGEST_LINE]
+        for line in text.split("\n")
+        for at in range(0, max(len(line), 1), LONGEST_LINE)
+    ]
