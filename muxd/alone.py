@@ -22,7 +22,7 @@ from muxd.channel import open_priority_channel
 from muxd.companions import start_services
 from muxd.errors import PluginError, RunError, UserError
 from muxd.evidence import RECALLED
-from muxd.keeping import artifacts_of, evidence_of
+from muxd.keeping import artifacts_of, evidence_of, secrets_of
 from muxd.lastrung import end_process
 from muxd.leaks import Leaks
 from muxd.pulse import forget_fate, last_fate
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from muxd.job import Job
     from muxd.plugins import Plugins
     from muxd.record import Record
+    from muxd.secrets import KnownSecrets
 
 __all__ = ["Alone", "open_alone", "run_alone"]
 
@@ -63,6 +64,7 @@ async def run_alone(
     job: Job,
     *,
     repeat: int = 1,
+    secrets: KnownSecrets | None = None,
     ended: Callable[[Record], None],
 ) -> int | None:
     """Run a job now, `repeat` times one after another, with its plugin's services beside it.
@@ -76,6 +78,7 @@ async def run_alone(
       launch: how the browser is started.
       job: one of the plugins' jobs.
       repeat: how often, 1 or more.
+      secrets: what is masked in all that is kept; None: what the configuration names.
       ended: is told of each record.
 
     Returns:
@@ -91,8 +94,11 @@ async def run_alone(
     When cancelled, the browser is closed, and the run in progress is recorded as ``interrupted``
     at the next start.
     """
-    evidence = evidence_of(config, StateDir(config.daemon.state_dir))
-    async with open_alone(config, plugins, launch, evidence=evidence, recalled=job.name) as alone:
+    secrets = secrets if secrets is not None else secrets_of(config)
+    evidence = evidence_of(config, StateDir(config.daemon.state_dir), secrets)
+    async with open_alone(
+        config, plugins, launch, evidence=evidence, secrets=secrets, recalled=job.name
+    ) as alone:
         await alone.start(pair for pair in plugins.services() if pair[0] == job.plugin)
         async with alone.open_browser(launch):
             for _ in range(repeat):
@@ -110,6 +116,7 @@ async def open_alone(
     launch: LaunchPlan,
     *,
     evidence: Evidence | None,
+    secrets: KnownSecrets | None = None,
     recalled: str | None = None,
 ) -> AsyncIterator[Alone]:
     """Hold the state directory, and have all that runs need but the browser.
@@ -119,6 +126,7 @@ async def open_alone(
       plugins: have the store.
       launch: how the browser will be started.
       evidence: keeps what the pages of the runs show.
+      secrets: what is masked in all that is kept.
       recalled: the job whose past tells what is traced; None: all of them.
 
     Raises:
@@ -151,6 +159,7 @@ async def open_alone(
                     bus,
                     book,
                     evidence,
+                    secrets,
                     leaks,
                     end,
                     beside,
@@ -170,6 +179,7 @@ class Alone:
     _bus: Bus[Event]
     _book: RunBook
     _evidence: Evidence | None
+    _secrets: KnownSecrets | None
     _leaks: Leaks
     _end: _End
     _beside: trio.Nursery
@@ -217,7 +227,9 @@ class Alone:
                 real_now=time.time,
                 evidence=self._evidence,
                 leaks=self._leaks,
-                workplace=Workplace(artifacts=self._artifacts, memory=self._memory),
+                workplace=Workplace(
+                    artifacts=self._artifacts, memory=self._memory, secrets=self._secrets
+                ),
             )
             supervisor = Supervisor(
                 partial(open_generation, plan=launch, sessions=SessionFiles(self._state.sessions)),

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from muxd.plugins import Plugins
     from muxd.pulse import Pulse
     from muxd.record import Record
+    from muxd.secrets import KnownSecrets
     from muxd.servicemanager import ServiceManager
     from muxd.slotting import Timetable
 
@@ -107,6 +108,7 @@ class Daemon(Helm):
         anew: bool = False,
         pulse: Pulse | None = None,
         manager: ServiceManager | None = None,
+        secrets: KnownSecrets | None = None,
         read: Callable[[], Config] | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
@@ -119,6 +121,7 @@ class Daemon(Helm):
           anew: make the timetable anew, whatever phases are in force.
           pulse: the link to the guard that watches this process; None: nobody does.
           manager: the service manager that wants to know how muxd is; None: nobody does.
+          secrets: what is masked in all that is kept or told; None: what the configuration names.
           read: reads the configuration anew; None: it can't be reloaded.
         """
         self.state = StateDir(config.daemon.state_dir)
@@ -127,6 +130,7 @@ class Daemon(Helm):
         self.speed = config.daemon.speed
         self.bus: Bus[Event] = Bus()
         self._calendar = Calendar(self.zone)
+        self.secrets = secrets if secrets is not None else secrets_of(config)
         self._data = Data(self.state.root, real_now=time.time)
         self._leaks = Leaks(launch.scratch, own=[self._data.path])
         store = plugins.store(self.state.root)
@@ -153,10 +157,11 @@ class Daemon(Helm):
             floors=Floors(memory=config.resources.memory_floor, disk=config.resources.disk_floor),
             read_free=FreeReader(self.state.root),
             prune=self._prune,
-            evidence=evidence_of(config, self.state),
+            evidence=evidence_of(config, self.state, self.secrets),
             watch=pulse,
             leaks=self._leaks,
             workplace=Workplace(
+                secrets=self.secrets,
                 artifacts=artifacts_of(config, self.state),
                 memory=Memory(self._data, store, real_now=time.time),
                 publish=self.bus.publish,
@@ -321,7 +326,7 @@ class Daemon(Helm):
 
     async def logged(self, record: Record, *, limit: int = 500) -> list[dict[str, Any]]:
         """The newest lines that a run has logged: see `Controlled.logged`."""
-        mask = secrets_of(self.config).mask
+        mask = self.secrets.mask
         read = partial(lines_of, self.state.logs, record, limit=limit, mask=mask)
         return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
 

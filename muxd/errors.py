@@ -27,6 +27,7 @@
     │   ├── ItemError          what it wanted to save can't be kept
     │   ├── StateError         its job's state can't be kept, or is none of what it wants
     │   ├── LoggedOut          its session is logged out: a person has to log in again
+    │   ├── SecretMissing      a secret that it wants is nowhere
     │   └── BackgroundError    a listener, route handler or callback of it raised
     └── InternalError        ours: please report it
 """
@@ -61,6 +62,7 @@ __all__ = [
     "ProfileInUse",
     "RunCutOff",
     "RunError",
+    "SecretMissing",
     "SessionError",
     "StateError",
     "UnknownJob",
@@ -302,6 +304,10 @@ class LoggedOut(RunError):
 
     For bodies to raise. The job is paused, with all that need a login to the same session, until
     somebody has logged in: `muxd login`."""
+
+
+class SecretMissing(RunError):
+    """A secret that the body asked for is nowhere. The message says where it was looked for."""
 
 
 class BodyMistake(RunError):

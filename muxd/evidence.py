@@ -15,7 +15,7 @@ import trio
 
 from muxd.errors import qualified_name
 from muxd.observation import Observation
-from muxd.secrets import Secrets, secrets_in
+from muxd.secrets import KnownSecrets, Secrets, secrets_in
 from muxd.tracebacks import traceback_through_jobs
 from muxd.tracefile import TraceTooLarge, masked_trace, secrets_in_trace
 
@@ -63,7 +63,7 @@ class Evidence:
         self,
         artifacts: Artifacts,
         *,
-        secrets: Secrets | None = None,
+        secrets: KnownSecrets | Secrets | None = None,
         trace: TraceWhen = "retries",
         of_good: bool = False,
         in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync,
@@ -77,7 +77,8 @@ class Evidence:
           of_good: keep what was seen of runs that are ok, too: a test may fail all the same.
           in_thread: like `trio.to_thread.run_sync`. A test in virtual time gives one that calls.
         """
-        self.artifacts, self.secrets, self.trace = artifacts, secrets or Secrets(), trace
+        known = secrets if isinstance(secrets, KnownSecrets) else KnownSecrets(secrets or ())
+        self.artifacts, self.secrets, self.trace = artifacts, known, trace
         self.of_good, self.in_thread = of_good, in_thread
         self._ailing: set[str] = set()
         self._said = False
@@ -136,16 +137,35 @@ class Evidence:
 class Case:
     """The evidence of one run. Without `Evidence` it does nothing."""
 
-    def __init__(self, evidence: Evidence | None, release: Release, pages: PageSource) -> None:
-        """For this run on this browser."""
+    def __init__(
+        self,
+        evidence: Evidence | None,
+        release: Release,
+        pages: PageSource,
+        secrets: KnownSecrets | None = None,
+    ) -> None:
+        """For this run on this browser. `secrets`: what is never kept, beside what `evidence` knows."""
         self._evidence, self._release, self._pages = evidence, release, pages
-        self._secrets = evidence.secrets if evidence else Secrets()
+        self._known = [known for known in (evidence and evidence.secrets, secrets) if known]
+        self._found = Secrets()
+        self._made: tuple[list[Secrets], Secrets] | None = None
         self._seen: Observation | None = None
         self._stack = contextlib.ExitStack()  # the folder that the trace is in until it is masked
 
     def mask(self, text: str) -> str:
         """A text without the secrets that are known by now."""
         return self._secrets.mask(text)
+
+    @property
+    def _secrets(self) -> Secrets:
+        """What is known by now, and what its pages have told."""
+        now = [*(known.now for known in self._known), self._found]
+        if self._made is None or self._made[0] != now:
+            self._made = (now, Secrets.union(*now))
+        return self._made[1]
+
+    def _learn(self, values: Iterable[str]) -> None:
+        self._found = self._found.with_more(values)
 
     def is_wanted(self, outcome: Outcome) -> bool:
         """Whether anything is kept of a run that ended so."""
@@ -174,7 +194,7 @@ class Case:
             self._evidence.failed(error, self._release.job.name)
         if folder is not None:
             self._seen = await self._pages.observe(lease, folder)
-            self._secrets = self._secrets.with_more(self._seen.secrets or ())
+            self._learn(self._seen.secrets or ())
 
     async def close(
         self, record: Record, outcome: Outcome, error: BaseException | None, *, stack: str = ""
@@ -223,12 +243,11 @@ class Case:
         """The files of what was seen, masked. Adds to `missing` what can't be kept, and why."""
         if seen.trace is not None:
             try:
-                found = secrets_in_trace(seen.trace, in_time=_within(MASK_BOUND))
-                self._secrets = self._secrets.with_more(found)
+                self._learn(secrets_in_trace(seen.trace, in_time=_within(MASK_BOUND)))
             except (OSError, zipfile.BadZipFile, TraceTooLarge) as trouble:
                 missing["trace"] = str(trouble)
         told = (seen.url, *seen.pages, *(seen.network or ()))
-        self._secrets = self._secrets.with_more(secrets_in("\n".join(filter(None, told))))
+        self._learn(secrets_in("\n".join(filter(None, told))))
         files = {}
         texts = {
             "page.html": seen.html and _INERT + seen.html,

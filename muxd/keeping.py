@@ -10,7 +10,7 @@ import structlog
 from muxd.artifacts import Artifacts
 from muxd.evidence import Evidence
 from muxd.logfile import LogFile
-from muxd.secrets import Secrets
+from muxd.secrets import KnownSecrets
 
 if TYPE_CHECKING:
     from muxd.config import Config
@@ -40,28 +40,32 @@ def make_room(artifacts: Artifacts, shortage: Shortage) -> None:
         )
 
 
-def log_file_of(config: Config, state: StateDir) -> LogFile | None:
-    """The log in files; None if there is to be none."""
+def log_file_of(config: Config, state: StateDir, secrets: KnownSecrets) -> LogFile | None:
+    """The log in files, without these secrets; None if there is to be none."""
     if not config.daemon.log_files:
         return None
     return LogFile(
         state.logs,
         files=config.daemon.log_files,
         size=config.daemon.log_size,
-        mask=secrets_of(config).mask,
+        mask=secrets.mask,
     )
 
 
-def secrets_of(config: Config) -> Secrets:
-    """What is named as secret by the configuration."""
+def secrets_of(config: Config) -> KnownSecrets:
+    """What is named as secret by the configuration, to begin with."""
     named = (os.environ.get(name, "") for name in config.evidence.mask_env)
-    return Secrets([*config.evidence.mask, *named])
+    return KnownSecrets([*config.evidence.mask, *named])
 
 
-def evidence_of(config: Config, state: StateDir) -> Evidence | None:
-    """Who takes the evidence; None if none is to be taken."""
+def evidence_of(
+    config: Config, state: StateDir, secrets: KnownSecrets | None = None
+) -> Evidence | None:
+    """Who takes the evidence, without these secrets; None if none is to be taken."""
     if not config.evidence.enabled:
         return None
     return Evidence(
-        artifacts_of(config, state), secrets=secrets_of(config), trace=config.evidence.trace
+        artifacts_of(config, state),
+        secrets=secrets if secrets is not None else secrets_of(config),
+        trace=config.evidence.trace,
     )

@@ -157,7 +157,8 @@ class Runner:
         workspace: Workspace | None = None
         # What a person types is kept nowhere.
         evidence = None if is_login(job.name) else self._evidence
-        case = Case(evidence, release, pages)
+        known = None if self._workplace is None else self._workplace.secrets
+        case = Case(evidence, release, pages, known)
         with bound_contextvars(job=job.name, run=release.id), background_errors() as background:
             try:
                 async with pages.lease(job.session, block=job.block) as lease:

@@ -191,6 +191,24 @@ class Run:
         """
         return _given(self._workspace).http
 
+    def secret(self, name: str) -> str:
+        """A password, a key or the like, which is kept outside of code and configuration.
+
+        It is looked for in the environment variable of this name, in the credentials that systemd gives
+        muxd (``LoadCredential=`` and the like), and in the keyring, as ``keyring set muxd NAME``, with
+        ``muxd[keyring]``. From then on it is masked in the evidence, the records and the logs of this and
+        later runs; only one with fewer than six characters can't be.
+
+        Args:
+          name: letters, digits, ``_ . -``. The variable of ``shop-password`` may also be named
+            ``SHOP_PASSWORD``.
+
+        Raises:
+          SecretMissing: it is nowhere; it says where it was looked for.
+          ValueError: there can be no secret of this name.
+        """
+        return _given(self._workspace).secret(name)
+
     def needs_login(self, why: str = "") -> NoReturn:
         """End this run, since its session is logged out, and pause the job until somebody has logged in.
 

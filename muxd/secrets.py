@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MASK", "SHORTEST", "Secrets", "is_telling", "secrets_in"]
+__all__ = ["MASK", "SHORTEST", "KnownSecrets", "Secrets", "is_telling", "secrets_in"]
 
 MASK = "***"
 """What stands for a secret."""
@@ -72,9 +72,22 @@ class Secrets:
         needles = {form for value in self._values for form in _forms(value)}
         self._needles = sorted(needles, key=lambda needle: (-len(needle), needle))
 
+    def knows(self, value: str) -> bool:
+        """Whether it is one of them, or too short to be one."""
+        return value in self._values or len(value) < SHORTEST
+
+    @classmethod
+    def union(cls, *several: Secrets) -> Secrets:
+        """Those of all of them."""
+        some = [one for one in several if one._values]
+        if len({id(one) for one in some}) == 1:
+            return some[0]
+        return cls(value for one in some for value in one._values)
+
     def with_more(self, values: Iterable[str]) -> Secrets:
         """These, and the ones known already."""
-        return Secrets(self._values | frozenset(values))
+        more = self._values | frozenset(value for value in values if len(value) >= SHORTEST)
+        return self if more == self._values else Secrets(more)
 
     def mask(self, text: str) -> str:
         """`text` without them.
@@ -118,6 +131,27 @@ class Secrets:
             else:
                 merged.append((start, end))
         return merged
+
+
+class KnownSecrets:
+    """The secrets that are known by now: they become more, and all who mask by these know it at once.
+
+    From any thread.
+    """
+
+    def __init__(self, secrets: Secrets | Iterable[str] = ()) -> None:
+        """Begin with these."""
+        self.now = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
+        """As they are now."""
+
+    def learn(self, value: str) -> None:
+        """One more, from now on. One that is shorter than `SHORTEST` is none that could be masked."""
+        if not self.now.knows(value):
+            self.now = self.now.with_more((value,))
+
+    def mask(self, text: str) -> str:
+        """`text` without them: see `Secrets.mask`."""
+        return self.now.mask(text)
 
 
 def _forms(secret: str) -> Iterator[str]:

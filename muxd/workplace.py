@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, final
 
+import structlog
 import trio
 
 from muxd.body.attachments import Attachments
 from muxd.body.news import News
 from muxd.body.progress import Progress, Reached
+from muxd.body.secret import Keyring, find_secret
 from muxd.body.unawaited import notice_unawaited
+from muxd.secrets import SHORTEST, KnownSecrets
 from muxd.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class Workplace:
         *,
         artifacts: Artifacts | None = None,
         memory: Memory | None = None,
+        secrets: KnownSecrets | None = None,
         publish: Callable[[Event], object] = lambda _event: None,
         real_now: Callable[[], float] = time.time,
         in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync,
@@ -47,12 +51,16 @@ class Workplace:
         Args:
           artifacts: where files of runs are kept; None: nowhere.
           memory: has what jobs save and know; None: they save nothing.
+          secrets: what is masked; they become more when bodies ask for some.
           publish: is told what bodies have to say.
           real_now: Unix seconds.
           in_thread: like `trio.to_thread.run_sync`. A test in virtual time gives one that calls.
         """
         self._artifacts, self._memory, self._in_thread = artifacts, memory, in_thread
         self._publish, self._real_now = publish, real_now
+        self.secrets = secrets if secrets is not None else KnownSecrets()
+        """What is masked in all that is kept or told of runs."""
+        self._keyring = Keyring()
         self._current: Workspace | None = None
         notice_unawaited()
 
@@ -74,13 +82,36 @@ class Workplace:
             record,
             lease,
             bodies,
-            Progress(record, bodies, publish=self._publish, real_now=self._real_now),
-            News(record.job, record.id, publish=self._publish, real_now=self._real_now),
+            Progress(
+                record,
+                bodies,
+                publish=self._publish,
+                real_now=self._real_now,
+                mask=self.secrets.mask,
+            ),
+            News(
+                record.job,
+                record.id,
+                publish=self._publish,
+                real_now=self._real_now,
+                mask=self.secrets.mask,
+            ),
+            self.secret,
             None if self._artifacts is None else Attachments(self._artifacts, record.id),
             self._in_thread,
             data,
         )
         return self._current
+
+    def secret(self, name: str) -> str:
+        """A secret, wherever it is kept; it is masked from now on. See `muxd.Run.secret`."""
+        value = find_secret(name, self._keyring)
+        if len(value) < SHORTEST:
+            structlog.get_logger().warning(
+                "a secret is too short to be masked", secret=name, shortest=SHORTEST
+            )
+        self.secrets.learn(value)
+        return value
 
     def ended(self, record: Record) -> None:
         """A run is recorded. Never blocks, never raises."""

@@ -47,6 +47,8 @@ class Workspace:
     """How far it says that it is."""
     news: News
     """What it wants people to know."""
+    secret: Callable[[str], str]
+    """Finds a secret, by its name."""
     _attachments: Attachments | None = None
     _in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync
     _data: RunData | None = None

@@ -49,6 +49,7 @@ class Progress:
         *,
         publish: Callable[[RunProgress], object],
         real_now: Callable[[], float],
+        mask: Callable[[str], str] = str,
     ) -> None:
         """Nothing happens yet.
 
@@ -57,7 +58,9 @@ class Progress:
           bodies: where to wait for the time of the next event.
           publish: is told.
           real_now: Unix seconds.
+          mask: takes out of texts what must not be told.
         """
+        self._mask = mask
         self.reached: Reached | None = None
         """As told last; None: nothing was."""
         self._job, self._run = record.job, record.id
@@ -69,6 +72,8 @@ class Progress:
     def tell(self, done: SupportsFloat, total: SupportsFloat | None, text: str) -> None:
         """See `muxd.Run.progress`. Never blocks; for any thread."""
         reached = _reached(done, total, text)
+        if reached is not None and reached.text:
+            reached = attrs.evolve(reached, text=self._mask(reached.text))
         if reached is None or self._closed or reached == self.reached:
             return
         self.reached = reached

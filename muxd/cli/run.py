@@ -167,15 +167,25 @@ def _alone(config: Config, name: str, repeat: int, ended: Any, *, quiet: bool) -
     from muxd.cli.browser import launch_plan
     from muxd.cli.context import load, log_to_stderr
     from muxd.errors import UnknownJob
+    from muxd.keeping import secrets_of
     from muxd.logs import chosen_format
 
-    log_to_stderr(chosen_format(config.daemon.log_format, sys.stderr), logging.INFO)
+    secrets = secrets_of(config)
+    style = chosen_format(config.daemon.log_format, sys.stderr)
+    log_to_stderr(style, logging.INFO, mask=secrets.mask)
     plugins = load(config)
     found = {job.name: job for job in plugins.jobs}
     if name not in found:
         raise UnknownJob(name, tuple(found))
     work = partial(
-        run_alone, config, plugins, launch_plan(config), found[name], repeat=repeat, ended=ended
+        run_alone,
+        config,
+        plugins,
+        launch_plan(config),
+        found[name],
+        repeat=repeat,
+        secrets=secrets,
+        ended=ended,
     )
     with contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext():
         return run_bridged(work)

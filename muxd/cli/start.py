@@ -101,8 +101,8 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, style: Style) -> No
     from muxd.servicemanager import ServiceManager
     from muxd.state import StateDir
 
-    mask = secrets_of(config).mask
-    log_to_stderr(style, logging.INFO, mask=mask)
+    secrets = secrets_of(config)
+    log_to_stderr(style, logging.INFO, mask=secrets.mask)
     ours = {os.getpid()} if pulse is None else {os.getpid(), pulse.link.guard}
     manager = ServiceManager.found(os.environ, ours)
     again = pulse is not None and pulse.link.restarts > 0
@@ -118,10 +118,10 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, style: Style) -> No
     if owner is not None and not kept:  # before anything is launched; the daemon takes the lock
         raise AlreadyRunning(str(state.root), owner.pid, role=owner.role)
     state.prepare()
-    file = log_file_of(config, state)
+    file = log_file_of(config, state, secrets)
     if file is not None:
         file.open()
-        log_to_stderr(style, logging.INFO, also=file.write, mask=mask)
+        log_to_stderr(style, logging.INFO, also=file.write, mask=secrets.mask)
     launch = launch_plan(config)
     if style == "console" and not again:
         _say_where(config, plugins, launch.found.source)
@@ -134,6 +134,7 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, style: Style) -> No
         anew=anew and not again,
         pulse=pulse,
         manager=manager,
+        secrets=secrets,
         read=click.get_current_context().meta[ANEW],
     )
     run(daemon.run)
