@@ -28,6 +28,7 @@
     │   ├── StateError         its job's state can't be kept, or is none of what it wants
     │   ├── LoggedOut          its session is logged out: a person has to log in again
     │   ├── SecretMissing      a secret that it wants is nowhere
+    │   ├── BodyMistake        its body can't work as it is written: an ``await`` is missing, say
     │   └── BackgroundError    a listener, route handler or callback of it raised
     └── InternalError        ours: please report it
 """
@@ -41,6 +42,7 @@ import attrs
 __all__ = [
     "AlreadyRunning",
     "BackgroundError",
+    "BodyMistake",
     "BrowserLost",
     "BrowserNotFound",
     "BrowserUnusable",
