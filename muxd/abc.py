@@ -15,6 +15,7 @@ from muxd.learned import Learned
 from muxd.left import Left
 from muxd.links import PageLink
 from muxd.observation import Observation
+from muxd.pagewrapper import PageWrapper
 from muxd.statistics import Statistics, Summary, row_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "Lease",
     "PageLink",
     "PageSource",
+    "PageWrapper",
     "Service",
     "Sink",
     "Slotter",

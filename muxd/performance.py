@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from muxd.job import Body
     from muxd.running import Run
 
-__all__ = ["Performance", "found_in", "in_short", "says_lost", "split"]
+__all__ = ["Performance", "found_in", "in_short", "leaves_of", "says_lost", "split"]
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -90,13 +90,13 @@ def says_lost(error: BaseException) -> bool:
     return any(
         type(each).__module__.startswith("playwright.")
         and ("closed" in str(each) or "crashed" in str(each))
-        for each in _leaves(error)
+        for each in leaves_of(error)
     )
 
 
 def found_in(error: BaseException | None, kind: type[_E]) -> _E | None:
     """The error of this kind that it is, or that is in its group; None if there is none."""
-    return next((each for each in _leaves(error) if isinstance(each, kind)), None)
+    return next((each for each in leaves_of(error) if isinstance(each, kind)), None)
 
 
 def split(error: BaseException) -> tuple[BaseException | None, BaseException | None]:
@@ -109,12 +109,13 @@ def split(error: BaseException) -> tuple[BaseException | None, BaseException | N
 
 def in_short(error: BaseException) -> str:
     """What it says; of a group what those in it say, each once."""
-    return "; ".join(dict.fromkeys(str(each) or repr(each) for each in _leaves(error)))
+    return "; ".join(dict.fromkeys(str(each) or repr(each) for each in leaves_of(error)))
 
 
-def _leaves(error: BaseException | None) -> Iterator[BaseException]:
+def leaves_of(error: BaseException | None) -> Iterator[BaseException]:
+    """The errors in its group; itself, if it is none; nothing of None."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves_of(inner)
     elif error is not None:
         yield error

@@ -18,7 +18,8 @@ wait for its threads (`LULL`)           0.2        0.2
 together                                9.9        9.4
 ======================================  =========  ===========
 
-Pages that do not close at the deadline have 1.0 s left to be taken away (`LAST_BOUND`): together 8.4.
+The deadline is the body's: what plugins do round it (`muxd.wrapping`) has bounds of its own, before it and
+after. Pages that do not close at the deadline have 1.0 s left to be taken away (`LAST_BOUND`): together 8.4.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from muxd.watch import Block
     from muxd.workplace import Workplace
     from muxd.workspace import Workspace
+    from muxd.wrapping import Wrapped, Wrappers
 
 __all__ = ["Runner"]
 
@@ -98,6 +100,7 @@ class Runner:
         watch: Watch | None = None,
         leaks: Leaks | None = None,
         workplace: Workplace | None = None,
+        wrappers: Wrappers | None = None,
     ) -> None:
         """Make a runner.
 
@@ -110,8 +113,9 @@ class Runner:
           watch: sees whether bodies block muxd. None: nobody does.
           leaks: notices what runs leave outside the browser. None: nobody does.
           workplace: gives bodies what they have beside their page. None: they have no more.
+          wrappers: what plugins do round the bodies. None: nothing.
         """
-        self._workplace = workplace
+        self._workplace, self._wrappers = workplace, wrappers
         self._book, self._bodies, self._real_now = book, bodies, real_now
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._leaks = leaks
@@ -171,8 +175,9 @@ class Runner:
                         workspace = await self._workplace.begin(
                             release, record, lease, self._bodies
                         )
+                    wrapped = self._wrap(job)
                     performance = Performance(
-                        checked_body(job),
+                        checked_body(job) if wrapped is None else wrapped.body,
                         self._make_run(release, lease, workspace),
                         tell=self._news.set,
                     )
@@ -180,7 +185,9 @@ class Runner:
                         tally = self._leaks.begin(job.name, performance.task_name)
                     self._shown = (pages, lease)
                     try:
-                        verdict = await self._perform(performance, release, lease, pages, case)
+                        verdict = await self._perform(
+                            performance, release, lease, pages, case, wrapped
+                        )
                     finally:
                         self._shown = None
                         if workspace is not None:
@@ -252,6 +259,7 @@ class Runner:
         lease: Lease,
         pages: PageSource,
         case: Case,
+        wrapped: Wrapped | None,
     ) -> _Verdict:
         """Let the body run until it ends, is told to, loses its browser or meets its deadline."""
         job, loss, news = release.job, None, self._news
@@ -266,18 +274,23 @@ class Runner:
         begun = trio.current_time()
         async with trio.open_nursery() as watching:
             watching.cancel_scope.deadline = begun + job.timeout
+            if wrapped is not None:
+                wrapped.limit(watching.cancel_scope, job.timeout)
             watching.start_soon(lost)
             await news.wait()
             watching.cancel_scope.cancel()
         # A body that blocks the whole process can't be ended; it is late all the same.
-        late = trio.current_time() - begun > job.timeout + UNWIND
+        took = trio.current_time() - begun if wrapped is None else wrapped.took
+        late = took > job.timeout + UNWIND
         if performance.ended.is_set() and not late and loss is None:
             verdict = await self._judge(performance, release, lost)
             bad = verdict.outcome in (Outcome.failed, Outcome.empty)
             out = bad and await _is_logged_out(job, lease, pages)
             return _of_logged_out(verdict, job) if out else verdict
-        harm, out = None, False
+        harm, out, hung = None, False, None
         if not performance.ended.is_set():
+            if wrapped is not None and loss is None and self._ending is None:
+                hung = wrapped.blame()
             await case.look(lease)  # what it hangs on is there to be seen only now
             if loss is None and self._ending is None:
                 out = await _is_logged_out(job, lease, pages)
@@ -288,6 +301,11 @@ class Runner:
         if self._ending is not None:
             outcome, why = self._ending
             return _Verdict(outcome, performance.told(why))
+        if wrapped is not None and hung is not None:
+            if not wrapped.has_ended:
+                return _Verdict(Outcome.failed, hung)
+            performance.result, performance.error = wrapped.result, wrapped.error
+            return await self._judge(performance, release, lost)
         reason = f"it ran longer than its timeout, {format_duration(job.timeout)}"
         error = performance.told(DeadlineExceeded(reason))
         verdict = _Verdict(Outcome.timed_out, error, harm=harm)
@@ -334,6 +352,12 @@ class Runner:
         if not await performance.ends_within(UNWIND):
             structlog.get_logger().error("a body ignores its end and is left behind")
         return False
+
+    def _wrap(self, job: Job) -> Wrapped | None:
+        """The body with what plugins do round it; None if they do nothing."""
+        if not self._wrappers or is_login(job.name):
+            return None
+        return self._wrappers.round(job, checked_body(job))
 
     def _make_run(self, release: Release, lease: Lease, workspace: Workspace | None) -> Run:
         return Run(

@@ -20,10 +20,10 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": """
         muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.links muxd.engine muxd.ids muxd.running muxd.fields muxd.structuring muxd.section muxd.job muxd.jobkeys muxd.release muxd.record muxd.last muxd.saved muxd.observation
-        muxd.pause muxd.left muxd.statistics muxd.login muxd.logincheck muxd.logininput
+        muxd.pause muxd.left muxd.statistics muxd.soak muxd.login muxd.logincheck muxd.logininput
         muxd.events
     """,
-    "contracts": "muxd.jobdata muxd.controlled muxd.abc muxd.hookspecs",
+    "contracts": "muxd.jobdata muxd.pagewrapper muxd.controlled muxd.abc muxd.hookspecs",
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
@@ -35,7 +35,7 @@ LAYERS = {
     """,
     "a run": """
         muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
-        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.body muxd.lentpages muxd.keptpages muxd.workspace muxd.workplace muxd.runner muxd.worker muxd.supervisor
+        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.body muxd.lentpages muxd.keptpages muxd.workspace muxd.workplace muxd.wrapping muxd.runner muxd.worker muxd.supervisor
     """,
     "the browser": "muxd.browser",
     "the public face": "muxd",
