@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
-from muxd import Job
-from muxd.errors import JobError
-from muxd.hints import shown
 from muxd.units import parse_duration
 from muxd_shot.album import Album
-from muxd_shot.camera import shoot
 from muxd_shot.settings import Settings
 
 if TYPE_CHECKING:
-    from muxd import Section
+    from muxd import Job, Section
     from muxd_shot.settings import PageShots
 
 __all__ = ["jobs_of"]
 
-_JOB_KEYS = frozenset(field.name for field in attrs.fields(Job)) - {
-    "name",
-    "body",
-    "config",
-    "plugin",
-}
-
-
-_DEFAULTS: Mapping[str, Any] = {"interval": "1d", "idempotent": True}
+INTERVAL = "1d"
+"""Of a page that says nothing else."""
 _LONGEST_GUESS = 600.0
 
 
@@ -41,15 +28,14 @@ def jobs_of(section: Section) -> tuple[list[Job], dict[str, Album]]:
     Raises:
       ConfigError: something in the section is wrong.
     """
-    tables = section.values.get("page", ())
-    own = section
-    if isinstance(tables, (list, tuple)):
-        own = attrs.evolve(
-            section, values={**section.values, "page": [_without_job(each) for each in tables]}
-        )
-    settings = own.structure(Settings)
+    settings = section.structure(Settings)
+    jobs: list[Job] = []
+    albums: dict[str, Album] = {}
+    if not settings.page:
+        return jobs, albums
+    from muxd_shot.camera import shoot  # who has this installed and uses it not pays for nothing
+
     folder = section.path("shots") if settings.folder is None else settings.folder
-    jobs, albums = list[Job](), dict[str, Album]()
     for number, given in enumerate(settings.page):
         page = attrs.evolve(
             given,
@@ -57,33 +43,26 @@ def jobs_of(section: Section) -> tuple[list[Job], dict[str, Album]]:
             keep_for=settings.keep_for if given.keep_for is None else given.keep_for,
         )
         if page.name in albums:
-            raise section.wrong(f"page[{number}].name", "there is a page of this name before it")
+            raise section.wrong(
+                f"page[{number}].name", f"{page.name!r} is there twice: give another"
+            )
         albums[page.name] = Album(folder / page.name)
-        fields = _own_fields(page, tables[number])
-        try:
-            body = partial(shoot, album=albums[page.name])
-            jobs.append(Job(page.name, body, config=page, **fields))
-        except JobError as error:
-            message = f"{shown(error.value)} is not possible: {error.allowed}"
-            raise section.wrong(f"page[{number}].{error.field}", message) from None
+        job = page.as_job(
+            page.name,
+            partial(shoot, album=albums[page.name]),
+            section=section,
+            at=f"page[{number}]",
+            interval=INTERVAL,
+            duration=_likely_duration(page),
+            idempotent=True,
+            description=f"{'PDFs' if page.format == 'pdf' else 'pictures'} of {page.first_url}",
+            config=page,
+        )
+        jobs.append(job)
     return jobs, albums
 
 
-def _without_job(table: object) -> object:
-    if not isinstance(table, Mapping):
-        return table
-    return {key: value for key, value in table.items() if key not in _JOB_KEYS}
-
-
-def _own_fields(page: PageShots, table: Mapping[str, Any]) -> dict[str, Any]:
-    """The job's fields: what its table says, else what is likely."""
-    given = {key: value for key, value in table.items() if key in _JOB_KEYS}
-    count = len(page.variants())
-    address = page.url if page.url is not None else page.urls[0]
-    what = "PDFs" if page.format == "pdf" else "pictures"
-    fields = {**_DEFAULTS, "description": f"{what} of {address}", **given}
-    if "duration" not in fields:
-        with contextlib.suppress(ValueError):  # the interval is wrong: the job will say so
-            guess = min(_LONGEST_GUESS, 5.0 + count * (3.0 + page.delay))
-            fields["duration"] = min(guess, parse_duration(fields["interval"]) / 2)
-    return fields
+def _likely_duration(page: PageShots) -> float:
+    """How long a run is likely to take, seconds; what it learns takes its place."""
+    guess = min(_LONGEST_GUESS, 5.0 + len(page.variants()) * (3.0 + page.delay))
+    return min(guess, parse_duration(page.interval or INTERVAL) / 2)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from muxd import duration_field
+from muxd import JobKeys, duration_field
 from muxd.hints import did_you_mean
 from muxd_shot.devices import device_names
 from muxd_shot.variants import Variant, Viewport, variants
@@ -69,8 +69,8 @@ def _between(low: int, high: int) -> Any:
 
 
 @attrs.frozen(kw_only=True)
-class PageShots:
-    """A page, or several, and the pictures that are taken of it: one job."""
+class PageShots(JobKeys):
+    """A page, or several, and the pictures that are taken of it: one job, with the keys of one."""
 
     name: str
     """The job's name, and the folder's."""
@@ -135,6 +135,11 @@ class PageShots:
     def suffix(self) -> str:
         """Of the files."""
         return {"jpeg": "jpg"}.get(self.format, self.format)
+
+    @property
+    def first_url(self) -> str:
+        """For people."""
+        return self.url if self.url is not None else self.urls[0]
 
     def variants(self) -> list[Variant]:
         """All pictures of one run."""

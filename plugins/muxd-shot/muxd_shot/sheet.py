@@ -6,18 +6,15 @@ it. The dashboard's page is made of the same cards.
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from PIL import Image, ImageDraw, ImageFont
-
 from muxd_shot.album import Album, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from muxd_shot.album import Shot
@@ -26,11 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cards", "time_text", "write_sheets"]
 
-PICTURES = 60
-"""How many the one picture shows, at most."""
 EARLIER = 60
 """How many earlier ones are linked, of each job."""
-_COLUMNS, _CELL, _CAPTION, _GAP = 4, (320, 240), 22, 12
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -75,6 +69,8 @@ def _card(shot: Shot, where: Where) -> str:
 
 def write_sheets(folder: Path) -> None:
     """Make both sheets of a folder of albums anew, of whatever is in it. Raises `OSError`."""
+    from muxd_shot.mosaic import mosaic
+
     albums = _albums(folder)
     parts = []
     for name, album in albums.items():
@@ -91,7 +87,7 @@ def write_sheets(folder: Path) -> None:
             parts.append(f"<details><summary>Earlier</summary><ul>{items}</ul></details>")
     now = time_text(datetime.now(UTC).timestamp())
     page = _PAGE.format(now=now, body="\n".join(parts) or "<p>There are no pictures yet.</p>")
-    write_whole(folder / "contact-sheet.jpg", _picture(albums))
+    write_whole(folder / "contact-sheet.jpg", mosaic(albums))
     write_whole(folder / "index.html", page.encode("utf-8", "backslashreplace"))
 
 
@@ -110,41 +106,3 @@ def _beside(shot: Shot, small: bool) -> str:
     path = shot.small if small else shot.path
     parts = path.relative_to(shot.path.parent.parent).parts
     return "/".join(quote(part) for part in parts)
-
-
-def _picture(albums: Mapping[str, Album]) -> bytes:
-    """The newest of all in one picture."""
-    shown = [(name, shot) for name, album in albums.items() for shot in album.latest()][:PICTURES]
-    columns = max(1, min(_COLUMNS, len(shown)))
-    rows = max(1, -(-len(shown) // columns))
-    across, down = _CELL[0] + _GAP, _CELL[1] + _CAPTION + _GAP
-    sheet = Image.new("RGB", (columns * across + _GAP, rows * down + _GAP), "#f4f4f2")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for number, (name, shot) in enumerate(shown):
-        x = _GAP + number % columns * across
-        y = _GAP + number // columns * down
-        _paste(sheet, shot, x, y)
-        draw.rectangle((x, y, x + _CELL[0] - 1, y + _CELL[1] - 1), outline="#c4c4c0")
-        draw.text((x, y + _CELL[1] + 3), _fitting(f"{name}  {shot.label}", font), "#222", font)
-    made = io.BytesIO()
-    sheet.save(made, "JPEG", quality=82)
-    return made.getvalue()
-
-
-def _paste(sheet: Image.Image, shot: Shot, x: int, y: int) -> None:
-    """Put a small picture into its cell, as wide as that, cut off below; nothing if there is none."""
-    try:
-        with Image.open(shot.small) as small:
-            height = max(1, round(small.height * _CELL[0] / small.width))
-            wide = small.convert("RGB").resize((_CELL[0], height))
-    except OSError:
-        return
-    sheet.paste(wide.crop((0, 0, _CELL[0], min(height, _CELL[1]))), (x, y))
-
-
-def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of the beginning of a text as is no wider than a cell."""
-    length = len(text)
-    while length and font.getlength(text[:length]) > _CELL[0]:
-        length -= 1
-    return text[:length]

@@ -83,7 +83,7 @@ WRONG = {
     'session = "a b"': ("page[home].session", "a name of your own"),
     '[[page]]\nname = "b"': ("page[b]", "there is no address"),
     '[[page]]\nurl = "https://b.example"': ("page[1].name", "it is missing"),
-    '[[page]]\nname = "home"\nurl = "https://b.example"': ("page[home].name", "before it"),
+    '[[page]]\nname = "home"\nurl = "https://b.example"': ("page[home].name", "there twice"),
 }
 
 
