@@ -259,8 +259,13 @@ class _Reader:
             return self.value(field.type, value)
         try:
             found = self.value(field.type, value)
-        except (ValueError, _Wrong):
-            convert(value)  # the annotation may be of what it gives
+        except (ValueError, _Wrong) as error:
+            try:
+                convert(value)  # the annotation may be of what it gives
+            except (ValueError, TypeError):
+                if isinstance(error, _Wrong):
+                    raise error from None  # it says where
+                raise
             return value
         convert(found)
         return found
@@ -392,6 +397,9 @@ def _refused(
 ) -> Iterator[tuple[tuple[Step, ...], str]]:
     """What the validators of a class of attrs say of each field."""
     like: Any = object.__new__(kind)
+    for key, field in fields.items():
+        if key not in given and field.attribute is not None:
+            _take_default(like, field.attribute)
     values: dict[str, Any] = {}
     for key, value in found.items():
         one = fields[key].attribute
@@ -408,7 +416,21 @@ def _refused(
             except (ValueError, TypeError, ArithmeticError, LookupError) as error:
                 yield from _below(key, error, given[key], secret=fields[key].is_secret)
             except AttributeError:
-                pass  # it looks at a field that is wrong, or not given: the class will tell
+                pass  # it looks at a field that is wrong
+
+
+def _take_default(like: object, one: Any) -> None:
+    """Give it what the field is if nothing is given, so that validators of others can look at it."""
+    value = one.default
+    if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
+        if value.takes_self:
+            return
+        value = value.factory()
+    if value is attrs.NOTHING:
+        return
+    if one.converter is not None and not isinstance(one.converter, attrs.Converter):
+        value = one.converter(value)
+    object.__setattr__(like, one.name, value)
 
 
 def _is_list(kind: Any) -> bool:

@@ -239,3 +239,41 @@ def test_a_job_with_any_configuration_can_be_compared_and_hashed():
     assert one == two
     assert hash(one) == hash(two)
     assert one != one.replace(config=Mutable())
+
+
+@attrs.frozen
+class Ticket:
+    seats: dict[str, str | Seat] = attrs.field(converter=lambda seats: _only_seats(seats))
+    best: str = attrs.field(default="")
+    least: int = 1
+
+    @best.validator
+    def _check_best(self, attribute, value):
+        if value not in self.seats or self.least > 1:
+            raise ValueError("give one of the seats")
+
+
+@attrs.frozen
+class Seat:
+    row: int
+
+
+def _only_seats(seats):
+    made = {name: Seat(int(s)) if isinstance(s, str) else s for name, s in seats.items()}
+    if not all(isinstance(seat, Seat) for seat in made.values()):
+        raise ValueError("give seats")
+    return made
+
+
+def test_a_converter_loses_no_key_and_a_validator_sees_defaults():
+    """What is wrong deep within what a converter makes is told where it is; a validator that looks at a
+    field which isn't given sees its default."""
+    made = Section("hall", {"seats": {"a": "3", "b": {"row": 1}}, "best": "a"}).structure(Ticket)
+    assert made.seats == {"a": Seat(3), "b": Seat(1)}
+    for values, key in (
+        ({"seats": {"b": {"row": "x"}}}, "plugins.hall.seats.b.row"),
+        ({"seats": {"b": "1"}, "best": "c"}, "plugins.hall.best"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            Section("hall", values).structure(Ticket)
+        assert [problem.key for problem in caught.value.problems] == [key]

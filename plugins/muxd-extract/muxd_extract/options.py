@@ -29,7 +29,10 @@ def _tuple(value: Any) -> Any:
 
 
 def _fields(value: Mapping[str, str | Field]) -> Mapping[str, Field]:
-    return {n: _short(f) if isinstance(f, str) else f for n, f in value.items()}
+    found = {n: _short(f) if isinstance(f, str) else f for n, f in value.items()}
+    if not all(isinstance(field, Field) for field in found.values()):
+        raise ValueError("give a selector or a table for each")
+    return found
 
 
 def _short(text: str) -> Field:
