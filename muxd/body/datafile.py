@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -47,16 +48,31 @@ def connect_writing(path: Path) -> sqlite3.Connection:
         _sync(path)
     connection = _connected(path, "rw")
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        is_new = not _is_ours(connection, path)
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 8388608")
-        if not _is_ours(connection, path):
+        if is_new:
             with transaction(connection):
                 create(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let others read while something is written. Where that can't be, they have to wait."""
+    # Beside somebody who looks at a new file SQLite says at once that it is locked.
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.005)
 
 
 def connect_reading(path: Path) -> sqlite3.Connection | None:

@@ -23,38 +23,65 @@ from muxd.errors import ItemError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COLUMNS", "OURS", "key_of", "plain_item", "plain_value"]
+__all__ = ["COLUMNS", "OURS", "Plain", "key_of", "plain_value"]
 
 OURS = ("first_seen", "last_seen", "run", "gone_at")
 """The columns that muxd adds to those of the items."""
 COLUMNS = 500
 """How many columns a table may have."""
+_AT_ONCE = 1000
 _DEEP = 50
 """How deep lists and mappings may be nested."""
 _AS_TEXT = (Decimal, UUID, PurePath)
+_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _MOMENTS = (date, time)  # a datetime is a date
 
 
-def plain_item(item: object, place: str) -> dict[str, Any]:
-    """The columns of an item, with plain values; `place` says which it is, for messages.
+class Plain:
+    """Makes items plain, one after another: what was found of the columns of one holds for the next."""
 
-    Raises:
-      ItemError: it, or something in it, can't be kept.
-    """
-    row: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self._names: dict[tuple[object, ...], list[str]] = {}  # {names as they came: as kept}
+
+    def item(self, item: object, number: int) -> dict[str, Any]:
+        """The columns of an item with plain values; `number` says which it is, for messages.
+
+        Raises:
+          ItemError: it, or something in it, can't be kept.
+        """
+        if type(item) is not dict:
+            item = dict(_pairs(item, f"items[{number}]"))
+        given = tuple(item)
+        names = self._names.get(given)
+        if names is None:
+            if len(self._names) > _AT_ONCE:
+                self._names.clear()  # each item has others: they are to take no memory
+            names = self._names[given] = _columns(given, f"items[{number}]")
+        row = {}
+        for name, value in zip(names, tuple(item.values()), strict=True):
+            kind = type(value)
+            if (kind is str and value.isascii()) or value is None or kind is bool:
+                row[name] = value
+            else:
+                row[name] = plain_value(value, f"items[{number}][{name!r}]")
+        return row
+
+
+def _columns(given: Sequence[object], place: str) -> list[str]:
+    if not given:
+        raise ItemError(f"{place} is empty: it has no columns to save")
     folded: dict[str, str] = {}
-    for column, value in _pairs(item, place):
+    names = []
+    for column in given:
         name = _column(column, place)
         other = folded.setdefault(name.lower(), name)
-        if other != name or name in row:
+        if other != name or name in names:
             raise ItemError(
                 f"{place} has {other!r} and {name!r}: the names of columns are the same in capitals "
                 "and in small letters; rename one"
             )
-        row[name] = plain_value(value, f"{place}[{name!r}]")
-    if not row:
-        raise ItemError(f"{place} is empty: it has no columns to save")
-    return row
+        names.append(name)
+    return names
 
 
 def _pairs(item: object, place: str) -> Iterator[tuple[object, object]]:
@@ -171,11 +198,16 @@ def key_of(row: Mapping[str, Any], columns: Sequence[str]) -> bytes:
     Without columns, of all that have a value. Numbers are equal as they are in Python.
     """
     values: Any
+    if len(columns) == 1 and type(value := row.get(columns[0])) is str:
+        return _digest(f"text {value}")
     if columns:
         values = [_comparable(row.get(column)) for column in columns]
     else:
         values = {name: _comparable(value) for name, value in row.items() if value is not None}
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return _digest(_as_json(values))
+
+
+def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from muxd.body.cells import cell_of, kinds_of, quoted, row_from
-from muxd.body.plain import key_of, plain_item
+from muxd.body.plain import Plain, key_of
 from muxd.body.schema import opened_table, tables_of
 from muxd.errors import ItemError
 from muxd.saved import Change, Saved
@@ -47,10 +47,11 @@ class Saving:
           ItemError: one of them can't be kept.
         """
         rows: dict[bytes, dict[str, Any]] = {}
+        plain = Plain()
         for number, item in enumerate(self.items):
             if number % _AT_ONCE == 0:
                 check()
-            row = plain_item(item, f"items[{number}]")
+            row = plain.item(item, number)
             if self.key:
                 self._check_key(row, number)
             rows[key_of(row, self.key)] = row
