@@ -15,6 +15,7 @@ import trio
 from muxd.body.data import FILE_NAME, Data
 from muxd.body.memory import Memory
 from muxd.book import RunBook
+from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
 from muxd.browser.sessions import SessionFiles
 from muxd.bus import Bus
@@ -64,6 +65,7 @@ async def run_alone(
     job: Job,
     *,
     repeat: int = 1,
+    measured: Callable[[int | None], object] | None = None,
     secrets: KnownSecrets | None = None,
     ended: Callable[[Record], None],
 ) -> int | None:
@@ -78,6 +80,7 @@ async def run_alone(
       launch: how the browser is started.
       job: one of the plugins' jobs.
       repeat: how often, 1 or more.
+      measured: is told after each run what the browser takes, bytes; None if it is gone.
       secrets: what is masked in all that is kept; None: what the configuration names.
       ended: is told of each record.
 
@@ -106,6 +109,8 @@ async def run_alone(
                 if record is None:
                     break
                 ended(record)
+                if measured is not None:
+                    measured(await alone.memory())
     return alone.signal
 
 
@@ -184,6 +189,7 @@ class Alone:
     _end: _End
     _beside: trio.Nursery
     _send: PrioritySendChannel[Release] | None = None
+    _supervisor: Supervisor | None = None
 
     @property
     def signal(self) -> int | None:
@@ -231,7 +237,7 @@ class Alone:
                     artifacts=self._artifacts, memory=self._memory, secrets=self._secrets
                 ),
             )
-            supervisor = Supervisor(
+            self._supervisor = supervisor = Supervisor(
                 partial(open_generation, plan=launch, sessions=SessionFiles(self._state.sessions)),
                 Worker(receive, self._end.runner, lambda _record: None),
                 self._bus,
@@ -244,6 +250,13 @@ class Alone:
             yield
             inner.cancel_scope.cancel()
             bodies.cancel_scope.cancel()
+
+    async def memory(self) -> int | None:
+        """What the browser takes now, with its driver, bytes; None if it is not up."""
+        life = self._supervisor.current if self._supervisor is not None else None
+        if life is None:
+            return None
+        return await trio.to_thread.run_sync(tree_memory, life.pid, abandon_on_cancel=True)
 
     def end_run(self, outcome: Outcome, reason: RunError) -> None:
         """End the run in progress, if there is one. Never blocks."""

@@ -11,7 +11,7 @@ import trio
 from muxd.alone import open_alone
 from muxd.errors import MuxdError, PluginError, RunError
 from muxd.evidence import Evidence
-from muxd.keeping import artifacts_of, secrets_of
+from muxd.keeping import artifacts_of
 from muxd.keptpages import PageKeeper
 from muxd.record import Outcome
 from muxd.state import StateDir
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from muxd.record import Record
     from muxd.running import Run
     from muxd.saves import Saves
+    from muxd.secrets import KnownSecrets
 
     Load = Callable[[Collection[Path]], tuple[Plugins, list[Job]]]
 
@@ -71,6 +72,7 @@ async def develop(
     saves: Saves,
     screen: Screen,
     *,
+    secrets: KnownSecrets,
     trace: TraceWhen = "retries",
 ) -> int | None:
     """Try jobs now, and again whenever something is saved, until a signal comes.
@@ -86,6 +88,7 @@ async def develop(
         nothing at first. What is wrong it raises.
       saves: tells of them.
       screen: is shown what happens.
+      secrets: what is masked in all that is kept.
       trace: which runs are traced with pictures.
 
     Returns:
@@ -97,12 +100,12 @@ async def develop(
     """
     evidence = Evidence(
         artifacts_of(config, StateDir(config.daemon.state_dir)),
-        secrets=secrets_of(config),
+        secrets=secrets,
         trace=trace,
         of_good=True,
     )
     async with (
-        open_alone(config, keepers, launch, evidence=evidence) as alone,
+        open_alone(config, keepers, launch, evidence=evidence, secrets=secrets) as alone,
         trio.open_nursery() as beside,
     ):
         await beside.start(saves.watch)

@@ -78,6 +78,7 @@ def dev(
     from muxd.cli.context import log_to_stderr
     from muxd.cli.devscreen import DevScreen
     from muxd.develop import develop
+    from muxd.keeping import secrets_of
     from muxd.logs import chosen_format
     from muxd.plugins import load_plugins
     from muxd.project import project_at
@@ -87,7 +88,8 @@ def dev(
     own = _beside_the_daemon(config)
     wanted = config.daemon.log_format
     style = "console" if wanted == "auto" else chosen_format(wanted, sys.stderr)
-    log_to_stderr(style, logging.INFO)
+    secrets = secrets_of(config)
+    log_to_stderr(style, logging.INFO, mask=secrets.mask)
     sys.dont_write_bytecode = True  # it is told by whole seconds: a quick save could pass unnoticed
     keepers = load_plugins(own, entry_points=(), builtins=["muxd.builtin.ledger"])
     launch = launch_plan(own)
@@ -95,12 +97,12 @@ def dev(
         import attrs
 
         launch = attrs.evolve(launch, slow_mo=slow_mo / 1000)
-    screen = DevScreen(own, path, show_trace=trace)
+    screen = DevScreen(own, path, secrets.mask, show_trace=trace)
     places = [*project.watched, *([config.file] if config.file else [])]
     saves = Saves(places, lambda file: file == config.file or project.is_its(file))
     screen.opens(project)
     load = _loading(project, names, context.meta[ANEW])
-    work = partial(develop, trace="always" if trace else "retries")
+    work = partial(develop, secrets=secrets, trace="always" if trace else "retries")
     number = run(work, own, keepers, launch, load, saves, screen)
     if number is not None and number != signal.SIGINT:
         context.exit(128 + number)

@@ -14,12 +14,12 @@ from rich.text import Text
 from muxd.cli.live import STYLES
 from muxd.cli.output import clock_text, console, duration_text, error_text, harmless
 from muxd.errors import PluginError
-from muxd.keeping import secrets_of
 from muxd.record import Outcome
 from muxd.tracebacks import traceback_through_jobs
 from muxd.zone import zone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from muxd.config import Config
@@ -43,17 +43,19 @@ TEXTS = ("traceback.txt", "blocked.txt", "console.txt", "network.txt", "summary.
 class DevScreen:
     """Shows it on stdout, for people."""
 
-    def __init__(self, config: Config, path: Path, *, show_trace: bool) -> None:
+    def __init__(
+        self, config: Config, path: Path, mask: Callable[[str], str], *, show_trace: bool
+    ) -> None:
         """Nothing is shown yet.
 
         Args:
           config: what is in force.
           path: what is tried, as it was typed.
+          mask: takes secrets out of what the bodies return.
           show_trace: open the viewer after each run.
         """
         self._out, self._zone = console(), zone(config)
-        self._mask = secrets_of(config).mask
-        self._path, self._show_trace = path, show_trace
+        self._path, self._mask, self._show_trace = path, mask, show_trace
         self._state = config.daemon.state_dir
         self._viewer: subprocess.Popen[bytes] | None = None
 

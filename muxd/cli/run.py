@@ -20,7 +20,7 @@ __all__ = ["run"]
         ("muxd run headlines", "one run now: in the daemon's browser, else in its own"),
         ("muxd run headlines --in-gap", "one in the next gap of the timetable, in nobody's way"),
         ("muxd run headlines --no-wait", "only have it run; `muxd cancel` takes that back"),
-        ("muxd run headlines --repeat 5", "five, one after another"),
+        ("muxd run headlines --repeat 50", "fifty, one after another, and what they say together"),
         ("muxd run headlines --jobs-dir ./jobs --headed", "watch a job that you are writing"),
         ("muxd run headlines --json", "the records, for programs"),
     )
@@ -39,7 +39,7 @@ __all__ = ["run"]
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON document: the record; with --repeat 2 or more a list of them.",
+    help="Print one JSON document: the record; with --repeat 2 or more all of them and the summary.",
 )
 @click.pass_context
 def run(
@@ -60,6 +60,9 @@ def run(
     --in-gap has the daemon run it where nothing else is due, its own slot neither. The gap is told;
     while the browser is busy then, the next one is taken. It survives restarts of the daemon.
 
+    --repeat tells at the end how the runs went together: outcomes, durations, what they left, how the
+    browser grew; and which `duration` and `timeout` the job should have.
+
     Exit code 1 if a run did not end well, `empty` included. Ctrl-C: a run in the daemon goes on;
     one in a browser of its own is ended and recorded as `interrupted`.
     """
@@ -70,13 +73,14 @@ def run(
     if repeat > 1 and (in_gap or not wait):
         raise click.UsageError("--repeat goes with neither --in-gap nor --no-wait")
     records: list[dict[str, Any]] = []
+    memory: list[int | None] = []
 
     def ended(record: dict[str, Any]) -> None:
         records.append(record)
         if not as_json:
             click.echo(_line(record))
 
-    number: int | None = None
+    number = interval = None
     owner = StateDir(config.daemon.state_dir).owner()
     if owner is not None and owner.role == "daemon":
         asked = _ask(config, owner.pid, job, in_gap=in_gap) if in_gap or not wait else None
@@ -86,13 +90,29 @@ def run(
             if as_json:
                 print_json(asked)
             return
-        _in_daemon(config, owner.pid, job, repeat, ended, asked=asked)
+        _in_daemon(config, owner.pid, job, repeat, ended, asked=asked, memory=memory)
     else:
         if not wait:
             raise DaemonNotRunning(str(config.daemon.state_dir))
-        number = _alone(config, job, repeat, lambda record: ended(record.as_dict()), quiet=as_json)
-    if as_json and records:
-        print_json(records if repeat > 1 else records[0])
+        number, interval = _alone(
+            config,
+            job,
+            repeat,
+            lambda record: ended(record.as_dict()),
+            memory,
+            quiet=as_json,
+        )
+    if records and repeat > 1:
+        from muxd.cli.soak import print_soak
+        from muxd.soak import Soak
+
+        soak = Soak.of(records, memory, interval=interval)
+        if as_json:
+            print_json({"runs": records, "summary": soak.as_dict()})
+        else:
+            print_soak(soak)
+    elif as_json and records:
+        print_json(records[0])
     if number is not None:
         context.exit(128 + number)
     if any(record["outcome"] != "ok" for record in records):
@@ -123,6 +143,7 @@ def _in_daemon(
     wait: bool = True,
     in_gap: bool = False,
     asked: dict[str, Any] | None = None,
+    memory: list[int | None] | None = None,
 ) -> None:
     from muxd.control.client import ControlClient
     from muxd.errors import UnknownJob, UserError
@@ -141,6 +162,8 @@ def _in_daemon(
     try:
         for _ in range(repeat):
             ended(client.run(job, wait=wait, in_gap=in_gap))
+            if memory is not None and repeat > 1:
+                memory.append((client.status(upcoming=0)["browser"] or {}).get("memory"))
     except UnknownJob:
         from muxd.cli.context import load
 
@@ -152,8 +175,16 @@ def _in_daemon(
         raise
 
 
-def _alone(config: Config, name: str, repeat: int, ended: Any, *, quiet: bool) -> int | None:
-    """Run it in a browser of its own; the signal that ended that, if one did.
+def _alone(
+    config: Config,
+    name: str,
+    repeat: int,
+    ended: Any,
+    memory: list[int | None],
+    *,
+    quiet: bool,
+) -> tuple[int | None, int]:
+    """Run it in a browser of its own; the signal that ended that, if one did, and its interval.
 
     If `quiet`, what its body prints goes to stderr.
     """
@@ -184,11 +215,12 @@ def _alone(config: Config, name: str, repeat: int, ended: Any, *, quiet: bool) -
         launch_plan(config),
         found[name],
         repeat=repeat,
+        measured=memory.append if repeat > 1 else None,
         secrets=secrets,
         ended=ended,
     )
     with contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext():
-        return run_bridged(work)
+        return run_bridged(work), found[name].interval
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -110,7 +110,7 @@ def test_a_signal_ends_a_lone_run_with_a_record(muxd_home, number, code):
     process.send_signal(number)
     output, errors = process.communicate(timeout=20)
     assert process.returncode == code, errors
-    (record,) = json.loads(output)
+    (record,) = json.loads(output)["runs"]
     assert record["outcome"] == "interrupted"
     assert number.name in record["error"]
     assert [r["id"] for r in home.history()] == [record["id"]]

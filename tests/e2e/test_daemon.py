@@ -230,10 +230,13 @@ def test_run_without_a_daemon(muxd_home):
     home.call("stop", code=3)
     home.call("run", "quik", code=2)
     assert "did you mean 'quick'" in home.errors
-    records = home.json("run", "quick", "--repeat", "2")
-    assert [r["outcome"] for r in records] == ["ok", "ok"]
+    told = home.json("run", "quick", "--repeat", "3")
+    assert [r["outcome"] for r in told["runs"]] == ["ok", "ok", "ok"]
+    assert told["summary"]["outcomes"] == {"ok": 3}
+    assert told["summary"]["memory"]["first"] > 50_000_000
+    assert told["summary"]["suggested"]["timeout"] == "10s"
     assert home.json("run", "nothing", code=1)["outcome"] == "empty"
-    assert [r["job"] for r in home.history()] == ["nothing", "quick", "quick"]
+    assert [r["job"] for r in home.history()] == ["nothing", "quick", "quick", "quick"]
     home.nothing_is_left()
 
 
