@@ -24,8 +24,12 @@ _SHORT = re.compile(r"(?P<select>.*?)@(?P<attribute>[A-Za-z_][\w:.-]*)\s*", re.D
 Texts = str | tuple[str, ...]
 
 
-def _tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value)
+def _texts(value: Any) -> Any:
+    """One text, or several."""
+    found = (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(each, str) for each in found):
+        raise ValueError("give a text, or a list of texts")
+    return found
 
 
 def _fields(value: Mapping[str, str | Field]) -> Mapping[str, Field]:
@@ -97,7 +101,7 @@ class Field:
     """All that are found, not only the first."""
     match: re.Pattern[str] | None = None
     """A regular expression: its first group is what counts of the text, or all that it matches."""
-    format: Texts = attrs.field(default=(), converter=_tuple)
+    format: Texts = attrs.field(default=(), converter=_texts)
     """How dates are written, as for `datetime.strptime`; several are tried in turn."""
     decimal: Literal["", ".", ","] = ""
     """What stands before the decimals of numbers; empty: what is likelier."""
@@ -129,19 +133,19 @@ class PageOptions(JobKeys):
     name: str
     """The job's."""
 
-    url: Texts = attrs.field(converter=_tuple, validator=_check_urls)
+    url: Texts = attrs.field(converter=_texts, validator=_check_urls)
     """The page, or a list of them."""
     fields: Mapping[str, str | Field] = attrs.field(converter=_fields, validator=_check_columns)
     """The columns, by name: a selector, ``"a@href"`` for an attribute, or a table."""
     row: str = attrs.field(default="")
     """What a row is: any selector of Playwright's. Empty: the whole page is one row."""
-    key: Texts = attrs.field(default=(), converter=_tuple)
+    key: Texts = attrs.field(default=(), converter=_texts)
     """The field, or fields, by which a row is known again. Without, all of them together."""
     wait: str = ""
     """What has to be there before anything is read. Empty: the first row, for `patience`."""
     patience: float = duration_field("10s", at_least="100ms", at_most="10m")
     """How long that, and each further part of the list, may take to appear."""
-    click: Texts = attrs.field(default=(), converter=_tuple)
+    click: Texts = attrs.field(default=(), converter=_texts)
     """What is clicked first, where it is there: banners."""
     next: str = ""
     """The link or button that leads to the next page."""

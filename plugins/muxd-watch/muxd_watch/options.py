@@ -36,8 +36,21 @@ _OF = {
 """What is of some kinds of watch only."""
 
 
-def _tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str | re.Pattern) else tuple(value)
+def _texts(value: Any) -> Any:
+    """One text, or several."""
+    return _all_of(str, value, "give a text, or a list of texts")
+
+
+def _patterns(value: Any) -> Any:
+    """One pattern, or several."""
+    return _all_of(re.Pattern, value, "give a regular expression, or a list of them")
+
+
+def _all_of(kind: type, value: Any, words: str) -> tuple[Any, ...]:
+    found = (value,) if isinstance(value, kind) else tuple(value)
+    if not all(isinstance(each, kind) for each in found):
+        raise ValueError(words)
+    return found
 
 
 def _check_url(instance: object, attribute: object, value: str) -> None:
@@ -120,10 +133,10 @@ class WatchOptions(JobKeys):
     """The part of the page: any selector of Playwright's; the first that it finds. Empty: all of it."""
     attribute: str = ""
     """Which attribute of it, instead of its text."""
-    mask: str | tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    mask: str | tuple[str, ...] = attrs.field(default=(), converter=_texts)
     """Selectors of what doesn't count: left out of texts, covered in pictures."""
     ignore: re.Pattern[str] | tuple[re.Pattern[str], ...] = attrs.field(
-        default=(), converter=_tuple
+        default=(), converter=_patterns
     )
     """Regular expressions: what they match in a line of the text doesn't count."""
     regions: tuple[tuple[int, ...], ...] = attrs.field(default=(), validator=_check_regions)
@@ -154,7 +167,7 @@ class WatchOptions(JobKeys):
     """How long that may take to appear."""
     settle: float = duration_field("0s", at_most="5m")
     """How long the page is left alone before anything is looked at."""
-    click: str | tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    click: str | tuple[str, ...] = attrs.field(default=(), converter=_texts)
     """What is clicked first, where it is there: banners."""
 
     @select.validator

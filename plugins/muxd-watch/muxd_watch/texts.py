@@ -15,7 +15,7 @@ __all__ = ["TextDifference", "normal", "text_difference"]
 
 LONGEST = 200_000
 """How much of a text is compared, characters."""
-LONGEST_LINE = 1000
+LONGEST_LINE = 300
 """A line longer than that is cut into several, so that the difference shows where it is."""
 CONTEXT = 2
 """How many lines round a change are shown."""
