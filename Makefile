@@ -27,6 +27,7 @@ $(STAMP): pyproject.toml $(PLUGINS)
 	    else echo "python3 has no venv module: apt-get install python3-venv"; exit 1; fi; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(MAKE) --no-print-directory packages
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --group types
 	@touch $@
 
 packages: # muxd, its plugins and what tests need, in the environment BIN
@@ -38,9 +39,9 @@ start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 
 test: setup lint ## Lint, types, all tests but the nightly ones
 	@$(BIN)/muxd browser install --engine headless-shell
-	@$(BIN)/mypy & types=$$!; trap 'kill $$types 2>/dev/null' EXIT; \
+	@$(MAKE) --no-print-directory types & types=$$!; trap 'kill $$types 2>/dev/null' EXIT; \
 	  $(TESTS); tested=$$?; \
-	  wait $$types || { echo "mypy has found something: make types"; exit 1; }; \
+	  wait $$types || { echo "a type checker has found something: make types"; exit 1; }; \
 	  exit $$tested
 
 nightly: setup ## Tests that take long, 100,000 simulated days with faults, 5,000 kills
@@ -59,8 +60,9 @@ lint:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types:
+types: # both on a plugin that uses all of the public API, too
 	$(BIN)/mypy
+	$(BIN)/basedpyright --project tests/typing --pythonpath $(BIN)/python
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,7 +19,9 @@ from muxd.units import DURATION_HELP, format_duration, parse_duration
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import timedelta
+    from typing import Unpack
 
+    from muxd.jobfields import JobFields
     from muxd.running import Run
 
     Duration = str | float | timedelta
@@ -423,7 +425,9 @@ def _is_plain_body(value: object) -> bool:
     )
 
 
-def job(*, interval: Duration, name: str | None = None, **fields: Any) -> Callable[[Body], Job]:
+def job(
+    *, interval: Duration, name: str | None = None, **fields: Unpack[JobFields]
+) -> Callable[[Body], Job]:
     """Decorate an ``async def body(run)`` to make it a `Job`, with the same fields.
 
     A job at the top level of a plugin's module needs no hook to be found. The name defaults to
@@ -436,6 +440,7 @@ def job(*, interval: Duration, name: str | None = None, **fields: Any) -> Callab
     def declare(body: Body) -> Job:
         own_name = name if name is not None else getattr(body, "__name__", "")
         doc = (inspect.getdoc(body) or "").partition("\n")[0]
-        return Job(own_name, body, interval=interval, **({"description": doc} | fields))
+        told: JobFields = {"description": doc, **fields}
+        return Job(own_name, body, interval=interval, **told)
 
     return declare
