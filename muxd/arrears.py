@@ -163,9 +163,18 @@ class Arrears:
 
     async def _keep_bound(self, job: Job) -> None:
         """No job is owed more than so many, however often muxd dies while it catches up."""
+        placed = 1 if self._is_owed(job, self._current) else 0
         await self._forgive(
-            self._backlog.withdraw(job.name, but=MOST_CATCH_UPS),
+            self._backlog.withdraw(job.name, but=MOST_CATCH_UPS - placed),
             reason="newer ones of its releases are to be caught up with first",
+        )
+
+    def _is_owed(self, job: Job, current: Due | Release | None) -> bool:
+        """Whether what is being caught up with is this job's, and has not begun."""
+        if current is None or current.job.name != job.name:
+            return False
+        return not isinstance(current, Release) or any(
+            each.id == current.id for each in self._book.waiting
         )
 
     async def _forgive(self, items: Iterable[Overdue], *, reason: str) -> None:
