@@ -11,6 +11,7 @@ import trio
 from muxd.controlled import Controlled
 from muxd.errors import LedgerError
 from muxd.jobdata import DataTable, JobData
+from muxd.launchoptions import LaunchOptions
 from muxd.learned import Learned
 from muxd.left import Left
 from muxd.links import PageLink
@@ -38,6 +39,7 @@ __all__ = [
     "Controlled",
     "DataTable",
     "JobData",
+    "LaunchOptions",
     "Learned",
     "Lease",
     "PageLink",

@@ -35,6 +35,7 @@ from muxd.state import StateDir
 from muxd.supervisor import Supervisor
 from muxd.worker import Worker
 from muxd.workplace import Workplace
+from muxd.wrapping import Wrappers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -102,6 +103,7 @@ async def run_alone(
     async with open_alone(
         config, plugins, launch, evidence=evidence, secrets=secrets, recalled=job.name
     ) as alone:
+        alone.wrappers.replace(plugins.page_wrappers())
         await alone.start(pair for pair in plugins.services() if pair[0] == job.plugin)
         async with alone.open_browser(launch):
             for _ in range(repeat):
@@ -188,6 +190,8 @@ class Alone:
     _leaks: Leaks
     _end: _End
     _beside: trio.Nursery
+    wrappers: Wrappers = attrs.field(factory=Wrappers)
+    """What plugins do round the bodies."""
     _send: PrioritySendChannel[Release] | None = None
     _supervisor: Supervisor | None = None
 
@@ -236,6 +240,7 @@ class Alone:
                 workplace=Workplace(
                     artifacts=self._artifacts, memory=self._memory, secrets=self._secrets
                 ),
+                wrappers=self.wrappers,
             )
             self._supervisor = supervisor = Supervisor(
                 partial(open_generation, plan=launch, sessions=SessionFiles(self._state.sessions)),

@@ -32,6 +32,7 @@ from muxd.scheduler import Scheduler
 from muxd.supervisor import Supervisor
 from muxd.watch import Watch
 from muxd.worker import Worker
+from muxd.wrapping import Wrappers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +97,7 @@ class Core:
         watch: Watch | None = None,
         leaks: Leaks | None = None,
         workplace: Workplace | None = None,
+        wrappers: Wrappers | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -122,6 +124,7 @@ class Core:
           watch: sees whether bodies block muxd, and is told when it is up; None: nobody does.
           leaks: notices what runs leave outside the browser; None: nobody does.
           workplace: gives bodies what they have beside their page; None: they have no more.
+          wrappers: what plugins do round the bodies; None: nothing.
         """
         self.bus, self.speed, self.grace = bus, speed, grace
         self.book = RunBook(store, bus, real_now=real_now, new_id=new_id, speed=speed)
@@ -168,6 +171,7 @@ class Core:
         """True if it is told to stop so that another is started."""
         self._runner: Runner
         self._leaks, self.workplace = leaks, workplace
+        self.wrappers = wrappers if wrappers is not None else Wrappers()
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._send, self._receive = open_priority_channel[Release](math.inf)
         self._settled = trio.Event()  # it has started, or is told to stop
@@ -214,6 +218,7 @@ class Core:
             watch=self._watch,
             leaks=self._leaks,
             workplace=self.workplace,
+            wrappers=self.wrappers,
         )
         if self._read_free is not None:
             self.holding = Holding(

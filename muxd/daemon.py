@@ -169,6 +169,7 @@ class Daemon(Helm):
         )
         self.book = self.core.book
         self._sinks = [*sinks, *plugins.sinks()]
+        self.core.wrappers.replace(plugins.page_wrappers())
         self.served = Served()
         self._drained, self._ends = trio.Event(), trio.Event()
         self._cause: BaseException | None = None  # why it ends, if nobody told it to

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Helm"]
 
+LASTING = frozenset(("muxd_store", "muxd_sinks", "muxd_services", "muxd_launch_options"))
+"""The hooks that are called once in a daemon's life."""
+
 
 class Helm(Controlled):
     """What people can have the daemon do: each is in the audit trail."""
@@ -164,15 +167,27 @@ class Helm(Controlled):
         new = here - active
         # Asked for both before anything is started: what is wrong with a section is a refusal.
         sinks, services = plugins.sinks(only=new), plugins.services(self, only=new)
+        same = [
+            plugin.name
+            for plugin in plugins.found
+            if plugin.name in here & active
+            and plugins.is_as_before(plugin.name, before, ["muxd_page_wrappers"])
+        ]
+        wrappers = plugins.page_wrappers(only=here - {*same})
         await start_sinks(sinks, self.bus, self.told)
 
         def leave_out(plugin: str, cause: Exception) -> None:
             plugins.leave_out(plugin, "muxd_services", cause)
 
         await start_services(services, self.beside, leave_out, self.served)
-        later = []
+        self.core.wrappers.replace(wrappers, kept=same)
+        later = [
+            f"what plugin {plugin.name!r} gives by muxd_launch_options"
+            for plugin in plugins.found
+            if plugin.name in new and "muxd_launch_options" in plugin.hooks
+        ]
         for plugin in before.found:
-            lasting = {"muxd_sinks", "muxd_services", "muxd_store"} & set(plugin.hooks)
+            lasting = LASTING & set(plugin.hooks)
             as_before = plugins.is_as_before(plugin.name, before, lasting)
             if plugin.name in active and lasting and not as_before:
                 later.append(f"what plugin {plugin.name!r} gives by {', '.join(sorted(lasting))}")

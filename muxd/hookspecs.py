@@ -1,4 +1,4 @@
-"""The hooks, in the order in which muxd calls them.
+"""The hooks of muxd, which plugins implement.
 
 Hooks declare, objects act: a hook returns jobs, a store, sinks, services; nothing is awaited in a
 hook and nothing is started by one. Each implementation is called on its own: one that raises
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from muxd.abc import Controlled, Service, Sink, Slotter, Store
+    from click import Group
+
+    from muxd.abc import (
+        Controlled,
+        LaunchOptions,
+        PageWrapper,
+        Service,
+        Sink,
+        Slotter,
+        Store,
+    )
     from muxd.job import Job
     from muxd.section import Section
 
@@ -95,6 +105,56 @@ def muxd_services(daemon: Controlled | None, section: Section) -> Iterable[Servi
 
     Args:
       daemon: what the services may look at and steer; None in `muxd run` without a daemon.
+      section: ``[plugins.NAME]`` of the configuration.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def muxd_launch_options(options: LaunchOptions, section: Section) -> LaunchOptions | None:
+    """How the browser is to be started: arguments, environment, proxy.
+
+    Called once, before the first browser is launched, by the daemon and by `muxd run` without one; each
+    further browser of the daemon is started in the same way. What is returned is put together with what is
+    wanted already: arguments and variables that are new are added, lists of features are joined. Where two
+    want something else of the same switch, variable or proxy, the later plugin is left out, and told
+    with whom it is in conflict; the configuration goes before all plugins. The sandbox, the profile and ways
+    to drive the browser from outside are not to be had.
+
+    Args:
+      options: what is wanted so far, by ``[browser] args`` and by the plugins before; add to it by
+        ``attrs.evolve``, or return options with nothing but your own.
+      section: ``[plugins.NAME]`` of the configuration.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def muxd_page_wrappers(section: Section) -> Iterable[PageWrapper]:
+    """What is to be done round the bodies of runs, with their pages: setup before, teardown after.
+
+    Called once at the daemon's start, before the browser, by `muxd run` without a daemon, and again by a
+    reload if the plugin or its section has changed. Return or yield `muxd.abc.PageWrapper`; what it may do,
+    and what becomes of its mistakes, is said there. Those of all plugins are round the runs of all jobs
+    that they want, the first plugin's outermost; none is round a person's login.
+
+    Args:
+      section: ``[plugins.NAME]`` of the configuration.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def muxd_register_commands(cli: Group, section: Section) -> None:
+    """Commands of the plugin's own: ``muxd NAME``.
+
+    Called when a command is asked for that muxd has not, and by `muxd help`; never for a command of muxd's,
+    so no plugin can be in its way, or take its name. Add commands of click to the group: by
+    ``@cli.command()`` or ``cli.add_command(...)``. Errors of `muxd.errors` that a command raises are shown in
+    one line, with their exit code; of two plugins with the same command the first has it.
+
+    Args:
+      cli: a group of click's for the commands of this plugin alone.
       section: ``[plugins.NAME]`` of the configuration.
     """
     raise NotImplementedError

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 import pluggy
+from pluggy import HookImpl
 
 from muxd import hookspecs
 from muxd.blame import Wrong, blaming, where
 from muxd.errors import PluginError
 from muxd.freshness import forget, put_back, root_of
 from muxd.hints import did_you_mean, shown
+from muxd.hooktrace import called
 from muxd.job import Job
 
 if TYPE_CHECKING:
@@ -25,7 +27,16 @@ if TYPE_CHECKING:
     from muxd.freshness import Print, Prints
     from muxd.section import Section
 
-__all__ = ["Earlier", "Member", "State", "all_items", "forget_changed", "load_or_keep", "offer_of"]
+__all__ = [
+    "Earlier",
+    "HookImpl",
+    "Member",
+    "State",
+    "all_items",
+    "forget_changed",
+    "load_or_keep",
+    "offer_of",
+]
 
 State = Literal["active", "left out", "disabled"]
 _T = TypeVar("_T")
@@ -212,9 +223,10 @@ def offer_of(
     impl: pluggy.HookImpl, arguments: dict[str, Any], kind: type[_T], name: str
 ) -> _T | None:
     """What a hook of which the first result counts gave, checked to be a `kind`."""
-    offer = _call(impl, arguments)
-    if offer is not None and not isinstance(offer, kind):
-        raise Wrong(f"returned {shown(offer)}, not {name}{where(impl.function)}")
+    with called(impl, arguments) as call:
+        offer = call.gave = _call(impl, arguments)
+        if offer is not None and not isinstance(offer, kind):
+            raise Wrong(f"returned {shown(offer)}, not {name}{where(impl.function)}")
     return offer
 
 
@@ -222,7 +234,12 @@ def all_items(
     impls: Iterable[pluggy.HookImpl], arguments: dict[str, Any], kind: type[_T], name: str
 ) -> list[_T]:
     """What these implementations gave, each checked to be a `kind`."""
-    return [item for impl in impls for item in _items(impl, arguments, kind, name)]
+    found: list[_T] = []
+    for impl in impls:
+        with called(impl, arguments) as call:
+            call.gave = [*_items(impl, arguments, kind, name)]
+        found += call.gave
+    return found
 
 
 def _items(

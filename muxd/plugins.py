@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from muxd.abc import Controlled, Service, Sink, Slotter, Store
+from muxd.abc import Controlled, LaunchOptions, PageWrapper, Service, Sink, Slotter, Store
+from muxd.asking import Asking
 from muxd.blame import blaming, problem_of
 from muxd.disabled import DisabledPlugins
 from muxd.discovery import BUILTINS, discover
 from muxd.errors import ConfigError, LedgerError, MuxdError, PluginError
 from muxd.freshness import Prints, find_new_paths, put_back
 from muxd.hints import did_you_mean
-from muxd.loading import Earlier, Member, all_items, forget_changed, load_or_keep, offer_of
+from muxd.launchoptions import Say
+from muxd.loading import Earlier, Member, forget_changed, load_or_keep, offer_of
 from muxd.overrides import configured, overridden
 from muxd.structuring import dotted
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from muxd.discovery import Source
     from muxd.errors import ConfigProblem
     from muxd.job import Job
-    from muxd.loading import State
+    from muxd.loading import HookImpl, State
 
 __all__ = ["BrokenPlugins", "Plugin", "Plugins", "load_plugins"]
 
@@ -83,8 +84,8 @@ class Plugin:
 class Plugins:
     """All plugins that were found, and what the active ones declare.
 
-    It changes in one way only: a plugin that breaks later (in `store`, `sinks`, `services`, or
-    by `leave_out`) leaves the active ones, and its jobs go with it.
+    It changes in one way only: a plugin that breaks later (in a hook that is called then, or by
+    `leave_out`) leaves the active ones, and its jobs go with it.
     """
 
     _config: Config
@@ -92,8 +93,7 @@ class Plugins:
     warnings: tuple[str, ...]
     """What is odd in the configuration, but no mistake for sure."""
     tell: Callable[[PluginError], object] = attrs.field(default=lambda _: None)
-    """Is called with the problem of a plugin that breaks in `store`, `slotters`, `sinks` or
-    `services`."""
+    """Is called with the problem of a plugin that breaks in a hook after it was loaded."""
     _forgotten: dict[str, ModuleType] = attrs.field(factory=dict)
     _is_lenient: bool = False
 
@@ -169,7 +169,7 @@ class Plugins:
           ConfigError: a plugin says that its section is wrong.
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        offers = self._offers("muxd_store", Store, "a muxd.abc.Store", state_dir=state_dir)  # type: ignore[type-abstract]
+        offers = self._asking.offers("muxd_store", Store, "a muxd.abc.Store", state_dir=state_dir)  # type: ignore[type-abstract]
         for _plugin, store in offers:
             return store
         raise LedgerError(
@@ -182,7 +182,7 @@ class Plugins:
         Raises:
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        return list(self._offers("muxd_slotter", Slotter, "a muxd.abc.Slotter"))  # type: ignore[type-abstract]
+        return list(self._asking.offers("muxd_slotter", Slotter, "a muxd.abc.Slotter"))  # type: ignore[type-abstract]
 
     def sinks(self, *, only: Collection[str] | None = None) -> list[tuple[str, Sink]]:
         """The sinks of the active plugins, or of these, each with its plugin's name.
@@ -190,7 +190,7 @@ class Plugins:
         Raises:
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        return self._collect("muxd_sinks", Sink, "muxd.abc.Sink", only)  # type: ignore[type-abstract]
+        return self._asking.collect("muxd_sinks", Sink, "muxd.abc.Sink", only)  # type: ignore[type-abstract]
 
     def services(
         self, daemon: Controlled | None = None, *, only: Collection[str] | None = None
@@ -204,7 +204,54 @@ class Plugins:
         Raises:
           BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
         """
-        return self._collect("muxd_services", Service, "muxd.abc.Service", only, daemon=daemon)  # type: ignore[type-abstract]
+        name = "muxd.abc.Service"
+        return self._asking.collect("muxd_services", Service, name, only, daemon=daemon)  # type: ignore[type-abstract]
+
+    def page_wrappers(
+        self, *, only: Collection[str] | None = None
+    ) -> list[tuple[str, PageWrapper]]:
+        """What plugins do round each run's page, each with its plugin's name; or these plugins alone.
+
+        Raises:
+          BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
+        """
+        kind = "muxd.abc.PageWrapper"
+        return self._asking.collect("muxd_page_wrappers", PageWrapper, kind, only)  # type: ignore[type-abstract]
+
+    def launch_options(self, configured: LaunchOptions) -> LaunchOptions:
+        """How the browser is to be started: as it is configured, and what plugins want beside that.
+
+        Raises:
+          BrokenPlugins: a plugin broke in it, or is in conflict, and ``plugins.strict`` is set.
+        """
+        say = Say.of(configured, "[browser] args")
+
+        def ask(member: Member, impl: HookImpl) -> None:
+            given = {"options": say.options, "section": member.section}
+            wanted = offer_of(impl, given, LaunchOptions, "muxd.abc.LaunchOptions")
+            if wanted is not None:
+                say.add(wanted, f"plugin {member.name!r}")
+
+        self._asking.each("muxd_launch_options", ask)
+        return say.options
+
+    def commands(self, make: Callable[[], _T]) -> list[tuple[str, _T]]:
+        """What plugins have put into groups of commands, each with its plugin's name.
+
+        `make` makes an empty group.
+
+        Raises:
+          BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
+        """
+        found: list[tuple[str, _T]] = []
+
+        def ask(member: Member, impl: HookImpl) -> None:
+            group = make()
+            offer_of(impl, {"cli": group, "section": member.section}, type(None), "None")
+            found.append((member.name, group))
+
+        self._asking.each("muxd_register_commands", ask)
+        return found
 
     def leave_out(self, plugin: str, hook: str, cause: BaseException) -> PluginError:
         """Leave out an active plugin, and its jobs, because of what its `hook` gave did.
@@ -226,63 +273,20 @@ class Plugins:
             raise BrokenPlugins(problem) from problem
         return problem
 
+    @property
+    def _asking(self) -> Asking:
+        def leave_out(member: Member, problem: PluginError) -> None:
+            self.tell(self._leave_out(member, problem))
+
+        patience = self._config.plugins.patience
+        return Asking(self._members, patience, leave_out, is_lenient=self._is_lenient)
+
     def _all_jobs(self) -> list[Job]:
         jobs = (job for member in self._members if member.active for job in member.jobs)
         return sorted(jobs, key=lambda job: job.name)
 
     def _enabled(self, job: Job) -> bool:
         return bool(self._config.jobs.get(job.name, {}).get("enabled", True))
-
-    def _blaming(self, member: Member, hook: str, call: Callable[[], _T]) -> _T:
-        """What a hook gives. Raises `PluginError`; `ConfigError`, if its section is wrong and matters."""
-        try:
-            return blaming(member.name, hook, self._config.plugins.patience, call)
-        except ConfigError as error:
-            if self._is_lenient:
-                raise problem_of(member.name, hook, error) from error
-            raise
-
-    def _offers(
-        self, hook: str, kind: type[_T], name: str, **arguments: object
-    ) -> Iterator[tuple[str, _T]]:
-        """What the implementations of a first-result hook give, one after another as asked for."""
-        found = [(m, impl) for m in self._members for impl in m.hooks.get(hook, ())]
-        found.sort(key=lambda p: (p[1].trylast - p[1].tryfirst, p[0].source.builtin))
-        for member, impl in found:
-            if not member.active:
-                continue
-            call = partial(offer_of, impl, arguments | {"section": member.section}, kind, name)
-            try:
-                offer = self._blaming(member, hook, call)
-            except PluginError as problem:
-                self.tell(self._leave_out(member, problem))
-            else:
-                if offer is not None:
-                    yield member.name, offer
-
-    def _collect(
-        self,
-        hook: str,
-        kind: type[_T],
-        name: str,
-        only: Collection[str] | None,
-        **arguments: object,
-    ) -> list[tuple[str, _T]]:
-        found: list[tuple[str, _T]] = []
-        for member in self._members:
-            if not member.active or hook not in member.hooks:
-                continue
-            if only is not None and member.name not in only:
-                continue
-            given = arguments | {"section": member.section}
-            call = partial(all_items, member.hooks[hook], given, kind, name)
-            try:
-                items = self._blaming(member, hook, call)
-            except PluginError as problem:
-                self.tell(self._leave_out(member, problem))
-            else:
-                found += ((member.name, item) for item in items)
-        return found
 
 
 def load_plugins(

@@ -218,7 +218,7 @@ def _warnings(daemon: Daemon) -> Iterator[str]:
     yield from core.planner.timetable.warnings
     if daemon.web.problem:
         yield daemon.web.problem
-    for problem in daemon.plugins.problems:
+    for problem in (*daemon.plugins.problems, *core.wrappers.problems):
         yield str(problem)
 
 

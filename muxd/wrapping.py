@@ -39,16 +39,21 @@ class _Wrapper:
     plugin: str
     wrapper: PageWrapper
     broken: int = 0
-    is_out: bool = False
+    problem: PluginError | None = None
+    """Why it is left out."""
 
 
 class Wrappers:
     """All of them, in order. They may be others after a reload."""
 
-    def __init__(self, tell: Callable[[PluginError], object] = lambda _: None) -> None:
-        """There are none yet. `tell` is told of each that is left out."""
+    def __init__(self) -> None:
+        """There are none yet."""
         self._all: list[_Wrapper] = []
-        self._tell = tell
+
+    @property
+    def problems(self) -> list[PluginError]:
+        """Why some are left out."""
+        return [each.problem for each in self._all if each.problem is not None]
 
     def __len__(self) -> int:
         """How many there are."""
@@ -73,7 +78,7 @@ class Wrappers:
         """The body with all that is to be round it; None if nothing is. Never raises."""
         found = []
         for each in self._all:
-            if each.is_out:
+            if each.problem is not None:
                 continue
             try:
                 if each.wrapper.wants(job):
@@ -91,11 +96,10 @@ class Wrappers:
         if wrapper.broken < PATIENCE and not at_once:
             log.error(reason, plugin=wrapper.plugin, exc_info=cause)
             return
-        wrapper.is_out = True
         times = "" if at_once else f" {PATIENCE} times one after another"
         problem = PluginError(wrapper.plugin, HOOK, f"{reason}{times}; it is left out from now on")
+        wrapper.problem = problem
         log.error(str(problem), plugin=wrapper.plugin, exc_info=cause)
-        self._tell(problem)
 
 
 class Wrapped:

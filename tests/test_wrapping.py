@@ -87,8 +87,11 @@ class Bench:
     runner: Runner
     book: RunBook
     wrappers: Wrappers
-    problems: list
     seen: list
+
+    @property
+    def problems(self):
+        return self.wrappers.problems
 
     def use(self, *wrappers):
         self.wrappers.replace([(f"plugin-{w.name}", w) for w in wrappers])
@@ -102,12 +105,11 @@ class Bench:
 
 @pytest.fixture
 async def bench():
-    store, problems = MemoryStore(), []
-    wrappers = Wrappers(problems.append)
+    store, wrappers = MemoryStore(), Wrappers()
     async with store.open(), trio.open_nursery() as nursery:
         book = RunBook(store, Bus(), real_now=trio.current_time)
         runner = Runner(book, nursery, real_now=trio.current_time, wrappers=wrappers)
-        yield Bench(runner, book, wrappers, problems, [])
+        yield Bench(runner, book, wrappers, [])
         nursery.cancel_scope.cancel()
 
 
@@ -136,7 +138,7 @@ async def test_wrappers_are_round_the_body_in_order(autojump_clock, bench):
 
     async def note(run):
         tasks.append(trio.lowlevel.current_task())
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
 
     async def body(run):
         await note(run)

@@ -8,15 +8,17 @@ import stat
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import attrs
 
 from muxd.children import BROWSER_MARK
 from muxd.engine import Engine
 from muxd.errors import BrowserLost, BrowserUnusable, ConfigError, ConfigProblem
+from muxd.launchoptions import LaunchOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from playwright.async_api import Error
 
@@ -52,6 +54,12 @@ class LaunchPlan:
     """The user's own flags; ``--disable-features`` among them is merged with ours."""
     timeout: float = 60.0
     """How long a launch may take, seconds."""
+    env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """Further variables for the browser's environment."""
+    proxy: str | None = attrs.field(default=None, repr=False)
+    """What all pages go through, as `muxd.abc.LaunchOptions` has it; None: nothing."""
+    bypass: tuple[str, ...] = ()
+    """The hosts that they reach without it."""
     slow_mo: float = 0.0
     """How long each of Playwright's calls is made to take longer, seconds, for who looks on."""
     block: tuple[str, ...] = attrs.field(default=())
@@ -88,6 +96,28 @@ class LaunchPlan:
             )
 
     @property
+    def wanted(self) -> LaunchOptions:
+        """What plugins may have a say in, as it is now."""
+        return LaunchOptions(
+            engine=self.found.engine.value,
+            headed=self.headed,
+            args=self.args,
+            env=self.env,
+            proxy=self.proxy,
+            bypass=self.bypass,
+        )
+
+    def with_options(self, options: LaunchOptions) -> LaunchPlan:
+        """The same with what plugins have said."""
+        return attrs.evolve(
+            self,
+            args=options.args,
+            env=options.env,
+            proxy=options.proxy,
+            bypass=options.bypass,
+        )
+
+    @property
     def scratch(self) -> Path:
         """Where Playwright puts its temporary files; emptied before each launch."""
         return self.profile.with_name("tmp")
@@ -97,7 +127,7 @@ class LaunchPlan:
 
         It makes a socket there, whose name must not be longer than a socket's address can be.
         """
-        environ: dict[str, str | float | bool] = {**os.environ, BROWSER_MARK: "1"}
+        environ: dict[str, str | float | bool] = {**os.environ, **self.env, BROWSER_MARK: "1"}
         if len(os.fsencode(self.scratch)) < LONGEST_SCRATCH:
             environ["TMPDIR"] = str(self.scratch)
         return environ
@@ -123,6 +153,8 @@ class LaunchPlan:
             "slow_mo": self.slow_mo * 1000 or None,
             "env": self._environment(),
         }
+        if self.proxy is not None:
+            options["proxy"] = _proxy(self.proxy, self.bypass)
         if self.found.engine.is_chromium:
             # Chromium refuses to run as root with its sandbox. For anyone else it stays on.
             options["chromium_sandbox"] = not _is_root()
@@ -142,6 +174,18 @@ class LaunchPlan:
             for name in flag.removeprefix(_SWITCH).split(",")
         ]
         return [*_ARGS, *_disable_features(wanted), *mine]
+
+
+def _proxy(url: str, bypass: Iterable[str]) -> dict[str, str]:
+    """As Playwright has it."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    found = {"server": f"{parts.scheme}://{host}"}
+    if hosts := ",".join(bypass):
+        found["bypass"] = hosts
+    if parts.username is not None:
+        found |= {"username": unquote(parts.username), "password": unquote(parts.password or "")}
+    return found
 
 
 def launch_error(error: Error, plan: LaunchPlan) -> WorldError:

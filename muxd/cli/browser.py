@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from muxd.browser.find import FoundBrowser
     from muxd.browser.launch import LaunchPlan
     from muxd.config import Config
+    from muxd.plugins import Plugins
 
 __all__ = ["browser", "found_browser", "launch_plan", "words"]
 
 
-def launch_plan(config: Config) -> LaunchPlan:
-    """How the configured browser is started.
+def launch_plan(config: Config, plugins: Plugins | None = None) -> LaunchPlan:
+    """How the configured browser is started, and as these plugins want it to be.
 
     Raises:
       ConfigError: the one that is configured can't be used.
       BrowserNotFound: there is none.
+      BrokenPlugins: a plugin broke in it and ``plugins.strict`` is set.
     """
     from muxd.browser.launch import LaunchPlan
     from muxd.state import StateDir
@@ -29,7 +31,7 @@ def launch_plan(config: Config) -> LaunchPlan:
     found, profile = found_browser(config), StateDir(config.daemon.state_dir).profile
     if not found.engine.is_chromium:  # none can read what another has written
         profile = profile.with_name(f"{profile.name}-{found.engine.value}")
-    return LaunchPlan(
+    plan = LaunchPlan(
         found=found,
         profile=profile,
         headed=config.browser.headed,
@@ -37,6 +39,9 @@ def launch_plan(config: Config) -> LaunchPlan:
         timeout=config.browser.launch_timeout,
         block=config.browser.block,
     )
+    if plugins is None:
+        return plan
+    return plan.with_options(plugins.launch_options(plan.wanted))
 
 
 def found_browser(config: Config) -> FoundBrowser:

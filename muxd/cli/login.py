@@ -110,7 +110,7 @@ def _alone(config: Config, session: str, url: str, seconds: float) -> int:
         )
     log_to_stderr(chosen_format(config.daemon.log_format, sys.stderr), logging.WARNING)
     plugins = load(config)
-    plan = attrs.evolve(launch_plan(config), headed=True)
+    plan = attrs.evolve(launch_plan(config, plugins), headed=True)
     if plan.found.engine is Engine.headless_shell:
         raise UserError(
             "the headless shell, which [browser] engine asks for, has no window to log in to: log in by "

@@ -212,7 +212,7 @@ def _alone(
         run_alone,
         config,
         plugins,
-        launch_plan(config),
+        launch_plan(config, plugins),
         found[name],
         repeat=repeat,
         measured=memory.append if repeat > 1 else None,

@@ -122,7 +122,7 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, style: Style) -> No
     if file is not None:
         file.open()
         log_to_stderr(style, logging.INFO, also=file.write, mask=secrets.mask)
-    launch = launch_plan(config)
+    launch = launch_plan(config, plugins)
     if style == "console" and not again:
         _say_where(config, plugins, launch.found.source)
     sinks = [("muxd", _sink(config, plugins, style))]
