@@ -16,6 +16,11 @@ from muxd_extract.typed import typed_row
 from muxd_extract.walking import Walk, open_page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.async_api import Page
+    from structlog.typing import FilteringBoundLogger
+
     from muxd import Run
     from muxd_extract.options import PageOptions
 
@@ -27,7 +32,9 @@ __all__ = ["extract", "rows_of"]
 async def extract(run: Run) -> dict[str, int] | None:
     """The body of a job: how many rows there are, and what is new; None if there are none at all."""
     options: PageOptions = run.config
-    rows, whole = await rows_of(run, options)
+    rows, whole = await rows_of(
+        run.page, options, run.log, lambda count: run.progress(count, text=run.page.url)
+    )
     if not rows:
         return None
     complete = options.complete and whole
@@ -45,13 +52,25 @@ async def extract(run: Run) -> dict[str, int] | None:
     return found
 
 
-async def rows_of(run: Run, options: PageOptions) -> tuple[list[Row], bool]:
-    """The rows, each once, and whether they are all that there are."""
+async def rows_of(
+    page: Page,
+    options: PageOptions,
+    log: FilteringBoundLogger,
+    tell: Callable[[int], object] = lambda _count: None,
+) -> tuple[list[Row], bool]:
+    """The rows, each once, and whether they are all that there are.
+
+    Args:
+      page: where they are read.
+      options: what is read.
+      log: is told what is left out.
+      tell: is told how many there are so far.
+    """
     rows: dict[str, Row] = {}
     whole, left_out = True, 0
     for url in options.url:
-        await open_page(run.page, url, options)
-        walk = Walk(run, options)
+        await open_page(page, url, options)
+        walk = Walk(page, options, log)
         async with contextlib.aclosing(walk.parts()) as parts:
             async for part in parts:
                 for raw in await read_rows(part, options.columns):
@@ -61,16 +80,16 @@ async def rows_of(run: Run, options: PageOptions) -> tuple[list[Row], bool]:
                         continue
                     key = [row[name] for name in options.key or row]
                     rows.setdefault(json.dumps(key), row)
-                run.progress(len(rows), text=run.page.url)
+                tell(len(rows))
                 if len(rows) >= options.limit:
                     break
         whole = whole and walk.whole
         if len(rows) >= options.limit:
-            run.log.info("there are more rows, but no more are read", limit=options.limit)
+            log.info("there are more rows, but no more are read", limit=options.limit)
             whole = False
             break
     if left_out:
-        run.log.info("rows without what they need were passed over", rows=left_out)
+        log.info("rows without what they need were passed over", rows=left_out)
     return list(rows.values())[: options.limit], whole
 
 

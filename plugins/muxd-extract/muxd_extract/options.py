@@ -40,10 +40,12 @@ def _fields(value: Mapping[str, str | Field]) -> Mapping[str, Field]:
 
 
 def _short(text: str) -> Field:
-    """``"a@href"`` is the attribute ``href`` of ``a``."""
-    if found := _SHORT.fullmatch(text):
-        return Field(select=found["select"].strip(), attribute=found["attribute"])
-    return Field(select=text)
+    """``"a@href"`` is the attribute ``href`` of ``a``, and an address."""
+    found = _SHORT.fullmatch(text)
+    if found is None:
+        return Field(select=text)
+    kind: Literal["url", "text"] = "url" if found["attribute"] in ("href", "src") else "text"
+    return Field(select=found["select"].strip(), attribute=found["attribute"], type=kind)
 
 
 def _check_names(instance: object, attribute: object, value: Mapping[str, Field]) -> None:

@@ -12,6 +12,8 @@ from muxd_extract.options import PageOptions, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from click import Group
+
     from muxd import Job
     from muxd.abc import Controlled, Service
     from muxd.section import Section
@@ -40,6 +42,13 @@ class ExtractPlugin:
         from muxd_extract.service import ExtractPages
 
         return [] if daemon is None else [ExtractPages(daemon, self._options)]
+
+    @hookimpl
+    def muxd_register_commands(self, cli: Group) -> None:
+        """``muxd extract try``: selectors are tried on a page before they are written down."""
+        from muxd_extract.command import extract
+
+        cli.add_command(extract)
 
 
 def _jobs(section: Section, pages: Sequence[PageOptions]) -> Iterator[Job]:

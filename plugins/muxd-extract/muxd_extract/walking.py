@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from playwright.async_api import Locator, Page, Request
+    from structlog.typing import FilteringBoundLogger
 
-    from muxd import Run
     from muxd_extract.options import PageOptions
 
 __all__ = ["Walk", "open_page"]
@@ -74,31 +74,32 @@ async def _wait_for(page: Page, select: str, options: PageOptions, *, must: bool
 class Walk:
     """One walk through a list, from the page that is open."""
 
-    run: Run
+    page: Page
     options: PageOptions
+    log: FilteringBoundLogger
     whole: bool = True
     """Whether the end of the list was seen; known once the walk is over."""
     _seen: set[str] = attrs.field(factory=set, init=False)
 
     async def parts(self) -> AsyncGenerator[Locator]:
         """The rows of each part of the list in turn. The caller may end it early."""
-        options, page = self.options, self.run.page
+        options, page = self.options, self.page
         for number in range(1, options.pages + 1):
             # What has no row is one row itself.
             rows = page.locator(options.row) if options.row else page.locator("html")
             yield rows
             if not await self._go_on(rows):
                 return
-            self.run.log.debug("the list goes on", part=number + 1, url=page.url)
+            self.log.debug("the list goes on", part=number + 1, url=page.url)
         self.whole = False
-        self.run.log.info("the list goes on, but is read no further", pages=options.pages)
+        self.log.info("the list goes on, but is read no further", pages=options.pages)
 
     async def _go_on(self, rows: Locator) -> bool:
         """Have more of the list shown; False if that was all."""
-        options, page = self.options, self.run.page
+        options, page = self.options, self.page
         before = await rows.evaluate_all(STATE)
         if before in self._seen:
-            self.run.log.info("the list begins anew: it is read no further", url=page.url)
+            self.log.info("the list begins anew: it is read no further", url=page.url)
             return False
         self._seen.add(before)
         if options.scroll:
@@ -121,7 +122,7 @@ class Walk:
         if await self._changes(rows, before):
             return True
         self.whole = False
-        self.run.log.warning("it was clicked, and the list did not change", select=select)
+        self.log.warning("it was clicked, and the list did not change", select=select)
         return False
 
     async def _click(self, button: Locator, rows: Locator, before: str) -> None:
@@ -151,7 +152,7 @@ class Walk:
             except Error as error:
                 if "navigat" not in str(error):
                     raise
-                await self.run.page.wait_for_load_state("domcontentloaded")
+                await self.page.wait_for_load_state("domcontentloaded")
                 continue
             if now == last != before:
                 return True

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 
 import pytest
+from click.testing import CliRunner
+from muxd_extract.command import extract
 from muxd_extract.plugin import ExtractPlugin
 
 from muxd.section import Section
@@ -86,7 +89,7 @@ def test_rows_of_all_kinds_are_kept_and_what_is_new_is_told(job_of, muxd_run, mu
         "tags": '["Tag 1", "new"]',
         "when": "2026-03-01T10:00:00+00:00",
         "stock": "3",
-        "maker": '{"name": "Ann", "home": "/ann"}',
+        "maker": f'{{"name": "Ann", "home": "{site.url}/ann"}}',
     }
     assert [row["id"] for row in rows] == ["b1", "b2", "b3"]
     assert (rows[1]["stock"], rows[1]["maker"]) == ("", "")
@@ -94,6 +97,9 @@ def test_rows_of_all_kinds_are_kept_and_what_is_new_is_told(job_of, muxd_run, mu
     site["/shop"] = shelf(book(1, "£9", stock=maker), book(4))
     muxd_run(job)
     assert muxd_run.returned == {"rows": 2, "new": 1, "changed": 1, "gone": 2, "written": 2}
+    [news] = muxd_run.told  # the first time nothing is news
+    assert news.title == "books: 1 new, 1 changed, 2 gone"
+    assert "~ b1: price 12.5 -> 9" in news.text.splitlines()
 
 
 GROWING = """<main></main>%s<script>
@@ -149,3 +155,19 @@ def test_nothing_and_errors_are_no_good_runs(job_of, muxd_run, muxd_site):
         job_of(head + '/private"\nneeds_login = "/login*"\nwait = "h1"\n[fields]\na = "h1"')
     )
     assert record.error_type == "muxd.errors.LoggedOut"
+
+
+def test_selectors_are_tried_before_they_are_written_down(job_of, muxd_site):
+    """`muxd extract try` shows the rows of a page, and prints a table for muxd.toml that is right."""
+    site = muxd_site({"/": shelf(book(1), book(2))})
+    told = CliRunner().invoke(
+        extract, ["try", site.url, "--row", "article", "-f", "title=h3", "-f", "cost=.price:number"]
+    )
+    assert told.exit_code == 0, told.output
+    assert "2 rows." in told.output
+    assert re.search("Book 2.*12.5", told.output)
+    text = told.output.partition("[[plugins.extract.page]]")[2]
+    job = job_of(text.replace("plugins.extract.page.", ""))
+    assert job.name == "127-0-0-1"
+    assert job.config.row == "article"
+    assert job.config.columns["cost"].type == "number"
