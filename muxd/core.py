@@ -203,6 +203,8 @@ class Core:
         await self.pauses.save()
         if self._evidence is not None:
             await self._evidence.begin(await self.book.store.history(limit=RECALLED))
+        elif self.workplace is not None:
+            await self.workplace.tidy()
 
     async def plan(self) -> None:
         """Make the first timetable; see `Planner.begin` for what it raises."""

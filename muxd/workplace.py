@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, final
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FINISH_BOUND", "Workplace"]
 
+TIDY_BOUND = 5.0
+"""How long tidying up may take, seconds."""
 FINISH_BOUND = 9.0
 """How long the end of a workspace may take, seconds. The browser is free meanwhile."""
 
@@ -68,6 +71,12 @@ class Workplace:
         """How far the run in progress says that it is; None if it says nothing, and of any other."""
         current = self._current
         return current.progress.reached if current and current.record.id == run_id else None
+
+    async def tidy(self) -> None:
+        """Before the first run: remove what a muxd that died left unfinished. Bounded, never raises."""
+        if self._artifacts is not None:
+            with trio.move_on_after(TIDY_BOUND), contextlib.suppress(OSError):
+                await self._in_thread(self._artifacts.clear_unfinished, abandon_on_cancel=True)
 
     async def begin(
         self, release: Release, record: Record, lease: Lease, bodies: trio.Nursery

@@ -164,16 +164,27 @@ def _summary(folder: Path | None) -> dict[str, Any]:
 
 
 def _as_dict(found: _Found) -> dict[str, Any]:
-    evidence = None
-    if found.folder is not None:
+    from muxd.artifacts import EVIDENCE
+
+    files, evidence = found.files(), None
+    artifacts = {
+        name: {"size": size, "path": found.folder / name}
+        for name, size in files.items()
+        if found.folder is not None and name not in EVIDENCE
+    }
+    if found.folder is not None and len(artifacts) < len(files):
         evidence = {
             "folder": found.folder,
-            "files": found.files(),
+            "files": {name: size for name, size in files.items() if name in EVIDENCE},
             **{key: found.summary.get(key) for key in ("url", "title", "pages", "missing")},
             **{name.partition(".")[0]: found.text(name) or None for name in TEXTS},
         }
     tries = [each.id for each in found.family]
-    return found.record.as_dict() | {"tries": tries, "evidence": evidence}
+    return found.record.as_dict() | {
+        "tries": tries,
+        "artifacts": artifacts,
+        "evidence": evidence,
+    }
 
 
 def _print(found: _Found, zone: tzinfo) -> None:
