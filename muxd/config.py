@@ -61,13 +61,11 @@ def _setting(
 
     What is `secret`, a text or a list of them, is never shown.
     """
-    if default is None:
-        read = attrs.converters.optional(read)
     return attrs.field(
         default=default,
-        converter=read,
+        converter=attrs.converters.optional(read) if default is None else read,
         repr=not secret,
-        metadata={"env": env, "kind": kind, "secret": secret},
+        metadata={"env": env, "kind": kind, "secret": secret, "read": read},
     )
 
 

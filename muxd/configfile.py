@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -361,6 +362,7 @@ def _absolute_path(base: Path, value: Any) -> Any:
     return value
 
 
+@functools.cache
 def _converter() -> cattrs.Converter:
     """Structures the sections: unknown keys forbidden, each field checked by its converter."""
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)

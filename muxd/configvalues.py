@@ -6,17 +6,23 @@ import ipaddress
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from muxd.engine import Engine
+from muxd.jsontypes import duration
+from muxd.jsontypes import size as _size
 from muxd.sizes import SIZE_HELP, parse_size
 from muxd.units import DURATION_HELP, parse_duration
 from muxd.zone import named_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from muxd.jsontypes import Schema
+
+_Reader = TypeVar("_Reader", bound="Callable[[object], Any]")
 TOLD_OF = (
     "failure",
     "recovery",
@@ -31,6 +37,16 @@ TOLD_OF = (
 """What people can be told of."""
 SHORTEST_SIGNING = 16
 """Characters of the shortest secret that signs anything."""
+
+
+def schema_of(read: Callable[[object], Any]) -> Schema:
+    """The JSON Schema of what a reader that was made here with limits takes."""
+    return dict(vars(read)["schema"])
+
+
+def _described(read: _Reader, schema: Schema) -> _Reader:
+    vars(read)["schema"] = schema
+    return read
 
 
 def texts(value: object) -> tuple[str, ...]:
@@ -76,7 +92,8 @@ def number(low: float, high: float, *, above: bool = False) -> Callable[[object]
             raise ValueError(words)
         return float(value)
 
-    return read
+    bound = "exclusiveMinimum" if above else "minimum"
+    return _described(read, {"type": "number", bound: low, "maximum": high})
 
 
 def seconds(low: float, high: float, limits: str) -> Callable[[object], float]:
@@ -91,7 +108,7 @@ def seconds(low: float, high: float, limits: str) -> Callable[[object], float]:
             raise ValueError(f"give {limits}")
         return seconds
 
-    return read
+    return _described(read, duration(low, high))
 
 
 def size(value: object) -> int:
@@ -117,7 +134,7 @@ def whole(low: int, high: int) -> Callable[[object], int]:
             raise ValueError(f"give a whole number from {low} to {high}")
         return value
 
-    return read
+    return _described(read, {"type": "integer", "minimum": low, "maximum": high})
 
 
 def at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[object], int]:
@@ -129,7 +146,7 @@ def at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[o
             raise ValueError(f"give {words}")
         return found
 
-    return check
+    return _described(check, _size(low) if read is size else {"type": "integer", "minimum": low})
 
 
 def engine(value: object) -> Engine:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from muxd.errors import ConfigProblem
     from muxd.job import Job
     from muxd.loading import HookImpl, State
+    from muxd.section import Section
 
 __all__ = ["BrokenPlugins", "Plugin", "Plugins", "load_plugins"]
 
@@ -155,6 +156,14 @@ class Plugins:
     def disabled_jobs(self) -> tuple[Job, ...]:
         """The jobs of active plugins that the configuration switches off, by name."""
         return tuple(job for job in self._all_jobs() if not self._enabled(job))
+
+    def sections(self) -> dict[str, Section]:
+        """The section of each plugin that reads one, by its name; also of one that finds it wrong."""
+        return {
+            m.name: m.section
+            for m in self._members
+            if m.section.reads or (m.active and m.reads_section)
+        }
 
     @property
     def problems(self) -> tuple[PluginError, ...]:

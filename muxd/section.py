@@ -35,6 +35,9 @@ class Section:
     file: Path | None = None
     """The file that it stands in; None if there is none."""
 
+    reads: list[type] = attrs.field(factory=list, init=False, eq=False, repr=False)
+    """The classes that it was made into: what may stand in it, for `muxd config schema`."""
+
     @property
     def key(self) -> str:
         """The dotted key of the section itself."""
@@ -57,6 +60,7 @@ class Section:
         """
         from muxd.structuring import structured
 
+        self.reads.append(kind)
         made: _T = structured(
             kind,
             self.values,

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from muxd.cli.listing import unless_a_command_follows
 from muxd.cli.options import config_options, epilog, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from muxd.config import Config
     from muxd.plugins import Plugin
 
 __all__ = ["plugins"]
 
 _NEEDS = ("daemon.state_dir", "plugins.disable")
-
-
-def _unless_a_command_follows(listing: Callable[..., Any]) -> Callable[..., Any]:
-    """Call it only if no subcommand follows; options that stand before one would be lost."""
-
-    @wraps(listing)
-    def call(**arguments: Any) -> Any:
-        context = click.get_current_context()
-        if context.invoked_subcommand is None:
-            return listing(**arguments)
-        for parameter in context.command.params:
-            source = context.get_parameter_source(parameter.name or "")
-            if source is click.core.ParameterSource.COMMANDLINE:
-                raise click.UsageError(
-                    f"give {parameter.opts[0]} behind {context.invoked_subcommand!r}"
-                )
-        return None
-
-    return call
 
 
 @click.group(
@@ -48,7 +27,7 @@ def _unless_a_command_follows(listing: Callable[..., Any]) -> Callable[..., Any]
         ("muxd plugins disable trends", "have peace from one"),
     ),
 )
-@_unless_a_command_follows
+@unless_a_command_follows
 @config_options()
 @json_option
 def plugins(config: Config, as_json: bool) -> None:
