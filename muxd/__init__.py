@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.async_api import expect as expect
 
+    from muxd.body.runstate import RunState as RunState
     from muxd.bridge import UnbridgedAwait as UnbridgedAwait
     from muxd.bridge import bridged as bridged
     from muxd.bridge import open_nursery as open_nursery
@@ -37,19 +38,24 @@ if TYPE_CHECKING:
     from muxd.job import Priority as Priority
     from muxd.job import job as job
     from muxd.jobkeys import JobKeys as JobKeys
+    from muxd.last import Last as Last
     from muxd.logincheck import LoggedIn as LoggedIn
     from muxd.record import Outcome as Outcome
     from muxd.record import Record as Record
     from muxd.running import Run as Run
+    from muxd.saved import Change as Change
+    from muxd.saved import Saved as Saved
     from muxd.section import Section as Section
 
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "Change": "muxd.saved",
     "ConfigError": "muxd.errors",
     "Job": "muxd.job",
     "JobError": "muxd.errors",
     "JobKeys": "muxd.jobkeys",
+    "Last": "muxd.last",
     "LoggedIn": "muxd.logincheck",
     "LoggedOut": "muxd.errors",
     "Misfire": "muxd.job",
@@ -60,6 +66,8 @@ _HOMES = {
     "Priority": "muxd.job",
     "Record": "muxd.record",
     "Run": "muxd.running",
+    "RunState": "muxd.body.runstate",
+    "Saved": "muxd.saved",
     "Section": "muxd.section",
     "UnbridgedAwait": "muxd.bridge",
     "bridged": "muxd.bridge",

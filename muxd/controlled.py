@@ -217,6 +217,14 @@ class Controlled(ABC):
     def unskip(self, job: str, *, by: str) -> bool:
         """Don't pass over it after all; False if it was not to be. Raises as `skip`."""
 
+    async def forget_state(self, job: str, *, by: str) -> bool:
+        """Have the next run of a job begin without a state (`muxd.Run.state`); False if it has none.
+
+        A daemon that keeps none has none, as here. Raises `~muxd.errors.DataError`.
+        """
+        await trio.lowlevel.checkpoint()
+        return False
+
     @abstractmethod
     def pause(self, job: str | None, note: str, *, seconds: float | None, by: str) -> None:
         """Pause a job, or (None) all, for so long or until it is resumed. Raises `UnknownJob`."""

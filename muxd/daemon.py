@@ -134,6 +134,7 @@ class Daemon(Helm):
         self._data = Data(self.state.root, real_now=time.time)
         self._leaks = Leaks(launch.scratch, own=[self._data.path])
         store = plugins.store(self.state.root)
+        self.memory = Memory(self._data, store, real_now=time.time)
         self.core = Core(
             plugins,
             store,
@@ -163,7 +164,7 @@ class Daemon(Helm):
             workplace=Workplace(
                 secrets=self.secrets,
                 artifacts=artifacts_of(config, self.state),
-                memory=Memory(self._data, store, real_now=time.time),
+                memory=self.memory,
                 publish=self.bus.publish,
             ),
         )

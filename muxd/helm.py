@@ -18,6 +18,7 @@ from muxd.steering import MUXD, Steering
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from muxd.body.memory import Memory
     from muxd.bus import Bus
     from muxd.companions import Served
     from muxd.core import Core
@@ -45,6 +46,8 @@ class Helm(Controlled):
     trail: AuditTrail
     """Who wanted what."""
     steering: Steering
+    memory: Memory
+    """What jobs know from run to run."""
     reloader: Reloader
     restart_gap: RestartGap
     outer: trio.Nursery
@@ -80,6 +83,13 @@ class Helm(Controlled):
     def unskip(self, job: str, *, by: str) -> bool:
         """Don't pass over it after all."""
         return self.steering.unskip(job, by=by)
+
+    async def forget_state(self, job: str, *, by: str) -> bool:
+        """Have the next run of a job begin without a state."""
+        with self.trail.of(by, "forget-state", job) as told:
+            gone = await self.memory.forget(job)
+            told.result = "done" if gone else "there was none"
+        return gone
 
     def pause(self, job: str | None, note: str, *, seconds: float | None, by: str) -> None:
         """Pause a job, or all."""

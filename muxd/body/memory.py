@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from muxd.body.data import Data
     from muxd.record import Record
 
-__all__ = ["Known", "Memory"]
+__all__ = ["Known", "Memory", "counts", "forget"]
 
 BEGIN_BOUND = 2.0
 """How long it may take to find what is known of a job, seconds. The browser waits meanwhile."""
@@ -109,16 +109,12 @@ class Memory:
         known.written = (run, state)
 
     async def forget(self, job: str) -> bool:
-        """Forget the state of a job; False if there was none. Raises `DataError`."""
-
-        def remove(connection: sqlite3.Connection) -> bool:
-            return connection.execute("DELETE FROM _state WHERE job = ?", (job,)).rowcount > 0
-
-        gone = await self._data.look(remove)
+        """See `forget`. What the job's run in progress changes counts all the same."""
+        gone = await forget(self._data, job)
         known = self._known.get(job)
         if known is not None:
             known.state = known.written = None
-        return bool(gone)
+        return gone
 
     def ended(self, record: Record) -> None:
         """A run is recorded. Never blocks, never raises."""
@@ -164,6 +160,15 @@ class Memory:
     async def _newest(self, job: str, outcome: Outcome) -> Record | None:
         found = await self._store.history(job=job, outcome=outcome, limit=1)
         return found[0] if found else None
+
+
+async def forget(data: Data, job: str) -> bool:
+    """Forget the state of a job; False if there was none. Raises `DataError`."""
+
+    def remove(connection: sqlite3.Connection) -> bool:
+        return connection.execute("DELETE FROM _state WHERE job = ?", (job,)).rowcount > 0
+
+    return bool(await data.look(remove))
 
 
 async def counts(store: Store, run: str | None) -> bool:

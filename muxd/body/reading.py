@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import trio
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
     from muxd.body.schema import Table
 
-__all__ = ["DataReader", "FileData"]
+__all__ = ["DataReader", "FileData", "Snapshot"]
 
 T = TypeVar("T")
 _AT_ONCE = 1000
+_SEEN = "(?1 IS NULL OR last_seen >= ?1) AND (?2 IS NULL OR first_seen >= ?2)"
 
 
 @final
@@ -52,26 +54,20 @@ class DataReader:
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
         """Rows of a table; see `JobData.rows`. Raises as `tables`."""
-        return list(self.stream(job, table, since=since, new_since=new_since, limit=limit))
+        with self.snapshot(job, table) as found:
+            return list(found.rows(since, new_since, limit)) if found else []
 
-    def stream(
-        self,
-        job: str,
-        table: str | None = None,
-        *,
-        since: float | None = None,
-        new_since: float | None = None,
-        limit: int | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """As `rows`, one after another, all as they were in one moment."""
+    @contextmanager
+    def snapshot(self, job: str, table: str | None = None) -> Iterator[Snapshot | None]:
+        """A table as it is in this moment; None if there is none. Raises as `tables`, and inside too."""
         connection = self._connected()
         if connection is None:
+            yield None
             return
         try:
             connection.execute("BEGIN")
             found = [t for t in tables_of(connection, job) if t.name == (table or "")]
-            if found:
-                yield from _rows(connection, found[0], since, new_since, limit)
+            yield Snapshot(connection, found[0]) if found else None
         except sqlite3.Error as error:
             raise explained(error, self.path) from error
         finally:
@@ -123,25 +119,36 @@ def _described(connection: sqlite3.Connection, job: str | None) -> Iterator[Data
         )
 
 
-def _rows(
-    connection: sqlite3.Connection,
-    table: Table,
-    since: float | None,
-    new_since: float | None,
-    limit: int | None,
-) -> Iterator[dict[str, Any]]:
-    columns = (*table.columns, *OURS)
-    cells = ", ".join(map(quoted, ("_muxd_kinds", *columns)))
-    found = connection.execute(
-        # Of many the newest, these in the order in which they came.
-        f"SELECT * FROM (SELECT _muxd_row, {cells} FROM {table.quoted} "
-        "WHERE (?1 IS NULL OR last_seen >= ?1) AND (?2 IS NULL OR first_seen >= ?2) "
-        "ORDER BY first_seen DESC, _muxd_row DESC LIMIT ?3) ORDER BY first_seen, _muxd_row",
-        (since, new_since, -1 if limit is None else limit),
-    )
-    while part := found.fetchmany(_AT_ONCE):
-        for _row, kinds, *values in part:
-            yield row_from(columns, values, kinds)
+@final
+class Snapshot:
+    """One table as it was in one moment."""
+
+    def __init__(self, connection: sqlite3.Connection, table: Table) -> None:
+        self._connection, self._table = connection, table
+        self.columns = (*table.columns, *OURS)
+        """Those of the items, and muxd's own."""
+
+    def count(self, since: float | None, new_since: float | None) -> int:
+        """How many rows there are that were seen then."""
+        (rows,) = self._connection.execute(
+            f"SELECT count(*) FROM {self._table.quoted} WHERE {_SEEN}", (since, new_since)
+        ).fetchone()
+        return int(rows)
+
+    def rows(
+        self, since: float | None, new_since: float | None, limit: int | None
+    ) -> Iterator[dict[str, Any]]:
+        """As `JobData.rows`, one after another; may be asked for more than once."""
+        cells = ", ".join(map(quoted, ("_muxd_kinds", *self.columns)))
+        found = self._connection.execute(
+            # Of many the newest, these in the order in which they came.
+            f"SELECT * FROM (SELECT _muxd_row, {cells} FROM {self._table.quoted} WHERE {_SEEN} "
+            "ORDER BY first_seen DESC, _muxd_row DESC LIMIT ?3) ORDER BY first_seen, _muxd_row",
+            (since, new_since, -1 if limit is None else limit),
+        )
+        while part := found.fetchmany(_AT_ONCE):
+            for _row, kinds, *values in part:
+                yield row_from(self.columns, values, kinds)
 
 
 @final

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from muxd.config import Config
 
-__all__ = ["job_names", "run_ids", "session_names"]
+__all__ = ["data_jobs", "job_names", "run_ids", "session_names"]
 
 AT_MOST = 1000
 """How many names of jobs are offered."""
@@ -35,6 +35,16 @@ def job_names(context: click.Context, parameter: click.Parameter, incomplete: st
 
             found = [job.name for job in load(config, lenient=True).jobs]
         return sorted(name for name in found if name.startswith(incomplete) and name not in already)
+    return []
+
+
+def data_jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The jobs that have saved something and begin so. Never raises, and says nothing."""
+    with _quietly(), context.scope(cleanup=False):
+        from muxd.body.reading import DataReader
+
+        tables = DataReader(_config(context).daemon.state_dir).tables()
+        return sorted({table.job for table in tables if table.job.startswith(incomplete)})
     return []
 
 

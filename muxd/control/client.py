@@ -79,6 +79,10 @@ class ControlClient:
         """Pass over the next release of a job, ``at`` an instant. Raises `UnknownJob`."""
         return self._of_job(job, "skip", json={"note": note, "undo": undo})
 
+    def forget_state(self, job: str) -> bool:
+        """Have the next run of a job begin without a state; False if there was none."""
+        return bool(self._of_job(job, "forget-state")["forgotten"])
+
     def pause_all(self, *, note: str = "", seconds: float | None = None) -> None:
         """Pause all jobs, for so long or until that is resumed."""
         self._call("POST", "/v1/pause", timeout=BOUND, json={"note": note, "seconds": seconds})

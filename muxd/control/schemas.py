@@ -10,6 +10,7 @@ __all__ = [
     "CANCELLED",
     "DRAINED",
     "ERROR",
+    "FORGOTTEN",
     "HEALTH",
     "JOBS",
     "LOGIN",
@@ -73,6 +74,7 @@ _RUNNING = {
 ASKED = _object({"id": TEXT, "job": TEXT})
 CANCELLED = _object({"was": TEXT, "run": RECORD})
 SKIPPED = _object({"job": TEXT, "at": INSTANT_OR_NULL, "undone": FLAG})
+FORGOTTEN = _object({"job": TEXT, "forgotten": FLAG})
 DRAINED = _object({"drained": FLAG})
 RESTARTS = _object({"at": INSTANT, "length": _or_null("number")})
 _ENTRY = {"at": INSTANT, "by": TEXT, "action": TEXT, "target": TEXT, "result": TEXT}

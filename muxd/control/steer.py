@@ -33,6 +33,11 @@ async def _skip(call: Call) -> dict[str, Any]:
     return {"job": job, "at": utc_text(at), "undone": False}
 
 
+async def _forget_state(call: Call) -> dict[str, Any]:
+    job = call["job"]
+    return {"job": job, "forgotten": await call.daemon.forget_state(job, by=call.by)}
+
+
 async def _pause(call: Call) -> dict[str, Any]:
     call.daemon.pause(None, call["note"], seconds=call["seconds"], by=call.by)
     return {"paused": ["*"]}
@@ -79,6 +84,15 @@ STEERING = (
         ],
         schema=schemas.SKIPPED,
         errors=_NO_JOB,
+    ),
+    Operation(
+        name="forgetState",
+        method="POST",
+        path="/v1/jobs/{job}/forget-state",
+        answer=_forget_state,
+        summary="Have the next run of a job begin without a state; of one that is gone, too.",
+        schema=schemas.FORGOTTEN,
+        errors={404: "This can't be the name of a job."},
     ),
     Operation(
         name="pauseAll",
