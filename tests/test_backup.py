@@ -19,6 +19,9 @@ from muxd.backup.archive import unpack
 from muxd.backup.making import Making
 from muxd.backup.manifest import LARGEST, MANIFEST, Manifest
 from muxd.backup.restoring import Restoring
+from muxd.body.data import Data
+from muxd.body.reading import DataReader
+from muxd.body.saving import Saving
 from muxd.builtin import _ledger_schema as schema
 from muxd.builtin.ledger import FILE_NAME, Ledger
 from muxd.errors import AlreadyRunning, UserError
@@ -58,14 +61,27 @@ def fill(root, word, runs):
     ):  # fmt: skip
         write(root / name, word)
 
+    async def rows():
+        async with Data(root, real_now=lambda: NOON) as data:
+            await data.save(
+                Saving(
+                    job="a", table="", run="0001", key=(), complete=False, at=NOON,
+                    items=[{"word": word}],
+                )
+            )  # fmt: skip
+
+    trio.run(rows)
+
 
 def tree(root):
     """Each file with its content, but for the ledger's, of which it is how many runs there are."""
     found = {}
     for path in root.rglob("*"):
         name = str(path.relative_to(root))
-        if path.is_file() and not path.name.startswith("ledger"):
+        if path.is_file() and not path.name.startswith(("ledger", "data.db")):
             found[name] = path.read_text()
+    if saved := DataReader(root).rows("a"):
+        found["saved"] = saved[0]["word"]
     if (root / FILE_NAME).exists():
 
         async def count():
@@ -102,13 +118,13 @@ def backup(home, tmp_path):
 
 
 def test_what_is_in_it(home, backup, tmp_path):
-    """Ledger, sessions, what of the profile matters, disabled plugins, configuration; no secrets of
+    """Ledger, data file, sessions, what of the profile matters, disabled plugins, configuration; no secrets of
     this machine's dashboard, no caches, no locks. Only its owner can read it."""
     manifest = unpack(backup, tmp_path / "x", room=ROOM)
     assert {part.name for part in manifest.parts} == {
         "state/ledger.sqlite3", "state/sessions/shop.json", "state/profile/Local State",
         "state/profile/Default/Cookies", "state/profile/Default/Local Storage/leveldb/CURRENT",
-        "state/disabled-plugins", "config/muxd.toml",
+        "state/disabled-plugins", "state/data.db", "config/muxd.toml",
     }  # fmt: skip
     assert manifest.muxd == "1.2.3"
     assert manifest.store == "muxd.builtin.ledger.Ledger"
@@ -120,9 +136,9 @@ def test_what_is_in_it(home, backup, tmp_path):
 
 
 def test_with_and_without(home, tmp_path):
-    """Sessions can be left out, evidence taken in."""
+    """Sessions and what jobs have saved can be left out, evidence taken in."""
     file = tmp_path / "b"
-    making(home, sessions=False, evidence=True, config=None).make(file)
+    making(home, sessions=False, data=False, evidence=True, config=None).make(file)
     manifest = unpack(file, tmp_path / "x", room=ROOM)
     assert {part.name for part in manifest.parts} == {
         "state/ledger.sqlite3", "state/disabled-plugins", "state/artifacts/0001/error.txt",
@@ -203,7 +219,7 @@ def test_sessions_and_configuration_can_stay(home, backup, tmp_path):
         _, aside = restoring(backup, sessions=False).restore(root)
     assert (root / "sessions/shop.json").read_text() == "now"
     assert (root / "profile/Default/Cache/data_0").read_text() == "now"
-    assert {path.name for path in aside.iterdir()} == {FILE_NAME, "disabled-plugins"}
+    assert {path.name for path in aside.iterdir()} == {FILE_NAME, "disabled-plugins", "data.db"}
     assert tree(root)["runs"] == 7
 
 

@@ -18,6 +18,8 @@ from muxd.backup.archive import parts_of, write
 from muxd.backup.manifest import CONFIG, Manifest
 from muxd.backup.place import private_folder
 from muxd.backup.profile import copy_profile
+from muxd.body.copying import copy_data
+from muxd.body.data import FILE_NAME
 from muxd.errors import LedgerError
 from muxd.record import utc_text
 
@@ -42,6 +44,8 @@ class Making:
     """Of muxd."""
     sessions: bool = True
     """With the named sessions, and the profile that ``main`` is."""
+    data: bool = True
+    """With what jobs have saved, and their states."""
     evidence: bool = False
     """With what runs that did not end well have left."""
 
@@ -52,6 +56,7 @@ class Making:
 
         Raises:
           LedgerError: the store can't be copied.
+          DataError: the data file can't be.
           WorldError: the browser's profile can't be.
           OSError: something can't be read, or the disk is full.
         """
@@ -60,6 +65,10 @@ class Making:
             private_folder(content / "state")
             ledger = self._ledger(folder, content / "state")
             kinds = ["ledger", "plugins"]
+            if self.data:
+                # After the ledger: a state whose run is not in there as a good one does not count.
+                kinds.append("data")
+                copy_data(self.state.root / FILE_NAME, content / "state" / FILE_NAME)
             _copy(self.state.root / "disabled-plugins", content / "state" / "disabled-plugins")
             if self.sessions:
                 kinds += ["sessions", "profile"]

@@ -37,6 +37,7 @@ PARTS = {
     "profile": re.compile(r"profile(-[a-z-]+)?/.+"),
     "evidence": re.compile(r"artifacts/[^/]+/[^/]+"),
     "plugins": re.compile(r"disabled-plugins"),
+    "data": re.compile(r"data\.db"),
 }
 _HEX = re.compile(r"[0-9a-f]{64}")
 

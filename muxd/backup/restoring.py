@@ -15,7 +15,9 @@ from muxd.backup.archive import unpack
 from muxd.backup.manifest import CONFIG, STATE, Manifest
 from muxd.backup.place import PLACE
 from muxd.backup.swap import NEW, Swap, finish
-from muxd.errors import LedgerError, UserError
+from muxd.body.copying import look_through
+from muxd.body.data import FILE_NAME
+from muxd.errors import DataError, LedgerError, UserError
 from muxd.resources import free_disk
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ class Restoring:
             )
         try:
             trio.run(store.inspect)
-        except LedgerError as error:
+            look_through(folder / "state" / FILE_NAME)
+        except (LedgerError, DataError) as error:
             raise UserError(
                 f"{self.file}, made by muxd {manifest.muxd}, can't be used: {error}"
             ) from None
@@ -115,6 +118,7 @@ class Restoring:
             kinds = {
                 "ledger": of_ledger,
                 "plugins": name == "disabled-plugins",
+                "data": name.startswith((FILE_NAME, "data-damaged-")),
                 "sessions": name == "sessions" and self.sessions,
                 "profile": _PROFILE.fullmatch(name) is not None and self.sessions,
                 "evidence": name == "artifacts",

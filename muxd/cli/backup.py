@@ -31,13 +31,20 @@ NEEDS = ("daemon.state_dir", "plugins.jobs_dirs", "plugins.disable")
     is_flag=True,
     help="Leave out what jobs are logged in with: named sessions, and the browser's profile.",
 )
+@click.option("--without-data", is_flag=True, help="Leave out what jobs have saved.")
 @click.option("--with-evidence", is_flag=True, help="Take in what failed runs have left.")
 @config_options(needs=NEEDS)
 @json_option
 def backup(
-    config: Config, file: Path, without_sessions: bool, with_evidence: bool, as_json: bool
+    config: Config,
+    file: Path,
+    without_sessions: bool,
+    without_data: bool,
+    with_evidence: bool,
+    as_json: bool,
 ) -> None:
-    """Write ledger, sessions, disabled plugins and the configuration into FILE, a .tar.gz.
+    """Write ledger, what jobs have saved, sessions, disabled plugins and the configuration into FILE, a
+    .tar.gz.
 
     The daemon may run meanwhile: it is not held up, and the ledger in FILE is that of one moment.
     FILE is complete or not there; what was there before is replaced. Only its owner can read it:
@@ -75,6 +82,7 @@ def backup(
         config=config.file,
         version=__version__,
         sessions=not without_sessions,
+        data=not without_data,
         evidence=with_evidence,
     )
     try:
