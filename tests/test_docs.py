@@ -4,6 +4,8 @@ All fenced blocks of README.md, docs/ and the plugins' READMEs are taken by thei
 
 - ``python``: executed as a module; if it declares jobs or hooks it is loaded as a plugin.
   With ``<!-- fragment -->`` on the line before, it is only compiled (``await`` is allowed).
+  With ``<!-- file: NAME -->`` it is one of the tutorial's files; a test among these is only compiled,
+  and all of them are at work in ``tests/test_tutorial.py``.
 - ``toml``: loaded as a configuration, or, with ``[project]``, checked as a plugin's pyproject.
 - ``console``, ``sh``, ``bash``: each ``muxd ...`` command line must name commands and options
   that exist.
@@ -78,13 +80,14 @@ def of(*languages: str) -> pytest.MarkDecorator:
 def test_a_block_that_is_not_run_says_why():
     """Passing over a block takes a reason, and the only marks are those that are understood."""
     for block in BLOCKS:
-        assert block.mark in ("", "fragment") or re.match(r"not run: \w+", block.mark), block.where
+        known = block.mark in ("", "fragment") or re.match(r"(not run|file): \w+", block.mark)
+        assert known, block.where
 
 
 @of("python")
 def test_python_in_the_docs_runs(block, tmp_path):
     """Every Python block is a module that runs, and its jobs and hooks load without a problem."""
-    if block.mark == "fragment":
+    if block.mark == "fragment" or block.mark.startswith("file: test_"):
         compile(block.code, block.where, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         return
     file = tmp_path / "snippet.py"
