@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["extract", "rows_of"]
 
 
-async def extract(run: Run) -> dict[str, int] | None:
-    """The body of a job: how many rows there are, and what is new; None if there are none at all."""
+async def extract(run: Run) -> str | None:
+    """The body of a job: says how many rows there are, and what is new; None if there are none at all."""
     options: PageOptions = run.config
     rows, whole = await rows_of(
         run.page, options, run.log, lambda count: run.progress(count, text=run.page.url)
@@ -39,17 +39,16 @@ async def extract(run: Run) -> dict[str, int] | None:
         return None
     complete = options.complete and whole
     saved = await run.save(rows, key=options.key or None, complete=complete)
-    found = {"rows": len(rows), "new": len(saved.new), "changed": len(saved.changed)}
-    if complete:
-        found["gone"] = len(saved.gone)
+    counts = [(len(saved.new), "new"), (len(saved.changed), "changed"), (len(saved.gone), "gone")]
     if options.file is not None:
-        found["written"] = await trio.to_thread.run_sync(_write, rows, options)
+        counts.append((await trio.to_thread.run_sync(_write, rows, options), "written"))
     # With other fields all rows look changed, and the first time all are new: neither is news.
     shape = json.dumps([list(options.columns), options.key])
     if run.state.get("shape") == shape and (news := news_of(run.job.name, saved, options)):
         run.tell(news.title, news.text, options.url[0])
     run.state["shape"] = shape
-    return found
+    words = [f"{count} {what}" for count, what in counts if count] or ["nothing new"]
+    return f"{len(rows)} row{'s' * (len(rows) != 1)}: {', '.join(words)}"
 
 
 async def rows_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from datetime import datetime
 from html import escape
@@ -76,8 +75,8 @@ class ExtractPages(Service):
         for job in jobs:
             [table, *_] = [*await self._daemon.data(job["name"]).tables(), None]
             lines.append(self._line(job, table.rows if table else 0, zone))
-        heads = "<th>Page</th><th>Of</th><th>Last run</th><th></th>"
-        heads += '<th class="num">Rows</th><th class="num">New then</th>'
+        heads = "<th>Page</th><th>Of</th><th>Last run</th><th></th><th></th>"
+        heads += '<th class="num">Rows kept</th>'
         body = (
             f'<section class="card"><div class="wide"><table><thead><tr>{heads}</tr></thead>'
             f"<tbody>{''.join(lines)}</tbody></table></div></section>"
@@ -87,12 +86,12 @@ class ExtractPages(Service):
     def _line(self, job: Mapping[str, Any], rows: int, zone: str) -> str:
         name, last = job["name"], job["last"] or {}
         url = escape(self._options[name].url[0])
-        new = _new(last.get("result"))
+        result = str(last.get("result") or "")[:LONGEST]
         return (
             f'<tr><th scope="row"><a href="/extract/{quote(name, safe="")}">{escape(name)}</a></th>'
             f'<td class="tail"><a href="{url}" rel="noreferrer">{url}</a></td>'
             f"<td>{_outcome(last)}</td><td>{_moment(last.get('ended_at'), zone)}</td>"
-            f'<td class="num">{rows}</td><td class="num">{escape(new)}</td></tr>'
+            f'<td>{escape(result)}</td><td class="num">{rows}</td></tr>'
         )
 
     async def _one(self, request: Request) -> Response:
@@ -121,13 +120,6 @@ class ExtractPages(Service):
         if rows:
             body += _table(rows, list(options.columns), zone)
         return await self._daemon.page(name, body, path="/extract")
-
-
-def _new(result: str | None) -> str:
-    """How many rows were new, from the result of a run as it is recorded: JSON, which may be cut."""
-    with contextlib.suppress(ValueError, TypeError, LookupError):
-        return str(json.loads(result or "")["new"])
-    return ""
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], zone: str) -> str:

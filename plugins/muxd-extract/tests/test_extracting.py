@@ -79,7 +79,7 @@ def test_rows_of_all_kinds_are_kept_and_what_is_new_is_told(job_of, muxd_run, mu
     job = job_of('next = "a.next"' + TABLE.replace("URL", site.url))
     record = muxd_run(job)
     assert record.outcome == "ok", record
-    assert muxd_run.returned == {"rows": 3, "new": 3, "changed": 0, "gone": 0, "written": 3}
+    assert muxd_run.returned == "3 rows: 3 new, 3 written"
     rows = list(csv.DictReader((tmp_path / "books.csv").read_text().splitlines()))
     assert rows[0] == {
         "id": "b1",
@@ -96,7 +96,7 @@ def test_rows_of_all_kinds_are_kept_and_what_is_new_is_told(job_of, muxd_run, mu
 
     site["/shop"] = shelf(book(1, "£9", stock=maker), book(4))
     muxd_run(job)
-    assert muxd_run.returned == {"rows": 2, "new": 1, "changed": 1, "gone": 2, "written": 2}
+    assert muxd_run.returned == "2 rows: 1 new, 1 changed, 2 gone, 2 written"
     [news] = muxd_run.told  # the first time nothing is news
     assert news.title == "books: 1 new, 1 changed, 2 gone"
     assert "~ b1: price 12.5 -> 9" in news.text.splitlines()
@@ -136,7 +136,7 @@ def test_a_list_that_grows_is_read_to_its_end(job_of, muxd_run, muxd_site, tmp_p
         'append = true\nstamp = "seen"\npages = 8\n[fields]\ntext = ""'
     )
     assert muxd_run(job).outcome == "ok"
-    assert muxd_run.returned == {"rows": 30, "new": 30, "changed": 0, "written": 30}
+    assert muxd_run.returned == "30 rows: 30 new, 30 written"
     lines = [json.loads(line) for line in (tmp_path / "out/items.jsonl").read_text().splitlines()]
     assert [line["text"] for line in lines] == [f"Item {n}" for n in range(30)]
     assert all(line["seen"].startswith("20") for line in lines)

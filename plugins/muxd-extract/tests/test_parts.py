@@ -144,7 +144,7 @@ async def test_pages_show_the_rows_and_escape_them():
                 "id": "1",
                 "outcome": "ok",
                 "ended_at": "2026-03-01T10:00:00Z",
-                "result": '{"new": 3}',
+                "result": f"3 rows: 3 new {evil}",
             }
             jobs = [{"name": name, "last": last} for name in ("shop", "other")]
             return {"jobs": jobs, "timezone": "Europe/Berlin"}
@@ -160,7 +160,7 @@ async def test_pages_show_the_rows_and_escape_them():
     assert title == "Extracts"
     assert body.count("<tr>") == 2  # the head, and the one that is its own
     assert ">7</td>" in body
-    assert ">3</td>" in body
+    assert "3 rows: 3 new &lt;script&gt;" in body
     assert "2026-03-01 11:00" in body
     title, body, status = await pages._one(SimpleNamespace(path_params={"name": "shop"}))
     assert (title, status) == ("shop", 200)

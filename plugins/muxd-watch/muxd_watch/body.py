@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -28,8 +28,8 @@ LONGEST_TOLD = 3000
 """How much of a difference is told, characters; all of it is on the dashboard."""
 
 
-async def watch(run: Run) -> dict[str, Any]:
-    """The body of a job: gives what it has seen, in short."""
+async def watch(run: Run) -> str:
+    """The body of a job: gives what it has seen, in a few words."""
     options: WatchOptions = run.config
     now = await look(run.page, options)
     memory = Memory(run, options)
@@ -39,22 +39,22 @@ async def watch(run: Run) -> dict[str, Any]:
         await run.save([{"at": time.time(), "value": now.number}], table=VALUES)
     if before is None:
         await memory.keep(now, told=True)
-        return _result(options, now, "first look")
+        return f"first look: {_short(now, options)}"
     found = await _compare(before, now, memory.told, options)
     if found is None:
         memory.forget_pending()
         if now.number != before.number or now.is_there != before.is_there:
             await memory.keep(now)
-        return _result(options, now, "nothing new")
+        return f"nothing new: {_short(now, options)}"
     times = await _times(memory, found, now, options)
     if times < options.confirm:
         verdict = found.verdict
         await memory.wait_for(verdict, times, now)
         run.log.info("a change is to be confirmed", seen=times, confirm=options.confirm)
-        return _result(options, now, f"changed, seen {times} of {options.confirm} times")
+        return f"{found.title}; to be confirmed, seen {times} of {options.confirm} times"
     await memory.keep(now, told=True)
     await _tell(run, options, before, now, found)
-    return _result(options, now, found.title)
+    return found.title
 
 
 async def _compare(
@@ -118,7 +118,3 @@ def _short(seen: Seen, options: WatchOptions) -> str:
     if seen.number is not None:
         return shown(seen.number)
     return f"{len(seen.text)} characters" if seen.text is not None else "a picture"
-
-
-def _result(options: WatchOptions, now: Seen, what: str) -> dict[str, Any]:
-    return {"what": options.what, "seen": _short(now, options), "result": what}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -35,6 +33,8 @@ NEWEST = 15
 MOST_CHANGES = 50
 """How many of one watch are on its page."""
 MOST_VALUES = 200
+LONGEST = 80
+"""How much of what a look gave is shown, characters."""
 STYLE = '<link rel="stylesheet" href="/watch/style.css">\n'
 
 
@@ -90,9 +90,7 @@ class WatchPages(Service):
             body = "<p>Nothing is watched yet: name a page in muxd.toml, in a table "
             body += "<code>[[plugins.watch.page]]</code>.</p>"
             return await self._daemon.page("Watches", body, path="/watch")
-        heads = (
-            "<th>Watch</th><th>Of</th><th>Last look</th><th>Seen</th><th></th><th>Last change</th>"
-        )
+        heads = "<th>Watch</th><th>Of</th><th>Last look</th><th></th><th></th><th>Last change</th>"
         table = f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
         body = (
             f'{STYLE}<section class="card">{table}{"".join(rows)}</tbody></table></div></section>'
@@ -111,7 +109,8 @@ class WatchPages(Service):
         zone: str,
     ) -> str:
         name, options, last = job["name"], self._options[job["name"]], job["last"] or {}
-        seen = _seen(last.get("result"))
+        result = str(last.get("result") or "")
+        seen = result if len(result) <= LONGEST else f"{result[: LONGEST - 3]}..."
         changed = moment(max((each["at"] for each in changes), default=None), zone)
         url = escape(options.url)
         return (
@@ -152,10 +151,3 @@ class WatchPages(Service):
 
     def _files(self, change: Mapping[str, Any]) -> Sequence[str]:
         return list(self._daemon.evidence(change["run_id"])) if change["pictures"] else []
-
-
-def _seen(result: str | None) -> str:
-    """What a run has seen, from its result as it is recorded: JSON, which may be cut."""
-    with contextlib.suppress(ValueError, TypeError, LookupError):
-        return str(json.loads(result or "")["seen"])
-    return ""

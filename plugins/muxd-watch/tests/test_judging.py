@@ -144,7 +144,7 @@ def pages():
 
     class Daemon:
         def jobs(self, *, limit):
-            last = {"id": "r2", "outcome": "ok", "result": '{"what": "text", "seen": "12"}'}
+            last = {"id": "r2", "outcome": "ok", "result": f"nothing new: {EVIL}"}
             jobs = [{"name": name, "last": last} for name in ("texts", "price", "other")]
             return {"jobs": jobs, "timezone": "Europe/Berlin"}
 

@@ -22,7 +22,7 @@ def watch(muxd_run, tmp_path):
         [job] = WatchPlugin().muxd_jobs(section)
         record = muxd_run(job)
         assert record.outcome == "ok", record
-        return muxd_run.returned["result"]
+        return muxd_run.returned
 
     return run
 
@@ -45,7 +45,12 @@ def test_a_text_that_changes_is_told_with_what_differs(watch, muxd_run, muxd_sit
         site["/"] = page.format(count, rule, ad)
         results.append(watch(site.url, text))
     told = "1 line added, 1 line removed"
-    assert results == ["first look", "nothing new", "changed, seen 1 of 2 times", told]
+    assert results == [
+        "first look: 14 characters",
+        "nothing new: 14 characters",
+        f"{told}; to be confirmed, seen 1 of 2 times",
+        told,
+    ]
     [news] = muxd_run.told
     assert (news.title, news.url) == (f"it: {told}", site.url)
     assert news.text.splitlines() == ["@@ -1,2 +1,2 @@", " Rules", "-Be kind.", "+Be quick."]
@@ -68,7 +73,11 @@ def test_a_picture_that_changes_is_told_with_pictures(watch, muxd_run, muxd_site
     for colours in (("navy", "red", "red"), ("navy", "blue", "blue"), ("lime", "red", "red")):
         site["/"] = page.format(*colours)
         results.append(watch(site.url, text))
-    assert results == ["first look", "nothing new", "8.3% of the picture is other"]
+    assert results == [
+        "first look: a picture",
+        "nothing new: a picture",
+        "8.3% of the picture is other",
+    ]
     [news] = muxd_run.told
     assert set(news.files) == {"before.png", "after.png", "difference.png"} <= set(muxd_run.files)
     [change] = muxd_run.saved("it", "changes")
@@ -81,14 +90,14 @@ def test_numbers_and_elements_are_told_when_they_cross_the_line(watch, muxd_run,
     late = "<script>setTimeout(() => document.body.innerHTML += '<b>in stock</b>', 100)</script>"
     site = muxd_site({"/price": "<i class=p>EUR 1.120,00</i>", "/stock": ""})
     price = 'what = "number"\nselect = ".p"\nbelow = 1000'
-    assert watch(f"{site.url}/price", price) == "first look"
+    assert watch(f"{site.url}/price", price) == "first look: 1120"
     site["/price"] = "<i class=p>EUR 999,50</i>"
     assert watch(f"{site.url}/price", price) == "999.5, below 1000 (was 1120)"
     site.fail("/price", 503, times=1)
     with pytest.raises(AssertionError, match="answered 503"):
         watch(f"{site.url}/price", price)
     stock = 'what = "element"\nselect = "b"\nwhen = "appears"'
-    assert watch(f"{site.url}/stock", stock) == "first look"
+    assert watch(f"{site.url}/stock", stock) == "first look: not there"
     site["/stock"] = f"<p>hello</p>{late}"
     assert watch(f"{site.url}/stock", stock) == "b has appeared"
     assert [news.title for news in muxd_run.told] == [
