@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Print = Mapping[str, tuple[int, int, int]]
 
-__all__ = ["Prints", "find_new_paths", "forget", "put_back", "root_of"]
+__all__ = ["Prints", "find_new_paths", "forget", "is_as_it_was", "put_back", "root_of"]
 
 MOST = 1_000
 """How many files of a jobs directory are looked at for those that others may import."""
@@ -57,6 +57,16 @@ def print_of(files: Iterable[str | Path | None]) -> Print:
             else:
                 found[str(file)] = (info.st_ino, info.st_mtime_ns, info.st_size)
     return found
+
+
+def is_as_it_was(before: Print | None, now: Print, taken_at: int) -> bool:
+    """Whether modules are as they were when the print `before` was taken, nanoseconds since the epoch.
+
+    One that was imported only since, as bodies do it, is so if its file is older than that.
+    """
+    if before is None or any(now.get(file) != told for file, told in before.items()):
+        return False
+    return all(0 < now[file][1] <= taken_at for file in now.keys() - before.keys())
 
 
 @final

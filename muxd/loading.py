@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import time
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
@@ -13,7 +14,7 @@ from pluggy import HookImpl
 from muxd import hookspecs
 from muxd.blame import Wrong, blaming, where
 from muxd.errors import PluginError
-from muxd.freshness import forget, put_back, root_of
+from muxd.freshness import forget, is_as_it_was, put_back, root_of
 from muxd.hints import did_you_mean, shown
 from muxd.hooktrace import called
 from muxd.job import Job
@@ -61,6 +62,8 @@ class Member:
     """Its jobs without what the configuration says of them."""
     print: Print | None = None
     """What tells whether its code has changed since it was loaded."""
+    printed_at: int = 0
+    """When that was taken, nanoseconds since the epoch."""
     stale: PluginError | None = None
     """Why it goes on as it was loaded before: as it is now it is broken."""
     problem: PluginError | None = None
@@ -93,6 +96,18 @@ class Member:
         if self.source.file is not None:
             return prints.of_file(self.source.file)
         return prints.of_modules(self.root, self.source.metadata)
+
+    def take_print(self, prints: Prints) -> None:
+        """Remember what its code is now."""
+        self.printed_at = time.time_ns()
+        self.print = self.print_now(prints)
+
+    def is_print_of(self, now: Member, prints: Prints) -> bool:
+        """Whether its code, looked for where `now` finds it, is as it was."""
+        found = now.print_now(prints)
+        if now.source.file is not None:
+            return self.print == found
+        return is_as_it_was(self.print, found, self.printed_at)
 
 
 @attrs.frozen
@@ -270,7 +285,7 @@ def forget_changed(
     roots: set[str] = set()
     for member in before:
         now = attrs.evolve(member, source=here.get(member.name, member.source))
-        if member.root is not None and now.print_now(prints) != member.print:
+        if member.root is not None and not member.is_print_of(now, prints):
             roots.add(member.root)
     return forget(roots)
 
@@ -300,7 +315,8 @@ def load_or_keep(
         last = None
     try:
         if last is not None and prints is not None and _is_unchanged(member, last, prints):
-            member.declared, member.print = last.declared, last.print
+            member.declared = last.declared
+            member.print, member.printed_at = last.print, last.printed_at
             member.hooks, member.plugin = last.hooks, last.plugin
             if member.section == last.section:
                 _claim(member, earlier)
@@ -319,11 +335,11 @@ def load_or_keep(
             root = last.root
             put_back({n: m for n, m in (forgotten or {}).items() if _is_in(n, root)})
     if prints is not None:
-        member.print = member.print_now(prints)
+        member.take_print(prints)
 
 
 def _is_unchanged(member: Member, last: Member, prints: Prints) -> bool:
-    return last.stale is None and last.print == member.print_now(prints)
+    return last.stale is None and last.is_print_of(member, prints)
 
 
 def _is_in(module: str, root: str) -> bool:

@@ -120,7 +120,7 @@ class Plugins:
         prints = Prints()
         find_new_paths()
         for member in self._members:
-            member.print = member.print_now(prints)
+            member.take_print(prints)
 
     def undo(self) -> None:
         """These are not used, and those before go on: have their modules back."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -112,6 +114,37 @@ def test_only_what_has_changed_is_loaded_again(folder):
     assert loads() == ["one", "three", "two"]
     (folder / "one.py").unlink()
     assert [each.name for each in load(folder, third).jobs] == ["three", "two"]
+
+
+def test_what_was_imported_only_since_has_not_changed(tmp_path, monkeypatch):
+    """A module that a body, or a later hook, imports is no change of its plugin; one of it is."""
+    package = tmp_path / "lately"
+    package.mkdir()
+    (package / "__init__.py").write_text(COUNTING.format(name="late", interval="1h"))
+    for late in ("one", "two"):
+        (package / f"{late}.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = Config(plugins=PluginsConfig(), daemon=DaemonConfig(state_dir=tmp_path / "state"))
+    points = [EntryPoint("lately", "lately", "muxd")]
+
+    def load(before=None):
+        return load_plugins(config, entry_points=points, builtins=(), before=before)
+
+    try:
+        first = load()
+        first.watch()
+        importlib.import_module("lately.one")
+        second = load(first)
+        assert second.is_as_before("lately", first)
+        importlib.import_module("lately.two")
+        third = load(second)
+        assert third.is_as_before("lately", first)
+        (package / "two.py").write_text("mended = True")
+        assert not load(third).is_as_before("lately", first)
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "lately"]:
+            del sys.modules[name]
+        __import__("builtins").__dict__.pop("_loads_of_a_test", None)
 
 
 def test_what_is_broken_now_goes_on_as_it_was(folder):
