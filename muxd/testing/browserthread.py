@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from muxd.evidence import Evidence
     from muxd.job import Job
     from muxd.record import Record
+    from muxd.testing.har import Har
     from muxd.testing.store import MemoryStore
 
 __all__ = ["BrowserThread"]
@@ -57,6 +58,7 @@ class _Asked:
     evidence: Evidence
     store: MemoryStore
     publish: Callable[[Event], object]
+    har: Har | None
     answer: queue.SimpleQueue[Any] = attrs.field(factory=queue.SimpleQueue)
     _has_waited: list[bool] = attrs.field(factory=list)
 
@@ -98,6 +100,7 @@ class BrowserThread:
         evidence: Evidence,
         store: MemoryStore,
         publish: Callable[[Event], object] = lambda _event: None,
+        har: Har | None = None,
     ) -> Record:
         """Run a job once; blocks until it has ended.
 
@@ -107,6 +110,7 @@ class BrowserThread:
           evidence: keeps what its pages show; beside it is what the job saves.
           store: has the records of the test's runs.
           publish: is told what the body has to say, in the browser's thread.
+          har: stands between its pages and the network.
 
         Raises:
           WorldError: there is no browser, it can't be launched, or is lost before the run has a page.
@@ -116,7 +120,7 @@ class BrowserThread:
                 find_browser()  # the thread's end would be a poor way to tell that there is none
                 self._thread.start()
                 self._begun.wait(START_BOUND)
-            asked = _Asked(job, owner, evidence, store, publish)
+            asked = _Asked(job, owner, evidence, store, publish, har)
             self._tell(lambda: self._send.send_nowait(asked))
             try:
                 answer = self._wait(asked, None)
@@ -208,7 +212,7 @@ class BrowserThread:
             book = RunBook(store, Bus(), real_now=time.time)
             release = await book.release(asked.job, released_at=time.time(), cause=Cause.manual)
             assert release is not None  # one at a time: nothing to coalesce with
-            pages = BorrowedPages(life, asked.owner)
+            pages = BorrowedPages(life, asked.owner, asked.har)
             self._runner = Runner(
                 book,
                 bodies,
@@ -218,6 +222,7 @@ class BrowserThread:
                     artifacts=asked.evidence.artifacts,
                     memory=Memory(data, store, real_now=time.time),
                     publish=asked.publish,
+                    secrets=asked.evidence.secrets,
                 ),
             )
             try:

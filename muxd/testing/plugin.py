@@ -7,6 +7,7 @@ test asks for it. All of them are plain fixtures, good in tests of any kind, wit
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,11 +49,18 @@ def _keep(request: pytest.FixtureRequest, name: str, source: MuxdRun | MuxdDaemo
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--muxd-headed``."""
-    parser.getgroup("muxd").addoption(
+    """Add ``--muxd-headed`` and ``--muxd-har``."""
+    group = parser.getgroup("muxd")
+    group.addoption(
         "--muxd-headed",
         action="store_true",
         help="show the browser's window in tests that use muxd_run",
+    )
+    group.addoption(
+        "--muxd-har",
+        choices=("replay", "record"),
+        default="replay",
+        help="what muxd_run does with the har= that tests give it (default: replay)",
     )
 
 
@@ -81,7 +89,10 @@ def _muxd_browser(
 
 @pytest.fixture
 def muxd_run(
-    _muxd_browser: BrowserThread, request: pytest.FixtureRequest, tmp_path: Path
+    _muxd_browser: BrowserThread,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
 ) -> Iterator[MuxdRun]:
     """Runs a job once for real, on a Chromium that all tests share: ``record = muxd_run(job)``.
 
@@ -89,11 +100,26 @@ def muxd_run(
     """
     from muxd.testing.runs import MuxdRun
 
-    runs = MuxdRun(_muxd_browser, tmp_path / "muxd")
+    runs = MuxdRun(
+        _muxd_browser,
+        tmp_path / "muxd",
+        place=pytestconfig.rootpath,
+        records_har=pytestconfig.getoption("--muxd-har") == "record",
+    )
     kept = _keep(request, "muxd_run", runs)
     yield runs
     if not kept.failed:
         runs.tidy()
+
+
+@pytest.fixture
+def muxd_har(request: pytest.FixtureRequest) -> Path:
+    """The file of this test's own, for ``muxd_run(job, har=muxd_har)``: ``har/FILE.TEST.har`` beside it.
+
+    `pytest --muxd-har=record` writes it, from what the sites answer; else it answers in their stead.
+    """
+    name = re.sub(r"[^\w.-]+", "-", f"{request.path.stem}.{request.node.name}").strip("-")
+    return request.path.parent / "har" / f"{name}.har"
 
 
 @pytest.fixture

@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import shlex
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
+
+import attrs
 
 from muxd.artifacts import Artifacts
 from muxd.body.reading import DataReader
 from muxd.events import JobNews
 from muxd.evidence import Evidence
 from muxd.job import Job
+from muxd.record import Outcome
+from muxd.testing.har import Recording, Replay
 from muxd.testing.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
 
     from muxd.events import Event
     from muxd.record import Record
@@ -34,12 +38,21 @@ class MuxdRun:
     `main` or a named session is there for its further runs. So are what they save, and their state.
     """
 
-    def __init__(self, browser: BrowserThread, folder: Path) -> None:
+    def __init__(
+        self,
+        browser: BrowserThread,
+        folder: Path,
+        *,
+        place: Path | None = None,
+        records_har: bool = False,
+    ) -> None:
         """For one test.
 
         Args:
           browser: that of all tests.
           folder: where the evidence goes; made when there is some.
+          place: what paths of HARs are relative to; None: the working directory.
+          records_har: they are recorded, not replayed.
         """
         self.returned: Any = None
         """What the body of the last run returned, itself; None if it raised."""
@@ -52,8 +65,18 @@ class MuxdRun:
         self._browser, self._folder, self._owner = browser, folder, browser.new_owner()
         self._evidence = Evidence(Artifacts(folder), trace="always", of_good=True)
         self._store = MemoryStore()
+        self._place, self._records_har = place, records_har
+        self._recorded: set[Path] = set()
+        self._notes: dict[str, list[str]] = {}
+        # {run: what is to be said of its HAR}
 
-    def __call__(self, job: Job | Callable[[Run], Awaitable[Any]], **fields: Any) -> Record:
+    def __call__(
+        self,
+        job: Job | Callable[[Run], Awaitable[Any]],
+        *,
+        har: str | Path | None = None,
+        **fields: Any,
+    ) -> Record:
         """Run a job once, now, and give its record. Blocks until the run has ended.
 
         The run is as in the daemon: under its timeout, with what it leaves taken away, and whatever
@@ -62,11 +85,15 @@ class MuxdRun:
 
         Args:
           job: the job, or just an ``async def`` with one argument, the run.
+          har: a file that answers what its pages ask for, instead of the network, as it was recorded
+            by ``pytest --muxd-har=record``. What is not in there is refused; if the run does not end
+            well, the record's error names it.
           **fields: fields of the job that are other for this run, as ``timeout="5s"``.
 
         Raises:
           JobError: a field is wrong.
-          WorldError: there is no browser, or it can't be launched.
+          UserError: the HAR is not there, or is none.
+          WorldError: there is no browser, or it can't be launched; or the HAR can't be written.
         """
         if not isinstance(job, Job):
             name = getattr(job, "__name__", "job").strip("<>")
@@ -74,10 +101,38 @@ class MuxdRun:
         elif fields:
             job = job.replace(**fields)
         self.returned = self.raised = None
+        between = self._har(har)
         record = self._browser.perform(
-            self._watched(job), self._owner, self._evidence, self._store, self._hear
+            self._watched(job), self._owner, self._evidence, self._store, self._hear, between
         )
+        if between is not None:
+            record = self._with_har(record, between)
         self.records.append(record)
+        return record
+
+    def _har(self, file: str | Path | None) -> Recording | Replay | None:
+        if file is None:
+            return None
+        path = (self._place or Path()) / file
+        if self._records_har:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return Recording(path, self._folder / "recorded.har")
+        return Replay(path)
+
+    def _with_har(self, record: Record, har: Recording | Replay) -> Record:
+        """The record; its error says what was not in the file. A recording is put into its place."""
+        if isinstance(har, Recording):
+            lost = har.keep(self._evidence.secrets.now, after=har.file in self._recorded)
+            self._recorded.add(har.file)
+            note = f"recorded {har.file}"
+            if lost:
+                note += f"; not to be found there, as the address has a secret: {', '.join(lost)}"
+        else:
+            note = har.account()
+        if note:
+            self._notes[record.id] = [note]
+        if note and isinstance(har, Replay) and record.outcome is not Outcome.ok:
+            return attrs.evolve(record, error="\n".join(filter(None, (record.error, note))))
         return record
 
     def saved(self, job: str, table: str | None = None) -> list[dict[str, Any]]:
@@ -121,6 +176,7 @@ class MuxdRun:
         if record.error_type:
             told += f", {record.error_type}: {record.error}"
         yield told
+        yield from (f"  {note}" for note in self._notes.get(record.id, ()))
         folder = self._folder / record.id
         for file in sorted(folder.glob("*")):
             if file.name == "trace.zip":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,21 @@ from pathlib import Path
 
 import pytest
 
+HAR = {
+    "log": {
+        "entries": [
+            {
+                "request": {"method": "GET", "url": "https://shop.example/", "headers": []},
+                "response": {
+                    "status": 200,
+                    "headers": [{"name": "Content-Type", "value": "text/html"}],
+                    "content": {"text": "<p class=price>2.40</p>" * 11},
+                },
+            }
+        ]
+    }
+}
+"""What the shop of the examples has answered."""
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
 
@@ -20,6 +36,10 @@ def test_the_examples_pass(tmp_path):
     (tmp_path / "prices.py").write_text(job)
     for number, text in enumerate(tests):
         (tmp_path / f"test_{number}.py").write_text(text)
+        for name in re.findall(r"^def (test_\w+)\(.*muxd_har", text, re.MULTILINE):
+            file = tmp_path / "har" / f"test_{number}.{name}.har"
+            file.parent.mkdir()
+            file.write_text(json.dumps(HAR))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"],
         cwd=tmp_path,
