@@ -65,5 +65,6 @@ def strip(bars: Sequence[tuple[int, int]], *, label: str) -> str:
         )
     return (
         f'<svg class="days" width="{width}" height="{HEIGHT}" viewBox="0 0 {width} {HEIGHT}" '
-        f'role="img" aria-label="{escape(label)}">{"".join(drawn)}</svg>'
+        f'preserveAspectRatio="none" role="img" aria-label="{escape(label)}">'
+        f"{''.join(drawn)}</svg>"
     )

@@ -23,6 +23,8 @@ def first_line(error: Exception) -> str:
     """What Playwright says, without its log; of an expectation, what was there instead."""
     text = str(error).strip()
     if found := re.search(r"^Actual value:(.*?)(?:^Call log:|\Z)", text, re.M | re.S):
+        if "element(s) not found" in found[1]:
+            return "it is not there"
         actual = " ".join(found[1].split())
         return f"there is {actual!r}"[:500] if actual else "there is nothing"
     return (text.partition("\n")[0].strip() or type(error).__name__)[:500]

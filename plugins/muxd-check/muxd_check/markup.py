@@ -34,7 +34,7 @@ section {{ border-top: 1px solid var(--line); padding: 1rem 0; }}
 h2 {{ font-size: 1.05rem; margin: 0; display: flex; justify-content: space-between; gap: 1rem; }}
 p {{ margin: .4rem 0; }} .note {{ opacity: .7; font-size: .9rem; }}
 .up {{ color: var(--ok); }} .down {{ color: var(--bad); }}
-.days {{ width: 100%; height: 28px; }} .o-ok {{ fill: var(--ok); }} .o-failed {{ fill: var(--bad); }}
+.days {{ width: 100%; height: 28px; margin-top: .5rem; }} .o-ok {{ fill: var(--ok); }} .o-failed {{ fill: var(--bad); }}
 .unknown {{ fill: var(--line); }}
 </style></head><body><h1>{title}</h1>
 {body}
@@ -51,14 +51,14 @@ def dashboard_body(standings: Sequence[Standing]) -> str:
             "<code>[[plugins.check.flow]]</code>.</p>"
         )
     down = [each for each in standings if each.is_up is False]
-    parts = []
+    parts = ['<link rel="stylesheet" href="/check/style.css">']
     if down:
         items = "".join(
             f'<li class="bad">{escape(each.flow.shown)} is down: {escape(_why(each))}</li>'
             for each in down
         )
         parts.append(f'<ul class="warnings">{items}</ul>')
-    parts.append('<div class="cards">' + "".join(map(_card, standings)) + "</div>")
+    parts.append('<div class="cards checks">' + "".join(map(_card, standings)) + "</div>")
     return "\n".join(parts)
 
 

@@ -6,10 +6,12 @@ import contextlib
 import os
 import secrets
 import time
+from importlib.resources import files
 from typing import TYPE_CHECKING, final
 
 import structlog
 import trio
+from starlette.responses import Response
 from starlette.routing import Route
 
 from muxd.abc import PageLink, Service
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
     from muxd.abc import Controlled
@@ -65,8 +66,8 @@ class StatusPage(Service):
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
-        """The same."""
-        return [Route("/check", self._page)]
+        """The same, and how it looks."""
+        return [Route("/check", self._page), Route("/check/style.css", self._style)]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the file up to date, until cancelled."""
@@ -111,6 +112,11 @@ class StatusPage(Service):
 
     async def _page(self, request: Request) -> Response:
         return await self._daemon.page("Checks", dashboard_body(await self.standings()))
+
+    async def _style(self, request: Request) -> Response:
+        return Response(
+            files("muxd_check").joinpath("style.css").read_text(), media_type="text/css"
+        )
 
     async def _keep_file(self, stale: trio.MemoryReceiveChannel[None]) -> None:
         async for _ in stale:

@@ -108,5 +108,7 @@ def test_of_an_error_the_part_that_counts():
     told = "Page title expected to be 'a'\nActual value: b\n\n c\nCall log:\n  - x"
     assert first_line(AssertionError(told)) == "there is 'b c'"
     assert first_line(AssertionError("a\nActual value: \nCall log:\n  - x")) == "there is nothing"
+    gone = "a\nActual value: None\nError: element(s) not found\nCall log:\n  - x"
+    assert first_line(AssertionError(gone)) == "it is not there"
     assert first_line(ValueError("Timeout 10ms exceeded.\nCall log: x")) == "Timeout 10ms exceeded."
     assert first_line(AssertionError()) == "AssertionError"

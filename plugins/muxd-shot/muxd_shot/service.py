@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from html import escape
+from importlib.resources import files
 from typing import TYPE_CHECKING, final
 from urllib.parse import quote
 
 import trio
-from starlette.responses import FileResponse, PlainTextResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from muxd.abc import PageLink, Service
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
     from muxd.abc import Controlled
@@ -28,6 +28,7 @@ __all__ = ["ContactSheet"]
 
 SHOWN = 120
 """How many pictures of a job its own page shows."""
+_STYLE = '<link rel="stylesheet" href="/shot/style.css">\n'
 _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".pdf": "application/pdf"}
 
 
@@ -56,6 +57,7 @@ class ContactSheet(Service):
         """The sheet, a page for each job, and the pictures."""
         return [
             Route("/shot", self._sheet),
+            Route("/shot/style.css", self._style),
             Route("/shot/{job}", self._of_job),
             Route("/shot/{job}/{file}", self._file),
             Route("/shot/{job}/small/{file}", self._small),
@@ -68,7 +70,7 @@ class ContactSheet(Service):
 
     async def _sheet(self, request: Request) -> Response:
         body = await trio.to_thread.run_sync(_all, self._albums())
-        return await self._daemon.page("Shots", body)
+        return await self._daemon.page("Shots", _STYLE + body)
 
     async def _of_job(self, request: Request) -> Response:
         job = request.path_params["job"]
@@ -76,7 +78,10 @@ class ContactSheet(Service):
         if album is None:
             return await self._missing(f"There is no job {job!r} that takes pictures.")
         body = await trio.to_thread.run_sync(_one, job, album)
-        return await self._daemon.page(f"Shots: {job}", body, path="/shot")
+        return await self._daemon.page(f"Shots: {job}", _STYLE + body, path="/shot")
+
+    async def _style(self, request: Request) -> Response:
+        return Response(files("muxd_shot").joinpath("style.css").read_text(), media_type="text/css")
 
     async def _missing(self, what: str) -> Response:
         return await self._daemon.page(
@@ -129,7 +134,9 @@ def _all(albums: Mapping[str, Album]) -> str:
         shots = album.latest()
         shown = cards(shots, _where(job)) if shots else '<p class="empty">No pictures yet.</p>'
         link = f"/shot/{quote(job, safe='')}"
-        parts.append(f'<h2><a class="plain" href="{link}">{escape(job)}</a></h2>\n{shown}')
+        parts.append(
+            f'<h2 class="album"><a class="plain" href="{link}">{escape(job)}</a></h2>\n{shown}'
+        )
     return "\n".join(parts)
 
 

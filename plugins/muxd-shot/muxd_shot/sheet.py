@@ -50,7 +50,9 @@ def time_text(at: float) -> str:
 
 def cards(shots: Iterable[Shot], where: Where) -> str:
     """A card for each picture, as HTML. `where`: the address of one, or of its small picture."""
-    return '<div class="cards">\n' + "\n".join(_card(shot, where) for shot in shots) + "\n</div>"
+    return (
+        '<div class="cards shots">\n' + "\n".join(_card(shot, where) for shot in shots) + "\n</div>"
+    )
 
 
 def _card(shot: Shot, where: Where) -> str:

@@ -43,7 +43,8 @@ async def test_the_sheet_shows_the_newest(web):
     assert 'href="/shot/home/2027-01-15T080000Z_paper.pdf"' in page
     assert "2027-01-15 08:00 UTC" in page
     assert "No pictures yet" in page
-    assert "style" not in page
+    assert "style=" not in page
+    assert ".shots" in (await web.get("/shot/style.css")).text
     assert "2 pictures" in (await web.get("/shot/home")).text
 
 
