@@ -17,18 +17,20 @@ import platformdirs
 from muxd import configvalues as values
 from muxd.blocklist import parse_blocklist
 from muxd.engine import Engine
+from muxd.keys import dotted
 from muxd.secrets import MASK, is_telling
-from muxd.section import Section
-from muxd.structuring import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from muxd.section import Section
 
 __all__ = [
     "SECTIONS",
     "BrowserConfig",
     "Config",
     "DaemonConfig",
+    "DataConfig",
     "EvidenceConfig",
     "LedgerConfig",
     "LogFormat",
@@ -284,6 +286,8 @@ class Config:
 
     def section(self, plugin: str) -> Section:
         """The plugin's own section."""
+        from muxd.section import Section
+
         return Section(plugin, self.sections.get(plugin, {}), self.file)
 
     def values(self) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from muxd.config import (
 from muxd.errors import ConfigError, ConfigProblem
 from muxd.hints import did_you_mean, shown
 from muxd.job import Job
+from muxd.keys import dotted
 from muxd.overrides import allowed_instead
 from muxd.secrets import MASK
-from muxd.structuring import dotted
 
 __all__ = ["FILE_NAME", "JOB_KEYS", "find_file", "load_config"]
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from muxd.engine import Engine
-from muxd.jsontypes import duration
-from muxd.jsontypes import size as _size
 from muxd.sizes import SIZE_HELP, parse_size
 from muxd.units import DURATION_HELP, parse_duration
 from muxd.zone import named_zone
@@ -19,8 +17,6 @@ from muxd.zone import named_zone
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from muxd.jsontypes import Schema
 
 _Reader = TypeVar("_Reader", bound="Callable[[object], Any]")
 TOLD_OF = (
@@ -39,13 +35,16 @@ SHORTEST_SIGNING = 16
 """Characters of the shortest secret that signs anything."""
 
 
-def schema_of(read: Callable[[object], Any]) -> Schema:
-    """The JSON Schema of what a reader that was made here with limits takes."""
-    return dict(vars(read)["schema"])
+def limits_of(read: Callable[[object], Any]) -> tuple[str, dict[str, float]]:
+    """What a reader that was made here takes: ``number``, ``integer``, ``duration`` or ``size``, and its
+    limits as JSON Schema has them.
+    """
+    found: tuple[str, dict[str, float]] = vars(read)["limits"]
+    return found
 
 
-def _described(read: _Reader, schema: Schema) -> _Reader:
-    vars(read)["schema"] = schema
+def _within(read: _Reader, kind: str, **limits: float) -> _Reader:
+    vars(read)["limits"] = (kind, limits)
     return read
 
 
@@ -93,7 +92,7 @@ def number(low: float, high: float, *, above: bool = False) -> Callable[[object]
         return float(value)
 
     bound = "exclusiveMinimum" if above else "minimum"
-    return _described(read, {"type": "number", bound: low, "maximum": high})
+    return _within(read, "number", **{bound: low}, maximum=high)
 
 
 def seconds(low: float, high: float, limits: str) -> Callable[[object], float]:
@@ -108,7 +107,7 @@ def seconds(low: float, high: float, limits: str) -> Callable[[object], float]:
             raise ValueError(f"give {limits}")
         return seconds
 
-    return _described(read, duration(low, high))
+    return _within(read, "duration", minimum=low, maximum=high)
 
 
 def size(value: object) -> int:
@@ -134,7 +133,7 @@ def whole(low: int, high: int) -> Callable[[object], int]:
             raise ValueError(f"give a whole number from {low} to {high}")
         return value
 
-    return _described(read, {"type": "integer", "minimum": low, "maximum": high})
+    return _within(read, "integer", minimum=low, maximum=high)
 
 
 def at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[object], int]:
@@ -146,7 +145,7 @@ def at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[o
             raise ValueError(f"give {words}")
         return found
 
-    return _described(check, _size(low) if read is size else {"type": "integer", "minimum": low})
+    return _within(check, "size" if read is size else "integer", minimum=low)
 
 
 def engine(value: object) -> Engine:

@@ -13,7 +13,6 @@ import attrs
 
 from muxd.blocklist import parse_blocklist
 from muxd.errors import JobError, qualified_name
-from muxd.structuring import is_class
 from muxd.units import DURATION_HELP, format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -226,8 +225,7 @@ class Job:
         )
         check.flag("expects_result", expects_result)
         check.flag("idempotent", idempotent)
-        good = config is None or is_class(config) or is_class(type(config))
-        check.that("config", config, good, _CONFIG_HELP)
+        check.config(config)
         check.that("description", description, isinstance(description, str), "give a text")
         check.that("plugin", plugin, isinstance(plugin, str), "give a text")
         self.__attrs_init__(
@@ -364,6 +362,12 @@ class _Check:
             return parse_blocklist(value)
         except ValueError as error:
             raise JobError(job=self.job, field="block", value=value, allowed=str(error)) from None
+
+    def config(self, value: object) -> None:
+        if value is not None:
+            from muxd.structuring import is_class
+
+            self.that("config", value, is_class(value) or is_class(type(value)), _CONFIG_HELP)
 
     def priority(self, value: object) -> int:
         if isinstance(value, str) and value in Priority.__members__:

@@ -12,33 +12,19 @@ import attrs
 from muxd.errors import JobError
 from muxd.fields import FIELD, Read
 from muxd.hints import shown
-from muxd.job import LONGEST, Job
+from muxd.job import Job
+from muxd.jobvalues import allowed_in_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from muxd.job import Body
-    from muxd.running import Run
     from muxd.section import Section
 
-__all__ = ["JobKeys", "allowed_in_job"]
+__all__ = ["JobKeys"]
 
 
 Duration = str | float | timedelta
-
-
-def allowed_in_job(field: str, value: object) -> str | None:
-    """What would be right in place of a value that no job could have in this field; None if one could."""
-    roomy: dict[str, Any] = {"interval": LONGEST, "preferred_phase": 0}
-    try:
-        Job("any", _any_body, **(roomy | {field: value}))
-    except JobError as error:
-        return error.allowed
-    return None
-
-
-async def _any_body(run: Run) -> None:
-    """For `allowed_in_job`: never run."""
 
 
 def _key(name: str) -> Any:

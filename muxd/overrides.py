@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from muxd.errors import ConfigError, ConfigProblem, JobError
 from muxd.hints import shown
-from muxd.jobkeys import allowed_in_job
-from muxd.structuring import dotted, structured
+from muxd.jobvalues import allowed_in_job
+from muxd.keys import dotted
 
 if TYPE_CHECKING:
     from muxd.config import Config
@@ -78,6 +78,8 @@ def configured(job: Job, config: Config) -> Job:
     is_made = not isinstance(job.config, type)
     if is_made and not values:
         return job
+    from muxd.structuring import structured
+
     try:
         made = structured(
             type(job.config) if is_made else job.config,

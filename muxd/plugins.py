@@ -14,10 +14,10 @@ from muxd.discovery import BUILTINS, discover
 from muxd.errors import ConfigError, LedgerError, MuxdError, PluginError
 from muxd.freshness import Prints, find_new_paths, put_back
 from muxd.hints import did_you_mean
+from muxd.keys import dotted
 from muxd.launchoptions import Say
 from muxd.loading import Earlier, Member, forget_changed, load_or_keep, offer_of
 from muxd.overrides import configured, overridden
-from muxd.structuring import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

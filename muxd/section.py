@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 import attrs
 
 from muxd.errors import ConfigError, ConfigProblem
+from muxd.keys import dotted, key_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,6 @@ class Section:
     @property
     def key(self) -> str:
         """The dotted key of the section itself."""
-        from muxd.structuring import dotted
-
         return dotted("plugins", (self.plugin,))
 
     def structure(self, kind: type[_T]) -> _T:
@@ -84,8 +83,6 @@ class Section:
           key: where it stands within the section; "" is the section itself.
           message: what is wrong, and what would be right.
         """
-        from muxd.structuring import key_within
-
         where = key_within(self.key, key, self.values)
         return ConfigError(ConfigProblem(self._source, where, message))
 
@@ -109,7 +106,7 @@ def config_of(job: Job) -> Any:
         )
     if not isinstance(config, type):
         return config
-    from muxd.structuring import dotted, structured
+    from muxd.structuring import structured
 
     key = dotted("jobs", (job.name, "config"))
     return structured(config, {}, key=key, source="muxd.toml")

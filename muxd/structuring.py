@@ -24,10 +24,11 @@ import attrs
 from muxd.errors import ConfigError, ConfigProblem
 from muxd.fields import FIELD
 from muxd.hints import did_you_mean, shown
+from muxd.keys import Step, dotted
 from muxd.secrets import MASK
 from muxd.units import DURATION_HELP, parse_duration
 
-__all__ = ["Field", "dotted", "fields_of", "is_class", "key_within", "structured", "words_of"]
+__all__ = ["Field", "fields_of", "is_class", "structured", "words_of"]
 
 _LISTS = (list, tuple, set, frozenset)
 _WORDS: Mapping[Any, str] = {
@@ -41,7 +42,6 @@ _WORDS: Mapping[Any, str] = {
     date: "a date, such as 2030-01-31",
     time: "a time, such as 12:00:00",
 }
-Step = str | int
 
 
 class _Wrong(Exception):
@@ -144,30 +144,6 @@ def structured(
         raise ConfigError(
             *(ConfigProblem(source, dotted(key, way, values), text) for way, text in wrong.problems)
         ) from None
-
-
-def key_within(key: str, way: str, values: object) -> str:
-    """The dotted key of ``page[2].url`` below `key`: an item that has a name is named by it."""
-    steps: list[Step] = []
-    for number, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", way):
-        steps.append(int(number) if number else name)
-    return dotted(key, tuple(steps), values)
-
-
-def dotted(key: str, way: Iterable[Step], values: Any = None) -> str:
-    """The key, and the way on from there through these values."""
-    for step in way:
-        try:
-            values = values[step]
-        except (LookupError, TypeError):
-            values = None
-        if isinstance(step, int):
-            name = values.get("name") if isinstance(values, Mapping) else None
-            key += f"[{name if isinstance(name, str) and name else step}]"
-        else:
-            plain = re.fullmatch(r"[\w-]+", step)
-            key += "." * bool(key) + (step if plain else f'"{step}"')
-    return key
 
 
 def words_of(kind: Any) -> str:

@@ -119,8 +119,13 @@ def _as_given(default: Any, schema: Schema) -> Any:
 
 
 def _setting(read: Callable[[object], Any]) -> Schema:
-    known = _READERS.get(read)
-    return known if known is not None else values.schema_of(read)
+    if read in _READERS:
+        return _READERS[read]
+    kind, limits = values.limits_of(read)
+    if kind in ("duration", "size"):
+        text = {"type": "string", "pattern": DURATION if kind == "duration" else SIZE}
+        return {"anyOf": [{"type": "number", **limits}, text]}
+    return {"type": kind, **limits}
 
 
 def _own(section: Section, definitions: Definitions) -> Schema:
