@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import muxd
+from muxd import hookspecs
 from muxd.jobfields import JobFields
 
 SAMPLE = (Path(__file__).parent / "typing" / "sample_plugin.py").read_text()
+HOOKS = [name for name in vars(hookspecs) if name.startswith("muxd_")]
 OF_RUNS = [
     name
     for name in (*vars(muxd.Run), *(field.name for field in muxd.Run.__attrs_attrs__))
@@ -29,6 +31,12 @@ def test_each_public_name_is_in_the_sample(name):
 def test_all_that_a_run_has_is_in_the_sample(name):
     """Each attribute and method, in a body."""
     assert re.search(rf"\brun\.{name}\b", SAMPLE)
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_each_hook_is_in_the_sample(name):
+    """Each implemented, with its types."""
+    assert re.search(rf"^@muxd\.hookimpl.*\ndef {name}\(", SAMPLE, re.MULTILINE)
 
 
 def test_the_decorator_takes_the_fields_of_a_job():

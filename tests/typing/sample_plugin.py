@@ -5,20 +5,27 @@ It is never run. What it asserts is what authors of plugins may rely on in their
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
 
 import attrs
+import click
 import httpx
 import trio
 from playwright.async_api import Browser, BrowserContext, Page, Response
+from starlette.routing import Route
 
 import muxd
-from muxd.abc import Controlled, Service, Sink, Slotter, Store
+from muxd.abc import Controlled, LaunchOptions, PageLink, PageWrapper, Service, Sink, Slotter, Store
 from muxd.events import RunEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import HTMLResponse
+    from starlette.routing import BaseRoute
 
     from muxd.events import Event
 
@@ -119,10 +126,13 @@ async def prices(run: muxd.Run) -> list[str]:
     saved = await run.save(found, key="sku", complete=True)
     for row in saved.new:
         assert_type(row, dict[str, Any])
+    assert_type(saved, muxd.Saved)
     for change in saved.changed:
+        assert_type(change, muxd.Change)
         run.log.info("changed", sku=change.key, before=change.before["amount"])
     assert_type(saved.same, int)
 
+    assert_type(run.state, muxd.RunState)
     seen = run.state.read(Seen, default=Seen())
     assert_type(seen, Seen)
     run.state.write(attrs.evolve(seen, pages=seen.pages + 1))
@@ -131,11 +141,12 @@ async def prices(run: muxd.Run) -> list[str]:
     shot = run.artifact("shop.png")
     assert_type(shot, Path)
     await run.page.screenshot(path=shot)
-    if saved.gone and run.last.good is not None:
+    last: muxd.Last = run.last
+    if saved.gone and last.good is not None:
         run.tell(
             "prices are gone", "\n".join(str(row["sku"]) for row in saved.gone), config.url, [shot]
         )
-        assert_type(run.last.good, muxd.Record)
+        assert_type(last.good, muxd.Record)
     return [price.sku for price in found]
 
 
@@ -200,6 +211,31 @@ def muxd_services(daemon: Controlled | None) -> Iterable[Service]:
 
 
 @muxd.hookimpl
+def muxd_launch_options(options: LaunchOptions) -> LaunchOptions:
+    """The browser has a language."""
+    return attrs.evolve(options, args=(*options.args, "--lang=de"))
+
+
+@muxd.hookimpl
+def muxd_page_wrappers() -> Iterable[PageWrapper]:
+    """Round the body of each run."""
+    yield Timer()
+
+
+@muxd.hookimpl
+def muxd_register_commands(cli: click.Group) -> None:
+    """``muxd sample``."""
+
+    @cli.command()
+    @click.option("--loud", is_flag=True)
+    def sample(loud: bool) -> None:
+        """Say something."""
+        click.echo("SAMPLE" if loud else "sample")
+
+    assert_type(sample, click.Command)
+
+
+@muxd.hookimpl
 def muxd_store(state_dir: Path) -> Store | None:
     """Muxd's own."""
     return None
@@ -209,6 +245,21 @@ def muxd_store(state_dir: Path) -> Store | None:
 def muxd_slotter() -> Slotter | None:
     """Muxd's own."""
     return None
+
+
+class Timer(PageWrapper):
+    """Logs how long bodies take."""
+
+    name = "timer"
+
+    def wants(self, job: muxd.Job) -> bool:
+        return job.timeout > 60
+
+    @contextlib.asynccontextmanager
+    async def wrap(self, run: muxd.Run) -> AsyncGenerator[None]:
+        began = trio.current_time()
+        yield
+        run.log.info("took", seconds=trio.current_time() - began)
 
 
 class Printer(Sink):
@@ -227,6 +278,18 @@ class Watchman(Service):
 
     def __init__(self, daemon: Controlled) -> None:
         self._daemon = daemon
+
+    @property
+    def pages(self) -> Sequence[PageLink]:
+        return [PageLink("Sample", "/sample")]
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        return [Route("/sample", self._page)]
+
+    async def _page(self, request: Request) -> HTMLResponse:
+        rows = await self._daemon.data("prices").rows(limit=10)
+        return await self._daemon.page("Sample", f"<p>{len(rows)} prices</p>")
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         with self._daemon.events(self.name, only=(RunEnded,)) as events:
