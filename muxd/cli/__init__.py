@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Entry] = {
     "audit": Entry("muxd.cli.audit:audit", "Who wanted what of the daemon."),
     "login": Entry("muxd.cli.login:login", "Log in to a session by hand, once."),
     "history": Entry("muxd.cli.history:history", "The runs of the past."),
+    "data": Entry("muxd.cli.data:data", "What jobs have saved."),
     "logs": Entry("muxd.cli.logs:logs", "What was logged, and is."),
     "plan": Entry("muxd.cli.plan:plan", "The timetable, and what is proved about it."),
     "simulate": Entry("muxd.cli.simulate:simulate", "Play the jobs through, and break things."),
@@ -54,6 +55,7 @@ COMMANDS: Mapping[str, Entry] = {
         "muxd.cli.completion:completion", "Have a shell complete commands, jobs and runs."
     ),
     "doctor": Entry("muxd.cli.doctor.command:doctor", "What is wrong here, if anything is."),
+    "help": Entry("muxd.cli.help:help_", "All commands, those of plugins too."),
 }
 """Command to where it is and its help in one line, in the order of ``muxd --help``."""
 
@@ -61,6 +63,7 @@ COMMANDS: Mapping[str, Entry] = {
 @click.group(
     cls=LazyGroup,
     table=COMMANDS,
+    further="muxd.cli.plugincommands:plugin_commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""
 \b
@@ -68,6 +71,7 @@ Examples:
   muxd browser install        once: make sure of a browser
   muxd start                  run the jobs
   muxd status                 see what it does, from another terminal
+  muxd help                   all commands, those of plugins too
 
 \b
 Exit codes: 0 done, 1 failed, 2 your mistake (the message says what to do),

@@ -11,9 +11,13 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from muxd.cli.plugincommands import PluginCommand, PluginCommands
     from muxd.errors import MuxdError
 
 __all__ = ["Entry", "LazyGroup"]
+
+_FOREIGN = "muxd.cli.group.foreign"
+"""Where in the context's ``meta`` the commands of plugins are, once they were looked for."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell gives it."""
@@ -31,9 +35,39 @@ class Entry(NamedTuple):
 class LazyGroup(click.Group):
     """Shows its table in ``--help``; imports a command when it is run or asked for its help."""
 
-    def __init__(self, *args: Any, table: Mapping[str, Entry] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        table: Mapping[str, Entry] | None = None,
+        further: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Make one.
+
+        Args:
+          *args: as of `click.Group`.
+          table: the commands.
+          further: where there is what finds commands that are not in the table, ``module:attribute``:
+            it is called with the table's names when such a command is asked for.
+          **kwargs: as of `click.Group`.
+        """
         super().__init__(*args, **kwargs)
         self.table = dict(table or {})
+        self._further = further
+
+    def foreign(self) -> PluginCommands:
+        """The commands that are not in the table: plugins are loaded for them."""
+        if self._further is None:
+            from muxd.cli.plugincommands import PluginCommands
+
+            return PluginCommands({}, [])
+        context = click.get_current_context().find_root()
+        if _FOREIGN not in context.meta:
+            module, _, attribute = self._further.partition(":")
+            find = getattr(importlib.import_module(module), attribute)
+            context.meta[_FOREIGN] = find(tuple(self.table))
+        found: PluginCommands = context.meta[_FOREIGN]
+        return found
 
     def main(self, args: Any = None, *further: Any, **options: Any) -> Any:
         """As click's; as a program, one that plugins can't keep from its end."""
@@ -61,7 +95,8 @@ class LazyGroup(click.Group):
         """The command, imported."""
         entry = self.table.get(cmd_name)
         if entry is None:
-            return None
+            found = _known(ctx, cmd_name)
+            return None if found is None else found.command
         module, _, attribute = entry.target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -71,10 +106,13 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that `args` begin with; a misspelt one gets a guess."""
         name = args[0]
-        if name not in self.table and not name.startswith("-"):
-            from muxd.hints import did_you_mean
+        if name not in self.table and not name.startswith("-") and not ctx.resilient_parsing:
+            with ctx.scope(cleanup=False):
+                foreign = self.foreign().found
+            if name not in foreign:
+                from muxd.hints import did_you_mean
 
-            ctx.fail(f"No such command {name!r}; {did_you_mean(name, self.table)}")
+                ctx.fail(f"No such command {name!r}; {did_you_mean(name, {*self.table, *foreign})}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -103,14 +141,25 @@ class LazyGroup(click.Group):
         except BaseException as error:
             if any(isinstance(leaf, KeyboardInterrupt) for leaf in _leaves(error)):
                 ctx.exit(INTERRUPTED)  # Ctrl-C within a nursery
-            ctx.exit(report(error, debug=ctx.params.get("debug", False)))
+            found = _known(ctx, ctx.invoked_subcommand)
+            plugin = None if found is None else found.plugin
+            ctx.exit(report(error, debug=ctx.params.get("debug", False), plugin=plugin))
         if isinstance(result, int) and result:
             ctx.exit(result)
         return result
 
 
-def report(error: BaseException, *, debug: bool) -> int:
-    """Say on stderr what went wrong, each error once; gives the exit code."""
+def _known(context: click.Context, name: str | None) -> PluginCommand | None:
+    """The command of a plugin of this name, if they were looked for."""
+    commands: PluginCommands | None = context.find_root().meta.get(_FOREIGN)
+    return None if commands is None else commands.found.get(name or "")
+
+
+def report(error: BaseException, *, debug: bool, plugin: str | None = None) -> int:
+    """Say on stderr what went wrong, each error once; gives the exit code.
+
+    `plugin`: whose command it was, if it was none of muxd's.
+    """
     from muxd.errors import MuxdError
 
     leaves = list(_leaves(error))
@@ -123,6 +172,11 @@ def report(error: BaseException, *, debug: bool) -> int:
         click.echo(f"muxd: {message}", err=True)
     unknown = [leaf for leaf in leaves if not isinstance(leaf, MuxdError)]
     for leaf in unknown:
+        if plugin is not None:
+            where = "" if debug else "; `muxd --debug ...` (or MUXD_DEBUG=1) shows where"
+            words = f"a mistake in the plugin {plugin!r}: {type(leaf).__name__}: {leaf}{where}"
+            click.echo(f"muxd: {words}", err=True)
+            continue
         click.echo(
             f"muxd: internal error: {type(leaf).__name__}: {leaf}\n"
             "This is a mistake in muxd: please report it"

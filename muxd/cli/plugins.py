@@ -23,14 +23,20 @@ _NEEDS = ("daemon.state_dir", "plugins.disable")
     epilog=epilog(
         ("muxd plugins", "all plugins; why any is left out"),
         ("muxd plugins --strict-plugins", "exit 1 if any is broken"),
+        ("muxd plugins --trace", "what their hooks are called with, and give"),
         ("muxd plugins --json", "for programs"),
         ("muxd plugins disable trends", "have peace from one"),
     ),
 )
 @unless_a_command_follows
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="Show each call of a hook: with what, what it gave, how long it took.",
+)
 @config_options()
 @json_option
-def plugins(config: Config, as_json: bool) -> None:
+def plugins(config: Config, trace: bool, as_json: bool) -> None:
     """Show the plugins: their jobs and hooks, and the reason for any that is left out.
 
     A broken plugin is left out alone; the others run. That is no failure of this command, unless
@@ -41,6 +47,11 @@ def plugins(config: Config, as_json: bool) -> None:
     from muxd.cli.context import load
     from muxd.cli.output import print_json, print_table
 
+    if trace:
+        from muxd.cli.hookcalls import show_calls
+
+        show_calls(config, as_json=as_json)
+        return
     found = load(config, lenient=True).found
     if as_json:
         print_json([plugin.as_dict() for plugin in found])
