@@ -74,7 +74,9 @@ class ExtractPages(Service):
         lines = []
         for job in jobs:
             [table, *_] = [*await self._daemon.data(job["name"]).tables(), None]
-            lines.append(self._line(job, table.rows if table else 0, zone))
+            record = await self._daemon.store.get(job["last"]["id"]) if job["last"] else None
+            result = (record.result or "")[:LONGEST] if record is not None else ""
+            lines.append(self._line(job, table.rows if table else 0, result, zone))
         heads = "<th>Page</th><th>Of</th><th>Last run</th><th></th><th></th>"
         heads += '<th class="num">Rows kept</th>'
         body = (
@@ -83,10 +85,9 @@ class ExtractPages(Service):
         )
         return await self._daemon.page("Extracts", body, path="/extract")
 
-    def _line(self, job: Mapping[str, Any], rows: int, zone: str) -> str:
+    def _line(self, job: Mapping[str, Any], rows: int, result: str, zone: str) -> str:
         name, last = job["name"], job["last"] or {}
         url = escape(self._options[name].url[0])
-        result = str(last.get("result") or "")[:LONGEST]
         return (
             f'<tr><th scope="row"><a href="/extract/{quote(name, safe="")}">{escape(name)}</a></th>'
             f'<td class="tail"><a href="{url}" rel="noreferrer">{url}</a></td>'
@@ -141,11 +142,17 @@ def _cell(value: Any) -> str:
         return "<td></td>"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f'<td class="num">{value:.10g}</td>'
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _text(value)
     short = escape(text if len(text) <= LONGEST else text[: LONGEST - 3] + "...")
     if text.startswith(("http://", "https://")):
         short = f'<a href="{escape(text)}" rel="noreferrer">{short}</a>'
     return f"<td>{short}</td>"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _moment(at: float | str | None, zone: str) -> str:

@@ -138,7 +138,12 @@ async def test_pages_show_the_rows_and_escape_them():
         async def tables(self):
             return [SimpleNamespace(rows=7)]
 
+    async def get(run):
+        return SimpleNamespace(result=f"3 rows: 3 new {evil}")
+
     class Daemon:
+        store = SimpleNamespace(get=get)
+
         def jobs(self, *, limit):
             last = {
                 "id": "1",

@@ -75,9 +75,6 @@ def change_card(
     ]
     if change["difference"]:
         parts.append(_diff(change["difference"]))
-    elif not change["pictures"]:
-        before, after = escape(change["before"]), escape(change["after"])
-        parts.append(f'<p><span class="from">{before}</span> &rarr; <b>{after}</b></p>')
     kept = [file for file in change["pictures"] if file in files]
     if kept:
         parts.append(f'<div class="pictures">{"".join(_picture(run, file) for file in kept)}</div>')

@@ -35,6 +35,8 @@ MOST_CHANGES = 50
 MOST_VALUES = 200
 LONGEST = 80
 """How much of what a look gave is shown, characters."""
+WORDS = {"text": "text", "visual": "picture", "number": "number", "element": "element"}
+"""What is watched, for people."""
 STYLE = '<link rel="stylesheet" href="/watch/style.css">\n'
 
 
@@ -85,7 +87,8 @@ class WatchPages(Service):
             newest = await data.rows(CHANGES, limit=NEWEST)
             changes += [(change, name) for change in newest]
             values = await data.rows(VALUES, limit=MOST_VALUES)
-            rows.append(self._row(job, newest, [row["value"] for row in values], zone))
+            seen = await self._seen(job)
+            rows.append(self._row(job, newest, [row["value"] for row in values], seen, zone))
         if not rows:
             body = "<p>Nothing is watched yet: name a page in muxd.toml, in a table "
             body += "<code>[[plugins.watch.page]]</code>.</p>"
@@ -106,16 +109,15 @@ class WatchPages(Service):
         job: dict[str, Any],
         changes: Sequence[Mapping[str, Any]],
         values: Sequence[float],
+        seen: str,
         zone: str,
     ) -> str:
         name, options, last = job["name"], self._options[job["name"]], job["last"] or {}
-        result = str(last.get("result") or "")
-        seen = result if len(result) <= LONGEST else f"{result[: LONGEST - 3]}..."
         changed = moment(max((each["at"] for each in changes), default=None), zone)
         url = escape(options.url)
         return (
             f'<tr><th scope="row"><a href="/watch/{quote(name, safe="")}">{escape(name)}</a></th>'
-            f'<td class="tail">{escape(options.what)} of <a href="{url}" rel="noreferrer">{url}</a></td>'
+            f'<td class="tail">{WORDS[options.what]} of <a href="{url}" rel="noreferrer">{url}</a></td>'
             f"<td>{outcome(last)}</td><td>{escape(seen)}</td>"
             f"<td>{curve(values, name, 'spark')}</td><td>{changed}</td></tr>"
         )
@@ -131,7 +133,7 @@ class WatchPages(Service):
         part = f", <code>{escape(options.select)}</code>" if options.select else ""
         url, link = escape(options.url), quote(name, safe="")
         body = (
-            f'{STYLE}<section class="card"><dl class="facts"><dt>of</dt><dd>{options.what} of '
+            f'{STYLE}<section class="card"><dl class="facts"><dt>of</dt><dd>{WORDS[options.what]} of '
             f'<a href="{url}" rel="noreferrer">{url}</a>{part}</dd>'
             f"<dt>last look</dt><dd>{outcome(job['last'])}</dd>"
             f'<dt>job</dt><dd><a href="/jobs/{link}">{escape(name)}</a></dd></dl></section>'
@@ -148,6 +150,12 @@ class WatchPages(Service):
         if not changes:
             body += "<p>It has not changed since it is watched.</p>"
         return await self._daemon.page(name, body, path="/watch")
+
+    async def _seen(self, job: Mapping[str, Any]) -> str:
+        """What its last look gave, in words."""
+        record = await self._daemon.store.get(job["last"]["id"]) if job["last"] else None
+        result = record.result if record is not None and record.result else ""
+        return result if len(result) <= LONGEST else f"{result[: LONGEST - 3]}..."
 
     def _files(self, change: Mapping[str, Any]) -> Sequence[str]:
         return list(self._daemon.evidence(change["run_id"])) if change["pictures"] else []

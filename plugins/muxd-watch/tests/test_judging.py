@@ -142,9 +142,14 @@ def pages():
         ("price", "values"): [{"value": value} for value in (3, 5, 4)],
     }
 
+    async def get(run):
+        return SimpleNamespace(result=f"nothing new: {EVIL}")
+
     class Daemon:
+        store = SimpleNamespace(get=get)
+
         def jobs(self, *, limit):
-            last = {"id": "r2", "outcome": "ok", "result": f"nothing new: {EVIL}"}
+            last = {"id": "r2", "outcome": "ok"}
             jobs = [{"name": name, "last": last} for name in ("texts", "price", "other")]
             return {"jobs": jobs, "timezone": "Europe/Berlin"}
 
@@ -174,6 +179,7 @@ async def test_pages_show_what_was_news_and_escape_it(pages):
     assert title == "Watches"
     assert body.count("<tr>") == 3  # the head, and the two
     assert body.count('class="curve"') == 1
+    assert body.count("nothing new: &lt;script&gt;") == 2
     assert body.index("2026-03-01 12:00") < body.index('<span class="minus">-a</span>')
     assert "/v1/runs/r1/files/after.png" in body
     assert "before.png" not in body
