@@ -40,6 +40,9 @@ _ARGS = (
 LONGEST_SCRATCH = 60
 """Bytes of a directory's name that leave room for Chromium's socket in it."""
 _SWITCH = "--disable-features="
+_PROXY, _BYPASS = "--proxy-server=", "--proxy-bypass-list="
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""What Chromium reaches without a proxy, unless it is told otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -155,6 +158,8 @@ class LaunchPlan:
         }
         if self.proxy is not None:
             options["proxy"] = _proxy(self.proxy, self.bypass)
+        elif self.found.engine.is_chromium:
+            options |= _proxy_of(options["args"])
         if self.found.engine.is_chromium:
             # Chromium refuses to run as root with its sandbox. For anyone else it stays on.
             options["chromium_sandbox"] = not _is_root()
@@ -186,6 +191,24 @@ def _proxy(url: str, bypass: Iterable[str]) -> dict[str, str]:
     if parts.username is not None:
         found |= {"username": unquote(parts.username), "password": unquote(parts.password or "")}
     return found
+
+
+def _proxy_of(args: list[str]) -> dict[str, Any]:
+    """What makes requests of `Run.http` go by a proxy that Chromium is told of by a flag, as pages do.
+
+    Chromium itself goes by its flags, which come after those that Playwright makes of this.
+    """
+    server, hosts = _value(args, _PROXY), _value(args, _BYPASS)
+    if not server or set(server) & set("=;,") or server.startswith("direct:"):
+        return {}  # one for each scheme, or several: only Chromium knows what that means
+    bypass = [*_LOOPBACK, *filter(None, re.split(r"[;,]\s*", hosts or ""))]
+    mine = args if hosts is not None else [*args, _BYPASS]
+    return {"proxy": {"server": server, "bypass": ",".join(bypass)}, "args": mine}
+
+
+def _value(args: list[str], switch: str) -> str | None:
+    found = [arg.removeprefix(switch) for arg in args if arg.startswith(switch)]
+    return found[-1] if found else None
 
 
 def launch_error(error: Error, plan: LaunchPlan) -> WorldError:
