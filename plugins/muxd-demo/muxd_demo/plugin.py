@@ -1,4 +1,4 @@
-"""The plugin: its jobs, and the site that they work on."""
+"""The plugin: its jobs, the site that they work on, and who watches its door."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from muxd import hookimpl
 from muxd_demo.jobs import demo_jobs
 from muxd_demo.site import Site
 from muxd_demo.studio import Studio
+from muxd_demo.visitors import Guestbook, Porter, Visitors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from click import Group
+
     from muxd import Job
-    from muxd.abc import Service
+    from muxd.abc import PageWrapper, Service, Sink
 
 __all__ = ["DemoPlugin", "plugin"]
 
@@ -29,6 +32,7 @@ class DemoPlugin:
     """
 
     site: Site = attrs.field(factory=Site)
+    visitors: Visitors = attrs.field(factory=Visitors)
 
     @hookimpl
     def muxd_jobs(self) -> Iterator[Job]:
@@ -39,6 +43,23 @@ class DemoPlugin:
     def muxd_services(self) -> Iterator[Service]:
         """The site: opened before the first run, closed when muxd stops."""
         yield self.site
+
+    @hookimpl
+    def muxd_page_wrappers(self) -> Iterator[PageWrapper]:
+        """Counts the runs that are on the site."""
+        yield Porter(self.visitors)
+
+    @hookimpl
+    def muxd_sinks(self) -> Iterator[Sink]:
+        """Tells at the end how many they were."""
+        yield Guestbook(self.visitors)
+
+    @hookimpl
+    def muxd_register_commands(self, cli: Group) -> None:
+        """``muxd stampede``, beside ``muxd-demo stampede``."""
+        from muxd_demo.cli import stampede
+
+        cli.add_command(stampede)
 
 
 plugin = DemoPlugin()

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from functools import partial
 
+import click
 import httpx
 import trio
 from click.testing import CliRunner
 from muxd_demo.cli import main
+from muxd_demo.plugin import plugin
 
 SITE = [sys.executable, "-u", "-c", "from muxd_demo.cli import main; main()", "site"]
 
@@ -54,3 +56,12 @@ def test_no_browser_is_one_clear_message(monkeypatch, tmp_path):
     answer = CliRunner().invoke(main, ["stampede"])
     assert answer.exit_code == 1
     assert "MUXD_BROWSER" in answer.output
+
+
+def test_the_comparison_is_a_command_of_muxd_too():
+    """`muxd stampede`: the plugin puts it there, and all that it takes."""
+    cli = click.Group("muxd")
+    plugin.muxd_register_commands(cli)
+    shown = CliRunner().invoke(cli, ["stampede", "--help"]).output
+    assert "muxd stampede [OPTIONS]" in shown
+    assert "--browsers" in shown

@@ -8,7 +8,7 @@ import pluggy
 import pytest
 from muxd_demo.plugin import DemoPlugin
 
-from muxd import hookspecs
+from muxd import Section, hookspecs
 from muxd.slotting import Demand, solve
 
 INTERVALS = {
@@ -84,14 +84,15 @@ def test_the_entry_point_names_the_plugin():
 
 
 def test_the_plugin_keeps_to_the_hooks():
-    """It registers, every hook in it is one that muxd knows, and they give jobs and a service."""
+    """It registers, every hook in it is one that muxd knows, and they give what they are to give."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     plugin = DemoPlugin()
     manager.register(plugin, name="demo")
     manager.check_pending()
-    [jobs] = manager.hook.muxd_jobs()
-    [services] = manager.hook.muxd_services(daemon=None)
+    section = Section("demo")
+    [jobs] = manager.hook.muxd_jobs(section=section)
+    [services] = manager.hook.muxd_services(daemon=None, section=section)
     assert len(list(jobs)) == 16
     assert list(services) == [plugin.site]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from muxd import hookimpl
+from muxd.abc import LaunchOptions
 from muxd_shot.jobs import jobs_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from muxd_shot.album import Album
 
 __all__ = ["ShotPlugin", "plugin"]
+
+STEADY = ("--force-color-profile=srgb", "--font-render-hinting=none")
+"""So that one machine's pictures are another's: neither its screen nor its fonts' settings show."""
 
 
 @attrs.define
@@ -30,6 +34,13 @@ class ShotPlugin:
         """A job for each ``[[plugins.shot.page]]``."""
         made, self.albums = jobs_of(section)
         return made
+
+    @hookimpl
+    def muxd_launch_options(self, options: LaunchOptions) -> LaunchOptions | None:
+        """A browser that draws the same everywhere, if there is anything to be taken."""
+        if not self.albums or options.engine in ("firefox", "webkit"):
+            return None
+        return LaunchOptions(args=STEADY)
 
     @hookimpl
     def muxd_services(self, daemon: Controlled | None) -> Iterable[Service]:
