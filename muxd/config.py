@@ -200,6 +200,14 @@ class LedgerConfig:
 
 
 @attrs.frozen(kw_only=True)
+class DataConfig:
+    """``[data]``: how much is kept of what jobs save."""
+
+    keep: float = _setting(0.0, values.seconds(0, 36_600 * 86_400, "from 0s to 36600d"))
+    """How long rows are kept after they were last seen, real seconds; 0: for ever."""
+
+
+@attrs.frozen(kw_only=True)
 class WebConfig:
     """``[web]``: the dashboard, and the same control over HTTP."""
 
@@ -248,6 +256,7 @@ SECTIONS: Mapping[str, type] = {
     "resources": ResourcesConfig,
     "evidence": EvidenceConfig,
     "ledger": LedgerConfig,
+    "data": DataConfig,
     "web": WebConfig,
     "notify": NotifyConfig,
 }
@@ -265,6 +274,7 @@ class Config:
     resources: ResourcesConfig = attrs.field(factory=ResourcesConfig)
     evidence: EvidenceConfig = attrs.field(factory=EvidenceConfig)
     ledger: LedgerConfig = attrs.field(factory=LedgerConfig)
+    data: DataConfig = attrs.field(factory=DataConfig)
     web: WebConfig = attrs.field(factory=WebConfig)
     notify: NotifyConfig = attrs.field(factory=NotifyConfig)
     sections: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)

@@ -28,6 +28,7 @@ import trio
 from muxd.audit import AuditTrail
 from muxd.body.data import Data
 from muxd.body.memory import Memory
+from muxd.body.pruning import keep_rows
 from muxd.body.reading import DataReader, FileData
 from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
@@ -421,6 +422,12 @@ class Daemon(Helm):
                             self.bus.publish(WebOpened(at=time.time(), url=self.web.url))
                         beside.start_soon(self._checkup.look_now_and_then)
                         beside.start_soon(self._keep_in_shape)
+                        beside.start_soon(
+                            partial(keep_rows, keep=self.config.data.keep),
+                            self._data,
+                            time.time,
+                            self.core.lulls,
+                        )
                         beside.start_soon(trim_in_lulls, self.core.lulls)
                         await self.core.work()
                         self._drained.set()

@@ -215,6 +215,7 @@ def _warnings(daemon: Daemon) -> Iterator[str]:
         count = len(book.unwritten)
         yield f"the ledger can't be written: {count} records are in memory only"
     yield from book.store.warnings
+    yield from daemon.memory.warnings
     yield from core.planner.timetable.warnings
     if daemon.web.problem:
         yield daemon.web.problem

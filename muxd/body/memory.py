@@ -16,7 +16,7 @@ from muxd.record import Outcome
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from muxd.abc import Store
     from muxd.body.data import Data
@@ -63,6 +63,11 @@ class Memory:
         """
         self._data, self._store, self._real_now = data, store, real_now
         self._known: OrderedDict[str, Known] = OrderedDict()  # {job: what is known}
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What people should know about the data file."""
+        return tuple(self._data.warnings)
 
     async def begin(self, job: str, run: str) -> RunData:
         """What a run of the job saves and knows. Bounded, and never raises."""

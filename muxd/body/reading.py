@@ -180,4 +180,7 @@ class FileData(JobData):
         )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+        # By this name it is no thread of the run's that reads.
+        return await trio.to_thread.run_sync(
+            work, abandon_on_cancel=True, thread_name="muxd data file"
+        )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from functools import partial
 
 import pytest
 import structlog.testing
@@ -17,8 +18,9 @@ import trio
 
 from muxd.abc import DataTable
 from muxd.body import data as data_module
-from muxd.body import datafile
+from muxd.body import datafile, pruning
 from muxd.body.data import FILE_NAME, Data
+from muxd.body.pruning import keep_rows
 from muxd.body.reading import DataReader, FileData
 from muxd.body.saving import Saving
 from muxd.errors import DataError
@@ -286,6 +288,43 @@ async def test_a_job_s_data_is_read_by_services(data, tmp_path):
 
 def seen(first, last, run):
     return {"first_seen": first, "last_seen": last, "run": run, "gone_at": None}
+
+
+async def test_old_rows_are_deleted_where_that_is_wanted(autojump_clock, tmp_path, monkeypatch):
+    """Those that were last seen so long ago, a few at a time, in moments when nothing runs; daily."""
+    monkeypatch.setattr(pruning, "AT_ONCE", 10)
+    waited = []
+
+    class Lulls:
+        async def wait(self, length, *, at_most):
+            waited.append((length, at_most))
+            await trio.lowlevel.checkpoint()
+
+    async def at_once(call, *args, **_options):
+        await trio.lowlevel.checkpoint()
+        return call(*args)
+
+    def now():
+        return 10_000.0 + trio.current_time()
+
+    begun = trio.current_time()
+    async with Data(tmp_path, real_now=now, in_thread=at_once) as data:
+        await keep_rows(data, now, Lulls(), keep=0)  # for ever
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(keep_rows, data, now, Lulls(), keep=1000.0))
+            await trio.sleep(3600)  # there is no file yet
+            assert list(tmp_path.iterdir()) == []
+            await data.save(saving([{"n": n} for n in range(25)], at=now()))
+            await data.save(saving([{"n": n} for n in range(5)], at=now(), table="b"))
+            await trio.sleep(pruning.EVERY - 3600)
+            await data.save(saving([{"n": 3}], at=now()))
+            assert len(rows(tmp_path)) == 25
+            await trio.sleep(pruning.FIRST + 1)
+            assert rows(tmp_path) == [3]
+            assert len(waited) == 4
+            assert DataReader(tmp_path).rows("shop", "b") == []
+            nursery.cancel_scope.cancel()
+    assert trio.current_time() - begun < 2 * pruning.EVERY
 
 
 @pytest.mark.nightly

@@ -43,6 +43,7 @@ def daemon_of(town, tmp_path):
         state=StateDir(tmp_path),
         plugins=SimpleNamespace(problems=()),
         web=SimpleNamespace(url=None, problem=None),
+        memory=SimpleNamespace(warnings=()),
         restarts_at=None,
     )
 
