@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
@@ -18,6 +19,7 @@ import muxd.testing
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 CONFIG = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]
+REFERENCE = re.compile(r'<(\w+)[^>]*?\s(?:src|href|srcset)="([^"]*)"')
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,20 @@ def test_the_site_builds_without_a_warning(site):
         name = page.removesuffix(".md").removesuffix("index")
         assert (site / name / "index.html").is_file()
     assert not (site / "changelog").exists()
+
+
+@pytest.mark.long
+def test_what_the_pages_are_made_of_is_there(site):
+    """Pictures, styles and scripts are files of the site; other hosts are only linked to."""
+    for page in site.rglob("*.html"):
+        here = f"http://site/{page.relative_to(site)}"
+        for tag, target in REFERENCE.findall(page.read_text("utf-8")):
+            parts = urlsplit(urljoin(here, target))
+            if parts.netloc != "site":
+                assert tag == "a", (page, target)
+                continue
+            file = site / unquote(parts.path).lstrip("/")
+            assert file.is_file() or (file / "index.html").is_file(), (page, target)
 
 
 @pytest.mark.long
