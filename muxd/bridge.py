@@ -145,7 +145,8 @@ def bridged(async_fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, A
     if not callable(async_fn):
         if inspect.iscoroutine(async_fn):
             async_fn.close()
-        raise TypeError(f"muxd.bridged() takes an async function, not {async_fn!r}")
+        hint = "write start_soon(f, x) for start_soon(f(x))"
+        raise TypeError(f"muxd.bridged() takes an async function, not {async_fn!r}: {hint}")
 
     @functools.wraps(async_fn)
     async def call(*args: P.args, **kwargs: P.kwargs) -> T:

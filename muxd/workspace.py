@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KEEP_BOUND", "Workspace"]
 
+HTTP_GRACE = 5.0
+"""How much longer than its run a request may take, seconds: the run is to end first."""
 KEEP_BOUND = 5.0
 """How long keeping its artifacts may take, seconds."""
 
@@ -79,7 +81,9 @@ class Workspace:
                 raise RuntimeError("the run is over: it has no client any more")
             from muxd.body.http import HttpSession
 
-            self._http = HttpSession(self.lease.context)
+            self._http = HttpSession(
+                self.lease.context, longest=self.release.job.timeout + HTTP_GRACE
+            )
         return self._http.client
 
     def artifact(self, name: str) -> Path:

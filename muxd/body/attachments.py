@@ -102,7 +102,10 @@ class Attachments:
         order = {name: place for place, name in enumerate(self._asked)}
         for name in sorted(names, key=lambda name: order.get(name, len(order))):
             path = names[name]
-            found = path.stat(follow_symlinks=False)
+            try:
+                found = path.stat(follow_symlinks=False)
+            except FileNotFoundError:  # a thread of the body's goes on
+                continue
             reason = None
             if not stat.S_ISREG(found.st_mode):
                 reason = "it is no plain file"

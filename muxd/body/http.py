@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any, final
@@ -41,8 +42,8 @@ class _Session(httpx.AsyncBaseTransport):
     sets are in the context at once, and the same calls work in trio's tasks and in asyncio's.
     """
 
-    def __init__(self, context: BrowserContext) -> None:
-        self._context = context
+    def __init__(self, context: BrowserContext, longest: float) -> None:
+        self._context, self._longest = context, longest
         self.closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -65,7 +66,7 @@ class _Session(httpx.AsyncBaseTransport):
             method=request.method,
             headers=headers,
             data=content or None,
-            timeout=_milliseconds(request.extensions.get("timeout")),
+            timeout=1000.0 * min(self._longest, _bound(request.extensions.get("timeout"))),
             max_redirects=0,  # httpx follows them, if it is to
         )
         try:
@@ -104,15 +105,15 @@ def _headers(answer: APIResponse) -> list[tuple[str, str]]:
     ]
 
 
-def _milliseconds(timeout: Any) -> float:
-    """Of httpx's bounds the longest, for the whole exchange; 0: there is none."""
+def _bound(timeout: Any) -> float:
+    """Of httpx's bounds the longest, for the whole exchange, seconds."""
     longest = 0.0
     for kind in ("connect", "read", "write"):
         bound = timeout.get(kind) if timeout else None
         if bound is None:
-            return 0.0
-        longest = max(longest, 1000.0 * bound)
-    return longest
+            return math.inf
+        longest = max(longest, bound)
+    return max(longest, 0.001)  # for Playwright 0 is no bound at all
 
 
 def _translated(error: Exception, request: httpx.Request) -> Exception:
@@ -140,9 +141,15 @@ class _TakesNone(DefaultCookiePolicy):
 class HttpSession:
     """The client of one run."""
 
-    def __init__(self, context: BrowserContext) -> None:
-        """In the session of this context; nothing is sent yet."""
-        self._transport = _Session(context)
+    def __init__(self, context: BrowserContext, *, longest: float) -> None:
+        """Nothing is sent yet.
+
+        Args:
+          context: whose session it is in.
+          longest: how long any exchange may take, seconds. One that the body does not wait for any more is
+            gone on with by Playwright until then.
+        """
+        self._transport = _Session(context, longest)
         jar = CookieJar(policy=_TakesNone())
         self.client = httpx.AsyncClient(
             transport=self._transport, cookies=jar, timeout=TIMEOUT, trust_env=False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["mistake_in", "mistake_of"]
 
 _SYNC = "Playwright Sync API inside the asyncio loop"
-_COROUTINE = re.compile(r"'coroutine' object|can't be used in 'await' expression")
+_COROUTINE = re.compile(r"""['"]coroutine['"]|type coroutine\b""")
 
 
 def mistake_in(error: BaseException | None, result: object) -> BodyMistake | None:

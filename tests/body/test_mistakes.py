@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import json
+import re
 import warnings
 
 import pytest
@@ -120,6 +122,42 @@ def test_a_coroutine_that_is_used_as_what_it_would_give(tmp_path):
             record = perform(body_, tmp_path)
             gc.collect()
         check(record, "a call is not awaited", name, "write `await` before it")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        len,
+        float,
+        iter,
+        json.dumps,
+        lambda title: title + "x",
+        lambda title: "x" + title,
+        lambda title: title < 3,
+        lambda title: "x" in title,
+        lambda title: re.match("x", title),
+    ],
+)
+def test_however_it_is_used(tmp_path, use):
+    """Whatever Python says of it: it is the same mistake."""
+
+    async def body(run):
+        title = fetch()
+        return use(title)
+
+    check(perform(body, tmp_path), "in place of", "write `await` before it")
+
+
+def test_a_child_that_is_called_too_early(tmp_path):
+    """`start_soon(f(x))` for `start_soon(f, x)` is told by its own words."""
+
+    async def body(run):
+        async with muxd.open_nursery() as nursery:
+            nursery.start_soon(fetch())
+
+    record = perform(body, tmp_path)
+    assert record.outcome is Outcome.failed
+    assert "write start_soon(f, x) for start_soon(f(x))" in record.error, record
 
 
 def test_the_run_taken_for_its_page(tmp_path):
