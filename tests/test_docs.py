@@ -17,6 +17,7 @@ A block with ``<!-- not run: reason -->`` on the line before is passed over.
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import runpy
@@ -142,6 +143,13 @@ def words_of(line: str) -> list[str]:
     return words
 
 
+@functools.cache
+def commands_of_plugins() -> dict[str, click.Command]:
+    """The commands of the plugins that come with muxd."""
+    groups = [group for _plugin, group in load_plugins(Config()).commands(click.Group)]
+    return {name: command for group in groups for name, command in group.commands.items()}
+
+
 def parse(command: click.Command, args: list[str], parent: click.Context | None = None) -> None:
     """Fail where the command line has a command, an option or a value that can't be."""
     if isinstance(command, click.Group):
@@ -149,6 +157,8 @@ def parse(command: click.Command, args: list[str], parent: click.Context | None 
         _, rest, _ = command.make_parser(context).parse_args(list(args))
         if rest:
             inner = command.get_command(context, rest[0])
+            if inner is None and command is main:
+                inner = commands_of_plugins().get(rest[0])
             assert inner is not None, f"there is no command {rest[0]!r}"
             parse(inner, rest[1:], context)
     elif "--help" not in args:
