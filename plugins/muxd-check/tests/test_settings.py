@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -112,3 +113,14 @@ def test_of_an_error_the_part_that_counts():
     assert first_line(AssertionError(gone)) == "it is not there"
     assert first_line(ValueError("Timeout 10ms exceeded.\nCall log: x")) == "Timeout 10ms exceeded."
     assert first_line(AssertionError()) == "AssertionError"
+
+
+def test_what_the_readme_shows_is_right():
+    """Each example can be copied."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    examples = re.findall(r"^```toml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        section = tomllib.loads(example)["plugins"]["check"]
+        made = CheckPlugin().muxd_jobs(muxd.Section("check", section, FILE))
+        assert len(made) == example.count("[[")

@@ -17,6 +17,7 @@ from muxd_shot.small import small_picture
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from playwright.async_api import Page, ViewportSize
 
@@ -71,7 +72,8 @@ async def shoot(run: Run, album: Album) -> list[str]:
             wrong.append(f"{variant.label}: {_first_line(error)}")
             continue
         path = album.path(now, variant.label, page.suffix)
-        await trio.to_thread.run_sync(_put, album, path.name, picture, glance)
+        with_run = run.artifact(f"{variant.label.replace('@', '-')}.jpg")
+        await trio.to_thread.run_sync(_put, path, picture, glance, with_run)
         taken.append(path.name)
         run.log.info("taken", file=path.name, kilobytes=len(picture) // 1000)
         if status is not None and status >= 400 and not page.any_status:
@@ -186,12 +188,12 @@ async def _take(tab: Page, page: PageShots) -> tuple[bytes, bytes]:
     return picture, picture
 
 
-def _put(album: Album, name: str, picture: bytes, glance: bytes) -> None:
-    """Write a picture, and the small one of it first: who sees the one finds the other."""
-    path = album.folder / name
+def _put(path: Path, picture: bytes, glance: bytes, with_run: Path) -> None:
+    """Write a picture, and before it a small one, for the sheets, and for the page of the run."""
     small = small_picture(glance)
     if small is not None:
         write_whole(small_of(path), small)
+        with_run.write_bytes(small)
     write_whole(path, picture)
 
 

@@ -13,6 +13,8 @@ from muxd_shot.jobs import jobs_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from click import Group
+
     from muxd import Job, Section
     from muxd.abc import Controlled, Service
     from muxd_shot.album import Album
@@ -50,6 +52,13 @@ class ShotPlugin:
         from muxd_shot.service import ContactSheet
 
         return [ContactSheet(daemon, lambda: self.albums)]
+
+    @hookimpl
+    def muxd_register_commands(self, cli: Group) -> None:
+        """``muxd devices``: what may stand in ``devices``."""
+        from muxd_shot.commands import devices
+
+        cli.add_command(devices)
 
 
 plugin = ShotPlugin()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from functools import partial
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 from muxd_shot.jobs import jobs_of
+from muxd_shot.plugin import ShotPlugin
 from muxd_shot.variants import Viewport, variants
 
 import muxd
@@ -97,6 +102,17 @@ def test_what_is_wrong_is_named(more):
     assert remedy in str(told.value)
 
 
+def test_devices_are_listed():
+    """``muxd devices`` has the names that may stand there, all or those with a word in them."""
+    cli = click.Group()
+    ShotPlugin().muxd_register_commands(cli)
+    run = partial(CliRunner().invoke, cli)
+    assert len(run(["devices"]).output.splitlines()) > 100
+    assert run(["devices", "iphone se"]).output.split()[:3] == ["iPhone", "SE", "320x568@2"]
+    none = run(["devices", "toaster"])
+    assert (none.exit_code, none.output) == (1, "Error: no device has 'toaster' in its name\n")
+
+
 def test_labels_are_unique_and_plain():
     """Every picture of a run has a file name of its own, whatever the addresses are."""
     urls = ["https://www.a.example/x?y=1", "https://a.example/x/y%2F1", "https://a.example/../é/"]
@@ -105,3 +121,14 @@ def test_labels_are_unique_and_plain():
     assert len(set(labels)) == 12
     assert labels[0] == "a.example_x-y-1_1280x720_light"
     assert all(set(label) <= set("abcdefghijklmnopqrstuvwxyz0123456789@._-") for label in labels)
+
+
+def test_what_the_readme_shows_is_right():
+    """Each example can be copied."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    examples = re.findall(r"^```toml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        section = tomllib.loads(example)["plugins"]["shot"]
+        made = jobs_of(muxd.Section("shot", section, FILE))[0]
+        assert len(made) == example.count("[[")
