@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from importlib.metadata import entry_points
+from pathlib import Path
 
+import attrs
 import pytest
+from muxd_watch.options import WatchOptions
 from muxd_watch.plugin import WatchPlugin, plugin
 
-from muxd import MuxdError
+from muxd import JobKeys, MuxdError
 from muxd.section import Section
 
 GOOD = '[[page]]\nname = "a"\nurl = "http://x/"\n'
@@ -68,3 +71,11 @@ def test_a_mistake_is_told_with_its_file_and_key(text, told, tmp_path):
     assert caught.value.exit_code == 2
     assert f"{tmp_path / 'muxd.toml'}: plugins." in str(caught.value)
     assert told in str(caught.value)
+
+
+def test_the_readme_has_every_key():
+    """What can be said is in the table of the README."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    own = {field.name for kind in (WatchOptions,) for field in attrs.fields(kind)}
+    own -= {field.name for field in attrs.fields(JobKeys)} | {"name"}
+    assert [name for name in sorted(own) if f"`{name}`" not in readme] == []
