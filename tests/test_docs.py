@@ -40,7 +40,12 @@ from muxd.running import Run
 ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / "README.md",
-    *sorted(p for p in (ROOT / "docs").rglob("*.md") if "changelog" not in p.parts),
+    *sorted(
+        page
+        for page in (ROOT / "docs").rglob("*.md")
+        # The site has the plugins' READMEs as pages by links.
+        if "changelog" not in page.parts and not page.is_symlink()
+    ),
     *sorted((ROOT / "plugins").glob("*/README.md")),
 ]
 FENCE = re.compile(
