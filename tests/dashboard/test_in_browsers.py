@@ -11,10 +11,11 @@ import trio
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from muxd.abc import PageLink
 from muxd.browser.find import find_browser
 from muxd.builtin._dashboard.service import Dashboard
 from muxd.control.server import listen_on_port, serve_web
-from muxd.events import BrowserDown, BrowserUp
+from muxd.events import BrowserDown, BrowserUp, JobNews
 from muxd.record import Outcome, utc_text
 
 from .pretend import NOON, Pretend, many
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 TOKEN = "t" * 43
 PAGES = ("/", "/jobs", "/jobs/plan", "/runs", "/runs/{failed}", "/plan?job=plan&interval=20m",
-         "/browser", "/plugins", "/jobs/nothing")  # fmt: skip
+         "/browser", "/plugins", "/news", "/jobs/nothing")  # fmt: skip
 
 
 def a_bad_day():
@@ -41,6 +42,12 @@ def a_bad_day():
             "exception": "Traceback",
         }
         for level in ("info", "warning", "error")
+    ]
+    daemon.links = lambda: [
+        PageLink(title, f"/{number}")
+        for number, title in enumerate(
+            ["Watches", "Shots", "Status", "Prices of all shops in town"]
+        )
     ]
     daemon.told |= {
         "warnings": ["memory is short"],
@@ -61,6 +68,15 @@ async def serve(daemon, ready):
         await daemon.remember()
         dashboard = Dashboard(daemon)
         await nursery.start(dashboard.run)
+        for number in range(1, 8):
+            news = {
+                "text": "-1\n+2",
+                "url": "https://shop.example/a",
+                "files": ("diff.png", "a.txt"),
+            }
+            daemon.tell(
+                JobNews(at=NOON - 60 * number, job="plan", run="01r", title="it is new", **news)
+            )
         dashboard._life.told(BrowserUp(at=NOON - 900, generation=1, pid=1, version="v"))
         dashboard._life.measured(NOON - 800, 300_000_000)
         dashboard._life.told(BrowserDown(at=NOON - 700, generation=1, reason="recycled"))
