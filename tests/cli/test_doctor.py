@@ -7,11 +7,15 @@ import os
 import socket
 import sys
 import threading
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import attrs
 import pytest
+import trio
 
+from muxd.body.data import Data
+from muxd.body.saving import Saving
 from muxd.builtin.ledger import Ledger
 from muxd.cli import service
 from muxd.cli.doctor import machine, state, unit
@@ -96,7 +100,7 @@ def test_what_can_not_be_meant_is_refused(muxd, args, said):
 
 NAMES = [
     "configuration", "browser", "sandbox", "fonts", "/dev/shm", "memory", "disk", "clock",
-    "time zone", "state", "plugins", "ledger", "daemon", "leftovers", "dashboard", "service",
+    "time zone", "state", "plugins", "ledger", "data", "daemon", "leftovers", "dashboard", "service",
 ]  # fmt: skip
 
 
@@ -132,7 +136,8 @@ def test_mistakes_and_broken_plugins_cost_their_own_lines_only(muxd, write, plac
     assert "'broken'" in broken["message"]
     assert "`muxd plugins disable broken`" in broken["remedy"]
     assert "muxd_jobs" in odd["message"]
-    assert rest["message"] == f"{len(BUILTINS) + 1} active, 1 disabled; 1 jobs"
+    installed = len(entry_points(group="muxd"))
+    assert rest["message"] == f"{len(BUILTINS) + installed} active, 1 disabled; 1 jobs"
     assert found["ledger"][0]["message"] == "there is none yet"
 
 
@@ -356,6 +361,31 @@ def test_a_unit_that_systemd_has_given_up(subject, nowhere, monkeypatch):
     _, failed, old = unit.service(subject)
     assert "start-limit-hit" in failed.message
     assert "daemon-reload" in old.remedy
+
+
+def test_a_damaged_data_file(subject):
+    """It is an error that says what becomes of it; nothing is changed, or made."""
+    assert [finding.message for finding in state.data(subject)] == ["no job has saved anything"]
+    root = subject.state.root
+    assert not root.exists()
+
+    async def save():
+        async with Data(root, real_now=lambda: 0.0) as data:
+            await data.save(
+                Saving(
+                    job="a", table="", run="1", key=(), complete=False, at=0.0, items=[{"n": 1}]
+                )
+            )  # fmt: skip
+
+    trio.run(save)
+    (found,) = state.data(subject)
+    assert (found.level, found.message[:16]) == ("ok", "1 tables, 1 rows")
+    file = root / "data.db"
+    file.write_bytes(b"x" * 9000)
+    (found,) = state.data(subject)
+    assert found.level == "error"
+    assert "the next run that saves sets it aside" in found.remedy
+    assert file.read_bytes() == b"x" * 9000
 
 
 async def test_a_damaged_ledger(muxd, tmp_path):

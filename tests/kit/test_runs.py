@@ -57,6 +57,31 @@ def test_a_job_runs_and_gives_its_record(muxd_run, shop):
     assert [r.outcome.value for r in muxd_run.records] == ["ok", "empty", "failed"]
 
 
+def test_what_a_job_keeps_is_there_for_its_next_run(muxd_run, shop):
+    """Rows and the state of good runs, and how the last one went; the test sees the rows."""
+
+    async def keeps(run):
+        run.state["n"] = run.state.get("n", 0) + 1
+        await run.page.goto(URL)
+        found = [
+            {"price": float(text)} for text in await run.page.locator(".price").all_inner_texts()
+        ]
+        saved = await run.save(found, key="price", complete=True)
+        assert found, "sold out"
+        return run.state["n"], len(saved.new), run.last.good and run.last.good.id
+
+    first = muxd_run(keeps)
+    assert muxd_run.returned == (1, 2, None)
+    shop["/"] = "<h1>sold out</h1>"
+    assert muxd_run(keeps).error.startswith("sold out")
+    assert [row["gone_at"] is not None for row in muxd_run.saved("keeps")] == [True, True]
+    shop["/"] = SHOP
+    assert muxd_run(keeps).outcome == "ok"
+    assert muxd_run.returned == (2, 2, first.id)
+    assert [row["price"] for row in muxd_run.saved("keeps")] == [2.4, 3.1]
+    assert muxd_run.saved("others") == []
+
+
 def test_fields_can_be_others(muxd_run, shop):
     """A field is other for one run; a deadline is kept, and the next run has a browser."""
     shop.hang()

@@ -137,6 +137,7 @@ def _looks() -> tuple[Sequence[Look], Sequence[Look]]:
         Look("state", state.permissions),
         Look("plugins", aside.plugins, aside.PLUGINS_BOUND + 5),
         Look("ledger", aside.ledger, aside.LEDGER_BOUND + 5),
+        Look("data", state.data, state.DATA_BOUND),
         Look("daemon", state.daemon, 30),
         Look("leftovers", state.leftovers),
         Look("dashboard", state.dashboard),

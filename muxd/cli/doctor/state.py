@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from muxd.cli.doctor.check import Finding, Subject
 
-__all__ = ["daemon", "dashboard", "leftovers", "permissions"]
+__all__ = ["DATA_BOUND", "daemon", "dashboard", "data", "leftovers", "permissions"]
+
+DATA_BOUND = 60.0
+"""How long looking through the data file may take, seconds."""
 
 LOOKED_AT = 2000
 """How many files of a profile are looked at."""
@@ -69,6 +72,7 @@ def _files(subject: Subject, *, deep: bool = True) -> Iterator[Path]:
     yield from (path for path in private if path.exists() and path.name != "profile.lock")
     yield from state.sessions.glob("*.json")
     yield from state.root.glob("*.sqlite3*")
+    yield from state.root.glob("data*.db*")
     if deep:
         for number, path in enumerate(state.profile.rglob("*")):
             if number == LOOKED_AT:
@@ -88,6 +92,28 @@ def _mode(path: Path) -> int:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:
         return 0
+
+
+def data(subject: Subject) -> Iterator[Finding]:
+    """Whether all of what jobs have saved can be read, and how much it is."""
+    from muxd.body.copying import look_through
+    from muxd.body.reading import DataReader
+    from muxd.errors import DataError
+    from muxd.sizes import format_size
+
+    reader = DataReader(subject.state.root)
+    try:
+        look_through(reader.path)
+        tables = reader.tables()
+    except DataError as problem:
+        message, _, remedy = str(problem).partition("; ")
+        yield error(message, remedy or "docs/data.md says what becomes of it")
+        return
+    if not tables:
+        yield ok("no job has saved anything")
+        return
+    rows, size = sum(table.rows for table in tables), format_size(reader.path.stat().st_size)
+    yield ok(f"{len(tables)} tables, {rows:,} rows, {size}")
 
 
 def daemon(subject: Subject) -> Iterator[Finding]:
