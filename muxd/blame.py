@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from muxd.errors import ConfigError, JobError, MuxdError, PluginError
 from muxd.patience import OutOfPatience, patiently
+from muxd.remedies import remedy_of
 from muxd.shelter import grounded, sheltered
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def problem_of(plugin: str, hook: str, error: BaseException, *, after: str = "")
         cause = error.of_plugin(plugin).with_traceback(error.__traceback__)
     reason = _message(error)
     if not isinstance(error, (MuxdError, OutOfPatience)):
-        reason = type(error).__name__ + (f": {reason}" if reason else "")
+        reason = type(error).__name__ + (f": {reason}" if reason else "") + remedy_of(error)
     if len(reason) > _LONGEST:
         reason = reason[: _LONGEST - 3] + "..."
     problem = PluginError(plugin, hook, " ".join(reason.split()) + after + _raised_at(error))
@@ -120,8 +121,8 @@ def _message(error: BaseException) -> str:
 
 def _raised_at(error: BaseException) -> str:
     """Where in the plugin's own code it was raised: `` (jobs.py:12)``, or nothing."""
-    if isinstance(error, SyntaxError):
-        return ""  # its message has it
+    if isinstance(error, SyntaxError):  # its message has where it is
+        return f": {error.text.strip()[:100]}" if error.text else ""
     here = str(Path(__file__).parent) + os.sep
     python, others = sysconfig.get_path("stdlib") + os.sep, sysconfig.get_path("purelib")
     found = ""

@@ -11,23 +11,25 @@ import importlib.util
 import re
 import sys
 import types
+from functools import partial
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
 import muxd
+from muxd.entrypoints import ENTRY_POINT_GROUP, load_point, strange_groups
 from muxd.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from importlib.metadata import EntryPoints
     from pathlib import Path
 
     from muxd.config import Config
 
 __all__ = ["BUILTINS", "ENTRY_POINT_GROUP", "Source", "discover", "sources_in"]
 
-ENTRY_POINT_GROUP = "muxd"
 BUILTINS = (
     "muxd.builtin.ledger",
     "muxd.builtin.slotter",
@@ -67,6 +69,7 @@ def discover(
     *,
     entry_points: Iterable[EntryPoint] | None = None,
     builtins: Iterable[str] = BUILTINS,
+    warn: Callable[[str], object] = lambda _: None,
 ) -> Iterator[Source]:
     """All plugins there are, in the order in which they claim names.
 
@@ -86,13 +89,13 @@ def discover(
             builtin=True,
         )
     if entry_points is None:
-        entry_points = _entry_points()
+        entry_points = _entry_points(warn)
     for point in sorted(entry_points, key=lambda p: (p.name, p.value)):
         distribution, version = _distribution(point)
         yield Source(
             name=point.name,
             location=point.value,
-            load=point.load,
+            load=partial(load_point, point),
             distribution=distribution,
             version=version,
             metadata=getattr(point.dist, "_path", None),
@@ -106,20 +109,24 @@ def discover(
             raise ConfigError(ConfigProblem(config.origin(key), key, message)) from error
 
 
-def _entry_points() -> Iterable[EntryPoint]:
+def _entry_points(warn: Callable[[str], object]) -> Iterable[EntryPoint]:
     """Those of all distributions; of one whose ``entry_points.txt`` is broken, none."""
     try:
-        return importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+        # Typeshed has what it gives in older versions.
+        points = cast("EntryPoints", importlib.metadata.entry_points())
+        for told in strange_groups(points):
+            warn(told)
+        return points.select(group=ENTRY_POINT_GROUP)
     except Exception:
         found: dict[str, list[EntryPoint]] = {}
         for dist in importlib.metadata.distributions():
-            name, points = None, list[EntryPoint]()
+            name, own = None, list[EntryPoint]()
             # Of a distribution that is installed twice the first one counts, as it does above.
             with contextlib.suppress(Exception):
                 name = dist.name
-                points = [point for point in dist.entry_points if point.group == ENTRY_POINT_GROUP]
-            found.setdefault(name or str(id(dist)), points)
-        return [point for points in found.values() for point in points]
+                own = [point for point in dist.entry_points if point.group == ENTRY_POINT_GROUP]
+            found.setdefault(name or str(id(dist)), own)
+        return [point for own in found.values() for point in own]
 
 
 def _distribution(point: EntryPoint) -> tuple[str | None, str | None]:

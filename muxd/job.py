@@ -13,6 +13,8 @@ import attrs
 
 from muxd.blocklist import parse_blocklist
 from muxd.errors import JobError, qualified_name
+from muxd.hints import slip_of
+from muxd.jobslips import fields_checked
 from muxd.units import DURATION_HELP, format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -354,6 +356,8 @@ class _Check:
                 item = qualified_name(item)
             known = isinstance(item, str) and _CLASS.fullmatch(item)
             self.that("retry_on", value, known, f"give {_RETRY_ON_HELP}")
+            near = slip_of(str(item), RETRY_ON)
+            self.that("retry_on", value, not near, f"{item!r}: did you mean {near!r}?")
             names.append(str(item))
         return tuple(names)
 
@@ -429,6 +433,7 @@ def _is_plain_body(value: object) -> bool:
     )
 
 
+@fields_checked(lambda: inspect.signature(Job).parameters)
 def job(
     *, interval: Duration, name: str | None = None, **fields: Unpack[JobFields]
 ) -> Callable[[Body], Job]:

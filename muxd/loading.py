@@ -16,6 +16,7 @@ from muxd.blame import Wrong, blaming, where
 from muxd.errors import PluginError
 from muxd.freshness import forget, is_as_it_was, put_back, root_of
 from muxd.hints import did_you_mean, shown
+from muxd.hookslips import strange_argument, unmarked_hook
 from muxd.hooktrace import called
 from muxd.job import Job
 
@@ -197,7 +198,8 @@ def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
     except pluggy.PluginValidationError as error:
         # "Plugin ... for hook ...\nhookimpl definition: ...\nArgument(s) ..."
         lines = str(error).splitlines()
-        raise Wrong(". ".join(line for line in lines if not line.startswith("Plugin "))) from None
+        told = ". ".join(line for line in lines if not line.startswith("Plugin "))
+        raise Wrong(strange_argument(plugin) or told) from None
     found: dict[str, list[pluggy.HookImpl]] = {}
     for hook, caller in vars(manager.hook).items():
         for impl in caller.get_hookimpls():
@@ -218,9 +220,8 @@ def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
                     f"{hook} is `async def`, but hooks are plain `def`{where(impl.function)}"
                 )
             found.setdefault(hook, []).append(impl)
-    for hook in known:
-        if hook not in found and inspect.isroutine(inspect.getattr_static(plugin, hook, None)):
-            raise Wrong(f"{hook} is not marked with @muxd.hookimpl")
+    if unmarked := unmarked_hook(plugin, found):
+        raise Wrong(unmarked)
     return found
 
 

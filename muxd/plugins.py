@@ -17,6 +17,7 @@ from muxd.hints import did_you_mean
 from muxd.keys import dotted
 from muxd.launchoptions import Say
 from muxd.loading import Earlier, Member, forget_changed, load_or_keep, offer_of
+from muxd.oddjobs import odd_in
 from muxd.overrides import configured, overridden
 
 if TYPE_CHECKING:
@@ -333,7 +334,9 @@ def load_plugins(
         find_new_paths()
     disabled = _disabled(config, warnings)
     if sources is None:
-        sources = discover(config, entry_points=entry_points, builtins=builtins)
+        sources = discover(
+            config, entry_points=entry_points, builtins=builtins, warn=warnings.append
+        )
     sources = list(sources)
     known = [] if before is None else before._members
     last = {member.name: member for member in known if member.active}
@@ -433,6 +436,8 @@ def _warnings(config: Config, members: list[Member]) -> Iterator[str]:
             yield f"{config.origin(key)}: {key}: there is no plugin {name!r}; {hint}"
         elif not any(member.reads_section for member in members if member.name == name):
             yield f"{config.origin(key)}: {key}: plugin {name!r} reads no section: it has no effect"
+    jobs = [job for member in members if member.active for job in member.jobs]
+    yield from (odd for job in jobs for odd in odd_in(job))
     known = {job.name for member in members for job in member.jobs}
     for name in config.jobs:
         if name not in known:

@@ -167,7 +167,7 @@ BROKEN = {
     "unknown argument": (
         "import muxd\n@muxd.hookimpl\ndef muxd_store(state_dri): ...",
         "hooks",
-        "Argument(s) {'state_dri'} are declared in the hookimpl but can not be found",
+        "muxd_store has no argument 'state_dri'; did you mean 'state_dir'? (broken.py:2)",
     ),
     "async hook": (
         "import muxd\n@muxd.hookimpl\nasync def muxd_jobs(): ...",

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from muxd.errors import BodyMistake, LoggedOut
+from muxd.hints import slip_of
 from muxd.running import Run
 from muxd.unbridged import UnbridgedAwait
 
@@ -77,6 +78,8 @@ def _words(error: BaseException) -> str | None:
                 f"a body is given the run, not its page: write `await run.page.{name}(...)` in place "
                 f"of `page.{name}(...)`"
             )
+        if name and (near := slip_of(name, dir(error.obj))):
+            return f"a run has no {name!r}; did you mean {near!r}?"
     if isinstance(error, UnbridgedAwait):
         return str(error)
     return None

@@ -113,7 +113,7 @@ async def test_status_imports_what_it_needs(tmp_path):
     assert modules.removeprefix("muxd.").split(" muxd.") == [
         "blocklist", "cli", "cli.group", "cli.options", "cli.output", "cli.status", "config",
         "configfile", "configvalues", "control", "control.client", "control.path", "engine", "errors", "hints",
-        "job", "jobvalues", "keys", "overrides", "secrets", "sizes", "state", "units", "zone",
+        "job", "jobslips", "jobvalues", "keys", "overrides", "secrets", "sizes", "state", "units", "zone",
     ]  # fmt: skip
 
 

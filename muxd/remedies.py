@@ -1,0 +1,82 @@
+"""What to do about the usual mistakes in Python code: the name that was meant, if one is near."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import pkgutil
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from muxd.hints import slip_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["importable", "remedy_of"]
+
+_UNEXPECTED = re.compile(r"(?P<call>[\w.]+)\(\) got an unexpected keyword argument '(?P<name>\w+)'")
+_CANNOT_IMPORT = re.compile(r"cannot import name '(?P<name>\w+)' from")
+
+
+def remedy_of(error: BaseException) -> str:
+    """What goes behind the error's message: ``; did you mean 'page'?``, or nothing. Never raises."""
+    try:
+        return _remedy(error)
+    except Exception:  # what is looked at is other people's
+        return ""
+
+
+def importable(module: str) -> list[str]:
+    """The modules that there are beside this one, by their full names."""
+    parent, _, _ = module.rpartition(".")
+    if not parent:
+        return sorted({*sys.stdlib_module_names, *(each.name for each in pkgutil.iter_modules())})
+    paths = getattr(sys.modules.get(parent), "__path__", None)
+    return sorted(f"{parent}.{each.name}" for each in pkgutil.iter_modules(paths)) if paths else []
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        near = slip_of(error.name, importable(error.name))
+        return (
+            f"; did you mean {near!r}?" if near else "; correct the name, or install it beside muxd"
+        )
+    if isinstance(error, ImportError):
+        name = _CANNOT_IMPORT.match(str(error))
+        return _near(name["name"], dir(sys.modules[error.name])) if name and error.name else ""
+    if isinstance(error, AttributeError) and error.name:
+        return _near(error.name, dir(error.obj))
+    if isinstance(error, NameError) and error.name:
+        return _near(error.name, _names_at(error))
+    if isinstance(error, TypeError) and (found := _UNEXPECTED.search(str(error))):
+        return _near(found["name"], _parameters_of(found["call"]))
+    return ""
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = slip_of(name, known)
+    return f"; did you mean {near!r}?" if near and "Did you mean" not in name else ""
+
+
+def _names_at(error: BaseException) -> set[str]:
+    """What could be named where it was raised."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame if traceback else None
+    return {
+        *vars(builtins),
+        *(frame.f_globals if frame else ()),
+        *(frame.f_locals if frame else ()),
+    }
+
+
+def _parameters_of(call: str) -> Iterable[str]:
+    """Those of muxd's own classes, by the names that errors have for them."""
+    name, _, method = call.partition(".")
+    home = sys.modules["muxd"]
+    if method == "__init__" and name in home.__all__:
+        return inspect.signature(getattr(home, name)).parameters
+    return ()
