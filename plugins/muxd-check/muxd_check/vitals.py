@@ -64,13 +64,18 @@ class Vitals:
                 found[name] = value / 1000 if name in TIMES else float(value)
         self._documents[id_[:40]] = found
 
-    async def settle(self, page: Page) -> None:
+    async def settle(self, page: Page, *, opened: bool = False) -> None:
         """Wait until the page has shown what came of the last step, so that its figures are there.
 
         Bounded; never raises for what the page does.
+
+        Args:
+          page: the run's.
+          opened: it has another document now, which is to tell when its largest part was shown.
         """
-        with trio.move_on_after(SETTLE_BOUND):
-            with suppress(BrowserError):  # it goes on to another document, or is closed
+        with trio.move_on_after(SETTLE_BOUND), suppress(BrowserError):
+            await page.evaluate(_NEXT_FRAME)
+            while opened and "lcp" not in next(reversed(self._documents.values()), {}):
                 await page.evaluate(_NEXT_FRAME)
 
     def worst(self, name: str) -> tuple[float, str] | None:

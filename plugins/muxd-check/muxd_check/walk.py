@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["walk"]
 
+_SHOWN = ("goto", "click", "press", "select", "check")
+"""After these the page has something new to show: how long that takes is measured."""
+
 
 async def walk(run: Run, flow: Flow, witness: Witness, vitals: Vitals) -> None:
     """Do all steps.
@@ -34,8 +37,8 @@ async def walk(run: Run, flow: Flow, witness: Witness, vitals: Vitals) -> None:
         run.progress(number - 1, len(flow.steps), str(step))
         try:
             await _do(run, step, step.within if step.within is not None else flow.within, witness)
-            if step.action == "goto":
-                await vitals.settle(run.page)
+            if step.action in _SHOWN:
+                await vitals.settle(run.page, opened=step.action == "goto")
         except (BrowserError, AssertionError, StepFailed) as error:
             raise StepFailed(
                 f"step {number} of {len(flow.steps)}, {step}: {first_line(error)}"

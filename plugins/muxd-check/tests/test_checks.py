@@ -21,7 +21,8 @@ SHOP = """<!doctype html><title>Shop: front</title>
 <style>body { margin: 0 } main { height: 400px; background: #eee } #ad { height: 0 }</style>
 <div id=ad></div><main><h1>Shop</h1><button id=slow>Think</button><a href="/login">Log in</a></main>
 <script>
-setTimeout(() => { document.querySelector("#ad").style.height = "100px" }, 30);
+const shift = () => { const ad = document.querySelector("#ad"); ad.className = "here"; ad.style.height = "100px" };
+onload = () => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(shift, 50)));
 document.querySelector("#slow").onclick = event => {
   const end = performance.now() + 150;
   while (performance.now() < end);
@@ -33,7 +34,9 @@ LOGIN = """<!doctype html><title>Shop: log in</title><form action="/account">
 <select name=lang id=lang><option value=en>English<option value=de>Deutsch</select>
 <input type=checkbox name=stay id=stay><button>Go</button></form>"""
 BAD = """<!doctype html><title>Bad</title><h1>Bad</h1><script>
-console.error("the shop is on fire"); fetch("/missing"); fetch("/ignored.json"); nothing();
+console.error("the shop is on fire");
+Promise.all([fetch("/missing"), fetch("/ignored.json")]).then(() => { document.body.id = "done" });
+nothing();
 </script>"""
 
 
@@ -92,6 +95,7 @@ def test_a_flow_that_goes_well(checks, muxd_site, muxd_run, monkeypatch):
         steps = [
           {{ goto = "{site.url}/", status = 200 }},
           {{ expect_title = "Shop: front" }},
+          {{ expect_visible = "#ad.here" }},
           {{ wait = "100ms" }},
           {{ click = "#slow" }},
           {{ expect_text = "Thought", at = "#slow" }},
@@ -153,7 +157,7 @@ def test_what_is_wrong_is_told(checks, muxd_site, muxd_run, https_site):
         [[flow]]
         name = "bad"
         ignore = ["ignored.json"]
-        steps = [{{ goto = "{site.url}/bad" }}, {{ wait = "200ms" }}]
+        steps = [{{ goto = "{site.url}/bad" }}, {{ expect_visible = "#done" }}]
         [flow.budget]
         console_errors = 1
         failed_requests = 0
