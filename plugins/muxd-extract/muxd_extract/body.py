@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -41,7 +42,9 @@ async def extract(run: Run) -> str | None:
     saved = await run.save(rows, key=options.key or None, complete=complete)
     counts = [(len(saved.new), "new"), (len(saved.changed), "changed"), (len(saved.gone), "gone")]
     if options.file is not None:
-        counts.append((await trio.to_thread.run_sync(_write, rows, options), "written"))
+        write = partial(_write, rows, options)
+        # Whole or not at all: a disk that does not answer may be left to it.
+        counts.append((await trio.to_thread.run_sync(write, abandon_on_cancel=True), "written"))
     # With other fields all rows look changed, and the first time all are new: neither is news.
     shape = json.dumps([list(options.columns), options.key])
     if run.state.get("shape") == shape and (news := news_of(run.job.name, saved, options)):

@@ -147,6 +147,8 @@ class PageOptions(JobKeys):
     """What has to be there before anything is read. Empty: the first row, for `patience`."""
     patience: float = duration_field("10s", at_least="100ms", at_most="10m")
     """How long that, and each further part of the list, may take to appear."""
+    settle: float = duration_field("0s", at_most="5m")
+    """How long the page is left alone before its rows are read."""
     click: Texts = attrs.field(default=(), converter=_texts)
     """What is clicked first, where it is there: banners."""
     next: str = ""

@@ -41,7 +41,10 @@ def _one(value: Any, field: Field, name: str) -> Any:
             return typed_row(value, field.inner)
         except ValueError as error:
             raise ValueError(f"{name}.{error}") from None
-    text = str(value) if field.type == "html" else " ".join(str(value).split())
+    # Half a surrogate pair, which pages may have, could not be kept as it is.
+    text = str(value).encode("utf-8", "backslashreplace").decode()
+    if field.type != "html":
+        text = " ".join(text.split())
     if field.match is not None:
         found = field.match.search(text)
         if found is None:

@@ -55,6 +55,7 @@ async def open_page(page: Page, url: str, options: PageOptions) -> None:
         await _wait_for(page, options.wait, options, must=True)
     elif options.row:
         await _wait_for(page, options.row, options, must=False)
+    await trio.sleep(options.settle)
 
 
 async def _wait_for(page: Page, select: str, options: PageOptions, *, must: bool) -> None:

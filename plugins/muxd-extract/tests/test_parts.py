@@ -20,6 +20,7 @@ from muxd.saved import Change, Saved
     [
         (Field(), "  a\n b ", "a b"),
         (Field(), "", None),
+        (Field(), "\ud83d", "\\ud83d"),
         (Field(), None, None),
         (Field(type="number"), "1.234,50 €", 1234.5),
         (Field(type="number"), "12 left", 12),

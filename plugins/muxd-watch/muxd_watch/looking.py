@@ -114,6 +114,7 @@ async def _picture(page: Page, part: Locator, options: WatchOptions) -> bytes:
         "scale": "css",
         "mask": [page.locator(select) for select in options.mask],
         "mask_color": COVER,
+        "timeout": 1000 * options.patience,
     }
     if options.select:
         return await part.screenshot(**how)

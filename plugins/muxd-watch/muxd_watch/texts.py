@@ -26,7 +26,9 @@ LONGEST_SHOWN = 20_000
 def normal(text: str, ignore: Iterable[re.Pattern[str]] = ()) -> str:
     """The text without what doesn't count: blank space, and what the patterns match in its lines."""
     lines = []
-    for line in text[:LONGEST].splitlines():
+    # Half a surrogate pair, which pages may have, could not be kept as it is.
+    text = text[:LONGEST].encode("utf-8", "backslashreplace").decode()
+    for line in text.splitlines():
         line = " ".join(line.split())
         for pattern in ignore:
             line = pattern.sub("", line)

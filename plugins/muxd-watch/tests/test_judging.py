@@ -73,6 +73,7 @@ def test_what_does_not_count_in_a_text():
     """Blank space, empty lines, and whatever the patterns match."""
     text = "  a \n\n b\u00a0c \n12 views\nseen 5 times\n"
     assert normal(text, [re.compile(r"^\d+ views$"), re.compile(r"\d+")]) == "a\nb c\nseen times"
+    assert normal("half a smile: \ud83d") == "half a smile: \\ud83d"
 
 
 def test_a_difference_of_texts_can_be_read():
