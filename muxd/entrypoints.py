@@ -59,7 +59,7 @@ def strange_groups(points: EntryPoints) -> Iterator[str]:
     """What to say of groups that may have been meant for muxd: nobody would load their plugins."""
     for group in sorted(points.groups):
         is_like = is_slip(group, ENTRY_POINT_GROUP) or group.startswith(("muxd.", "muxd_", "muxd-"))
-        if is_like and group not in _KNOWN:
+        if is_like and group != ENTRY_POINT_GROUP:
             for point in points.select(group=group):
                 whose = point.dist.name if point.dist is not None else "a distribution"
                 yield (
@@ -67,6 +67,3 @@ def strange_groups(points: EntryPoints) -> Iterator[str]:
                     f"[project.entry-points.{ENTRY_POINT_GROUP}] only; mend its pyproject.toml, and "
                     "install it once more"
                 )
-
-
-_KNOWN = (ENTRY_POINT_GROUP, "muxd.commands")
