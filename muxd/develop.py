@@ -158,6 +158,7 @@ class _Bench:
             plugins, jobs = self.load(saved)
             concerned = {job.plugin for job in jobs}
             services = plugins.services(only=concerned)
+            wrappers = plugins.page_wrappers(only=concerned)
         except MuxdError as error:
             self.screen.wrong(error)
             return []
@@ -168,6 +169,7 @@ class _Bench:
         except PluginError as problem:
             self.screen.wrong(problem)
             return []
+        self.alone.wrappers.replace(wrappers)
         return jobs
 
     async def _try(self, job: Job) -> bool:
