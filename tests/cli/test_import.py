@@ -58,7 +58,7 @@ SECOND = USUAL | {
 }
 THIRD = USUAL | {"url": "https://b.example/a/page/", "page_title": "News & views"}
 SETTINGS = {
-    "requests": {"time_between_check": {"weeks": None, "hours": 2, "minutes": 30}},
+    "requests": {"time_between_check": {"weeks": None, "hours": "2", "minutes": 30}},
     "application": {
         "notification_urls": ["mailto://ann:pw@example.org", "json://{{ host }}"],
         "global_subtractive_selectors": ["nav"],
@@ -149,9 +149,13 @@ def test_watches(imported, write):
     assert "secret" not in text
 
 
-@pytest.mark.parametrize("kept", ["directory", "backup", "one", "api"])
+@pytest.mark.parametrize("kept", ["directory", "backup", "one", "api", "pipe"])
 def test_wherever_watches_are_kept(imported, write, place, kept):
     """The data directory of any version, a backup, one watch, and the API's answer give the same."""
+    if kept == "pipe":
+        _, document = imported("changedetection", "-", input=json.dumps(THIRD))
+        assert document["plugins"]["watch"]["page"][0]["url"] == THIRD["url"]
+        return
     if kept in ("directory", "backup"):
         write("data/changedetection.json", json.dumps({"settings": SETTINGS}))
         write("data/3f/watch.json", json.dumps(THIRD))

@@ -185,8 +185,9 @@ def _interval(watch: Mapping[str, Any], watches: Watches) -> int:
 def _seconds(given: object) -> int:
     if not isinstance(given, dict):
         return 0
-    counts = {unit: given.get(unit) for unit in _UNITS}
-    return sum(_UNITS[unit] * count for unit, count in counts.items() if isinstance(count, int))
+    # Some versions have the numbers as texts.
+    counts = {unit: str(given.get(unit)) for unit in _UNITS}
+    return sum(_UNITS[unit] * int(count) for unit, count in counts.items() if count.isdecimal())
 
 
 def _not_carried(watch: Mapping[str, Any]) -> Iterator[str]:

@@ -63,7 +63,7 @@ def changedetection(file: Path) -> None:
     """Print a table [[plugins.watch.page]] for each watch of changedetection.io.
 
     FILE is its url-watches.json, its data directory, a backup of it (a ZIP file), or what its API
-    answers for a watch. The tables are for the plugin of the package muxd-watch.
+    answers for a watch; "-" is stdin. The tables are for the plugin of the package muxd-watch.
     """
     from muxd.cli.importing.changedetection import watches_toml
     from muxd.cli.importing.watches import read_watches

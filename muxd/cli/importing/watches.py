@@ -8,7 +8,9 @@ have all in ``url-watches.json``, newer ones a ``watch.json`` for each watch and
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,7 +19,6 @@ from muxd.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     Document = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ class Watches:
 
 
 def read_watches(path: Path) -> Watches:
-    """Read a file, a directory or a backup.
+    """Read a file, a directory or a backup; ``-`` is stdin.
 
     Raises:
       ConfigError: it can't be read, or isn't changedetection.io's.
@@ -73,7 +74,9 @@ _NOTHING = (
 
 
 def _documents(path: Path) -> Iterator[Document]:
-    if path.is_dir():
+    if str(path) == "-":
+        yield from _of_files([(Path("stdin"), sys.stdin.buffer.read())])
+    elif path.is_dir():
         yield from _of_files((file, file.read_bytes()) for file in _wanted(path))
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
