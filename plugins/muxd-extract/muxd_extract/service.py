@@ -77,7 +77,7 @@ class ExtractPages(Service):
             record = await self._daemon.store.get(job["last"]["id"]) if job["last"] else None
             result = (record.result or "")[:LONGEST] if record is not None else ""
             lines.append(self._line(job, table.rows if table else 0, result, zone))
-        heads = "<th>Page</th><th>Of</th><th>Last run</th><th></th><th></th>"
+        heads = "<th>Page</th><th>Of</th><th>Last run</th><th>At</th><th>Result</th>"
         heads += '<th class="num">Rows kept</th>'
         body = (
             f'<section class="card"><div class="wide"><table><thead><tr>{heads}</tr></thead>'

@@ -74,7 +74,7 @@ def change_card(
         f'<span class="note">{moment(change["at"], zone)}, <a href="/runs/{run}">its run</a></span></div>',
     ]
     if change["difference"]:
-        parts.append(_diff(change["difference"]))
+        parts.append(_diff(change["difference"], f"What differs, change {number + 1}"))
     kept = [file for file in change["pictures"] if file in files]
     if kept:
         parts.append(f'<div class="pictures">{"".join(_picture(run, file) for file in kept)}</div>')
@@ -83,14 +83,13 @@ def change_card(
     return "\n".join([*parts, "</section>"])
 
 
-def _diff(text: str) -> str:
+def _diff(text: str, label: str) -> str:
     lines = []
     for line in text.split("\n"):
         css_class = _CLASSES.get(line[:1], "")
         lines.append(f'<span class="{css_class}">{escape(line) or "&nbsp;"}</span>')
     return (
-        '<pre class="diff" tabindex="0" role="region" aria-label="What differs">'
-        f"{''.join(lines)}</pre>"
+        f'<pre class="diff" tabindex="0" role="region" aria-label="{label}">{"".join(lines)}</pre>'
     )
 
 

@@ -93,7 +93,7 @@ class WatchPages(Service):
             body = "<p>Nothing is watched yet: name a page in muxd.toml, in a table "
             body += "<code>[[plugins.watch.page]]</code>.</p>"
             return await self._daemon.page("Watches", body, path="/watch")
-        heads = "<th>Watch</th><th>Of</th><th>Last look</th><th></th><th></th><th>Last change</th>"
+        heads = "<th>Watch</th><th>Of</th><th>Last look</th><th>Result</th><th>Course</th><th>Last change</th>"
         table = f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
         body = (
             f'{STYLE}<section class="card">{table}{"".join(rows)}</tbody></table></div></section>'
