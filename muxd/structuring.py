@@ -25,7 +25,7 @@ from muxd.errors import ConfigError, ConfigProblem
 from muxd.fields import FIELD
 from muxd.hints import did_you_mean, shown
 from muxd.keys import Step, dotted
-from muxd.secrets import MASK
+from muxd.secrets import MASK, is_telling
 from muxd.units import DURATION_HELP, parse_duration
 
 __all__ = ["Field", "fields_of", "is_class", "structured", "words_of"]
@@ -213,7 +213,7 @@ class _Reader:
             try:
                 found[key] = self._field(field, value[key])
             except (ValueError, TypeError, ArithmeticError, LookupError, _Wrong) as error:
-                problems += _below(key, error, value[key], secret=field.is_secret)
+                problems += _below(key, error, value[key], secret=_is_secret(field))
         problems += _refused(kind, fields, found, value)
         if problems:
             raise _Wrong(problems)
@@ -390,7 +390,7 @@ def _refused(
             try:
                 one.validator(like, one, value)
             except (ValueError, TypeError, ArithmeticError, LookupError) as error:
-                yield from _below(key, error, given[key], secret=fields[key].is_secret)
+                yield from _below(key, error, given[key], secret=_is_secret(fields[key]))
             except AttributeError:
                 pass  # it looks at a field that is wrong
 
@@ -407,6 +407,10 @@ def _take_default(like: object, one: Any) -> None:
     if one.converter is not None and not isinstance(one.converter, attrs.Converter):
         value = one.converter(value)
     object.__setattr__(like, one.name, value)
+
+
+def _is_secret(field: Field) -> bool:
+    return field.is_secret or is_telling(field.key)
 
 
 def _is_list(kind: Any) -> bool:

@@ -58,7 +58,8 @@ class Page(muxd.JobKeys):
     size: tuple[int, int] = (0, 0)
     since: date | None = None
     login: Login | None = None
-    token: str = attrs.field(default="", repr=False)
+    pass_phrase: str = attrs.field(default="", repr=False)
+    api_key: str = ""
     anything: Any = None
 
 
@@ -126,7 +127,8 @@ WRONG = {
     "size": ([1], "[1] is not possible: give a list of 2"),
     "since": ("today", "'today' is not possible: give a date"),
     "login": ({"usr": "a"}, ".usr: no such key; did you mean 'user'?"),
-    "token": (5, "*** is not possible: give a text"),
+    "pass_phrase": (5, "*** is not possible: give a text"),
+    "api_key": (5, "*** is not possible: give a text"),
     "interval": ("often", "'often' is not possible: give a duration"),
     "urll": ("u", "no such key; did you mean 'url'?"),
 }
