@@ -36,7 +36,7 @@ def site(tmp_path_factory):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     told = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
@@ -72,6 +72,7 @@ def test_every_public_name_is_in_the_reference(module):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_the_site_builds_without_a_warning(site):
     """Every link and anchor leads somewhere, every docstring can be read, every page is there."""
     for page in pages(CONFIG["nav"]):
@@ -81,6 +82,7 @@ def test_the_site_builds_without_a_warning(site):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_what_the_pages_are_made_of_is_there(site):
     """Pictures, styles and scripts are files of the site; other hosts are only linked to."""
     for page in site.rglob("*.html"):
@@ -95,6 +97,7 @@ def test_what_the_pages_are_made_of_is_there(site):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.browser
 def test_a_reader_finds_something_and_asks_nobody_else(site, muxd_run, muxd_site):
     """The search finds a page, in a real browser, and no other host is asked for anything."""
