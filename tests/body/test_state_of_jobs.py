@@ -51,6 +51,7 @@ class Town:
             with trio.fail_after(1000):
                 yield self
             nursery.cancel_scope.cancel()
+        data._disconnect()  # where the disk of a test did not answer
 
     async def run(self, body, name="job", **fields):
         job = Job(name, body, **({"interval": "1h", "timeout": "60s"} | fields))
