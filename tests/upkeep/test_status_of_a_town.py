@@ -30,6 +30,7 @@ class Some:
     web = attrs.make_class(
         "Web", {"url": attrs.field(default=None), "problem": attrs.field(default=None)}
     )()
+    memory = attrs.make_class("Memory", {"warnings": attrs.field(default=())})()
     status, jobs = Daemon.status, Daemon.jobs
 
     @property
