@@ -124,7 +124,8 @@ def test_a_hostile_plugin_is_left_out_alone(config, name):
 )
 def test_hooks_of_stores_and_slotters_are_bounded_too(config, name, tmp_path):
     """A store or slotter that never comes leaves out its plugin; the next one is asked."""
-    load_plugins(Config(), entry_points=())  # muxd's own: imported once, they are within any patience
+    # muxd's own: imported once, they are within any patience
+    load_plugins(Config(), entry_points=())
     plugins = load_plugins(config(**{name: source_of(name)}), entry_points=())
     asked = {
         "muxd_store": lambda: [plugins.store(tmp_path)],
