@@ -183,8 +183,8 @@ def test_what_people_know_is_not_told_again_after_a_restart():
 
 
 def test_the_kinds_are_those_of_the_configuration():
-    """Each can be switched on, and nothing else but the recovery."""
-    assert {*KINDS, "recovery"} == set(TOLD_OF)
+    """Each can be switched on, and nothing else but the recovery, and news."""
+    assert {*KINDS, "recovery", "news"} == set(TOLD_OF)
 
 
 @settings(max_examples=50)

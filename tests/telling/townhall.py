@@ -26,6 +26,7 @@ class Named:
     problems: tuple = ()
     url: str | None = None
     problem: str | None = None
+    warnings: tuple = ()
 
 
 async def at_once(work):
@@ -38,7 +39,7 @@ class Hall:
     """Stands for the daemon of a town."""
 
     pid, pulse, speed, zone, grace, restarts_at = 7, None, 1.0, "UTC", 30.0, None
-    state = plugins = web = Named()
+    state = plugins = web = memory = Named()
     status, jobs, events, tell = Daemon.status, Daemon.jobs, Daemon.events, Daemon.tell
     book, store, timetable = (
         property(lambda self, name=name: name(self))
