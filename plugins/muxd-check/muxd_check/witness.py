@@ -101,7 +101,7 @@ class Witness:
     def _failed(self, request: Request) -> None:
         # One that is given up since the page goes on is no failure; nor is one that muxd blocks.
         why = request.failure or ""
-        if "ERR_ABORTED" not in why and "BLOCKED_BY_CLIENT" not in why:
+        if "ABORTED" not in why and "BLOCKED_BY_CLIENT" not in why:
             self._count(f"{request.method} {request.url}: {why}")
 
     def _checked(self, answer: Response) -> None:
