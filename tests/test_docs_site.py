@@ -29,7 +29,8 @@ def site(tmp_path_factory):
     work = tmp_path_factory.mktemp("docs")
     shutil.copy(ROOT / "zensical.toml", work)
     shutil.copytree(DOCS, work / "docs")
-    (work / "muxd").symlink_to(ROOT / "muxd")
+    for name in ("contrib", "muxd"):
+        (work / name).symlink_to(ROOT / name)
     done = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--strict"],
         cwd=work,
