@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from muxd.attributedocs import attribute_docs
+from muxd.classfields import fields_of, is_class
 from muxd.jsontypes import JOB_FIELDS, Schema, duration, list_of, size
-from muxd.structuring import fields_of, is_class
 
 if TYPE_CHECKING:
-    from muxd.structuring import Field
+    from muxd.classfields import Field
 
 __all__ = ["Definitions"]
 

@@ -18,7 +18,7 @@ from muxd import configvalues as values
 from muxd.blocklist import parse_blocklist
 from muxd.engine import Engine
 from muxd.keys import dotted
-from muxd.secrets import MASK, is_telling
+from muxd.secrets import MASK, Secrets, is_telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -328,4 +328,6 @@ def _flat(key: str, value: Any, name: str = "") -> dict[str, Any]:
             for step, each in steps
             for inner, shown in _flat(dotted(key, (step,), value), each, str(step)).items()
         }
-    return {key: MASK if value and is_telling(name) else value}
+    if value and is_telling(name):
+        return {key: MASK}
+    return {key: Secrets().mask(value) if isinstance(value, str) else value}

@@ -369,7 +369,7 @@ class _Check:
 
     def config(self, value: object) -> None:
         if value is not None:
-            from muxd.structuring import is_class
+            from muxd.classfields import is_class
 
             self.that("config", value, is_class(value) or is_class(type(value)), _CONFIG_HELP)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -319,6 +320,7 @@ def load_or_keep(
             member.declared = last.declared
             member.print, member.printed_at = last.print, last.printed_at
             member.hooks, member.plugin = last.hooks, last.plugin
+            _is_here_again(last.plugin)
             if member.section == last.section:
                 _claim(member, earlier)
             else:
@@ -343,6 +345,12 @@ def _is_unchanged(member: Member, last: Member, prints: Prints) -> bool:
     return last.stale is None and last.is_print_of(member, prints)
 
 
+def _is_here_again(plugin: object) -> None:
+    """Python finds the module of a plugin that goes on: annotations are looked up there."""
+    if inspect.ismodule(plugin):
+        sys.modules.setdefault(plugin.__name__, plugin)
+
+
 def _is_in(module: str, root: str) -> bool:
     return module == root or module.startswith(f"{root}.")
 
@@ -353,6 +361,7 @@ def _keep(member: Member, last: Member, earlier: Earlier, problem: PluginError) 
     with contextlib.suppress(PluginError):
         _claim(member, earlier)
         member.hooks, member.plugin = last.hooks, last.plugin
+        _is_here_again(last.plugin)
         member.state, member.problem, member.stale = "active", None, problem
 
 

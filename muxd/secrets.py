@@ -12,12 +12,22 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MASK", "SHORTEST", "KnownSecrets", "Secrets", "is_telling", "secrets_in"]
+__all__ = [
+    "MASK",
+    "SHORTEST",
+    "KnownSecrets",
+    "Secrets",
+    "is_for_secrets",
+    "is_telling",
+    "secrets_in",
+]
 
 MASK = "***"
 """What stands for a secret."""
 SHORTEST = 6
 """Characters of the shortest secret that is looked for everywhere: a shorter one is in any text."""
+MOST = 500
+"""How many secrets are learned at most."""
 _SHORTEST_LINE = 16
 _SHORTEST_TOKEN = 8
 _LONGEST_TAG = 20_000
@@ -141,13 +151,24 @@ class KnownSecrets:
 
     def __init__(self, secrets: Secrets | Iterable[str] = ()) -> None:
         """Begin with these."""
-        self.now = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
+        self._first = secrets if isinstance(secrets, Secrets) else Secrets(secrets)
+        self._learned: dict[str, None] = {}
+        self.now = self._first
         """As they are now."""
 
     def learn(self, value: str) -> None:
-        """One more, from now on. One that is shorter than `SHORTEST` is none that could be masked."""
-        if not self.now.knows(value):
-            self.now = self.now.with_more((value,))
+        """One more, from now on; of more than `MOST` the oldest is forgotten.
+
+        One that is shorter than `SHORTEST` is none that could be masked.
+        """
+        if self.now.knows(value):
+            return
+        if (
+            len(self._learned) >= MOST
+        ):  # one that changes daily would slow down all masking some day
+            del self._learned[next(iter(self._learned))]
+        self._learned[value] = None
+        self.now = self._first.with_more(self._learned)
 
     def mask(self, text: str) -> str:
         """`text` without them: see `Secrets.mask`."""

@@ -21,27 +21,14 @@ from typing import Any
 
 import attrs
 
+from muxd.classfields import LISTS, Field, fields_of, is_class, words_of
 from muxd.errors import ConfigError, ConfigProblem
-from muxd.fields import FIELD
 from muxd.hints import did_you_mean, shown
 from muxd.keys import Step, dotted
 from muxd.secrets import MASK, is_telling
 from muxd.units import DURATION_HELP, parse_duration
 
-__all__ = ["Field", "fields_of", "is_class", "structured", "words_of"]
-
-_LISTS = (list, tuple, set, frozenset)
-_WORDS: Mapping[Any, str] = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    Path: "a path, as a text",
-    timedelta: DURATION_HELP,
-    datetime: "a date and a time, such as 2030-01-31T12:00:00",
-    date: "a date, such as 2030-01-31",
-    time: "a time, such as 12:00:00",
-}
+__all__ = ["structured"]
 
 
 class _Wrong(Exception):
@@ -49,70 +36,6 @@ class _Wrong(Exception):
 
     def __init__(self, problems: Iterable[tuple[tuple[Step, ...], str]]) -> None:
         self.problems = list(problems)
-
-
-@attrs.frozen
-class Field:
-    """A field of such a class."""
-
-    key: str
-    type: Any
-    default: Any
-    """The default itself; a factory's product is not known. NOTHING: it has to be given."""
-    is_needed: bool
-    is_secret: bool
-    """Its value is never shown: the field has ``repr=False``."""
-    attribute: Any
-    """Of attrs; None for a dataclass."""
-
-    @property
-    def how(self) -> Any:
-        """The `muxd.fields.Read`, if it has one."""
-        return self.attribute.metadata.get(FIELD) if self.attribute is not None else None
-
-    @property
-    def words(self) -> str:
-        """What to give, in words."""
-        return self.how.words if self.how is not None else words_of(self.type)
-
-
-def is_class(value: object) -> bool:
-    """Whether values can be structured into it."""
-    return isinstance(value, type) and (attrs.has(value) or dataclasses.is_dataclass(value))
-
-
-def fields_of(kind: type) -> dict[str, Field]:
-    """The fields that can be given, by key, in their order.
-
-    Raises:
-      TypeError: an annotation is of a name that isn't there when the program runs.
-    """
-    try:
-        hints = typing.get_type_hints(kind, include_extras=True)
-    except Exception as error:
-        raise TypeError(
-            f"the annotations of {kind.__qualname__} can't be read: {error} "
-            "(names that only type checkers import are not there when it runs)"
-        ) from error
-    found: dict[str, Field] = {}
-    if attrs.has(kind):
-        for one in attrs.fields(kind):
-            if one.init:
-                default = one.default
-                needed = default is attrs.NOTHING
-                found[one.alias] = Field(
-                    one.alias, hints.get(one.name, Any), default, needed, one.repr is False, one
-                )
-        return found
-    for each in dataclasses.fields(kind):
-        if each.init:
-            made = each.default_factory is not dataclasses.MISSING
-            needed = each.default is dataclasses.MISSING and not made
-            default = attrs.NOTHING if needed or made else each.default
-            found[each.name] = Field(
-                each.name, hints.get(each.name, Any), default, needed, not each.repr, None
-            )
-    return found
 
 
 def structured(
@@ -144,31 +67,6 @@ def structured(
         raise ConfigError(
             *(ConfigProblem(source, dotted(key, way, values), text) for way, text in wrong.problems)
         ) from None
-
-
-def words_of(kind: Any) -> str:
-    """What to give for a field of this type, in words."""
-    origin = typing.get_origin(kind) or kind
-    if origin is typing.Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(kind)))
-    if origin is typing.Annotated:
-        return words_of(typing.get_args(kind)[0])
-    if origin in (typing.Union, types.UnionType):
-        parts = [each for each in typing.get_args(kind) if each is not type(None)]
-        return " or ".join(dict.fromkeys(map(words_of, parts)))
-    if isinstance(origin, type):
-        if issubclass(origin, Enum):
-            return "one of " + ", ".join(str(one.value) for one in origin)
-        if origin in _WORDS:
-            return _WORDS[origin]
-        if origin is re.Pattern:
-            return "a regular expression"
-        if is_class(origin) or issubclass(origin, Mapping):
-            return "a table"
-        if issubclass(origin, _LISTS) or issubclass(origin, Iterable):
-            inner = [each for each in typing.get_args(kind) if each is not ...]
-            return "a list" if len(inner) != 1 else f"a list, each {words_of(inner[0])}"
-    return "something else"
 
 
 def _reason(error: BaseException) -> str:
@@ -231,7 +129,7 @@ class _Reader:
             field.attribute.converter(value)
             return value
         convert = field.attribute.converter if field.attribute is not None else None
-        if convert in (None, *_LISTS, dict) or isinstance(convert, attrs.Converter):
+        if convert in (None, *LISTS, dict) or isinstance(convert, attrs.Converter):
             return self.value(field.type, value)
         try:
             found = self.value(field.type, value)
@@ -312,7 +210,7 @@ class _Reader:
 
     def items(self, value: Any, kind: Any) -> Any:
         """A list, a tuple or a set."""
-        if not isinstance(value, _LISTS):
+        if not isinstance(value, LISTS):
             raise ValueError(f"give {words_of(kind)}")
         origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
         values = list(value)
@@ -329,7 +227,7 @@ class _Reader:
                 problems += _below(number, error, each)
         if problems:
             raise _Wrong(problems)
-        made: Any = origin if origin in _LISTS else list
+        made: Any = origin if origin in LISTS else list
         return made(found)
 
     def pairs(self, value: Any, kind: Any) -> dict[str, Any]:
@@ -417,7 +315,7 @@ def _is_list(kind: Any) -> bool:
     origin = typing.get_origin(kind) or kind
     if not isinstance(origin, type) or issubclass(origin, str | bytes | Mapping):
         return False
-    return issubclass(origin, _LISTS) or origin.__module__ == "collections.abc"
+    return issubclass(origin, LISTS) or origin.__module__ == "collections.abc"
 
 
 def _is_pairs(kind: Any) -> bool:

@@ -225,7 +225,7 @@ def test_all_values_are_shown_but_secrets(configured):
         api_token = "abc"
         [[plugins.watch.page]]
         name = "news"
-        url = "u"
+        url = "https://ann:geheim@news.example"
         [[plugins.watch.page]]
         tags = ["a"]
         [jobs.shop.config]
@@ -237,7 +237,7 @@ def test_all_values_are_shown_but_secrets(configured):
     assert shown == {
         "plugins.watch.api_token": "***",
         "plugins.watch.page[news].name": "news",
-        "plugins.watch.page[news].url": "u",
+        "plugins.watch.page[news].url": "https://***@news.example",
         "plugins.watch.page[1].tags": ["a"],
         "jobs.shop.config.url": "x",
     }
@@ -246,10 +246,11 @@ def test_all_values_are_shown_but_secrets(configured):
 
 def test_a_reload_makes_only_what_was_told_otherwise_anew(configured):
     """A section that changed makes its plugin's jobs anew, without another import; the rest stays."""
-    watch = WATCH + "\nIMPORTED = object()\n"
+    watch = "from __future__ import annotations\n" + WATCH
+    none = load(configured("[jobs.shop]\nenabled = false\n", watch=watch, shop=SHOP))
+    none.watch()
     text = '[[plugins.watch.page]]\nname = "{}"\nurl = "u"\n[jobs.shop.config]\nurl = "{}"\n'
-    before = load(configured(text.format("a", "u"), watch=watch, shop=SHOP))
-    before.watch()
+    before = load(configured(text.format("a", "u")), before=none)
     after = load(configured(text.format("b", "v")), before=before)
     assert set(jobs_of(after)) == {"watch.b", "shop", "other", "plain"}
     assert jobs_of(after)["shop"].config.url == "v"
