@@ -31,6 +31,7 @@ def a_bad_day():
     """Everything that a page can show is on one."""
     daemon = Pretend(trouble=0.4, hours=4)
     daemon.running("news_scraping")
+    daemon.told["running"]["progress"] = {"done": 3, "total": 12, "text": "page three"}
     daemon.paused |= {"plan": "crashed the browser 3x", "inbox": "by a person"}
     daemon.healthy = {"state": "ailing", "stuck": [], "ailing": ["the browser was lost 4 times"]}
     daemon.lines = [
