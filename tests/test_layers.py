@@ -31,7 +31,7 @@ LAYERS = {
         muxd.resources
     """,
     "the border": """
-        muxd.background muxd.stand_in muxd.forks muxd.unbridged muxd.coroutine_driver muxd.bridge
+        muxd.background muxd.stand_in muxd.forks muxd.unbridged muxd.coroutine_driver muxd.bridge muxd.crossing
     """,
     "a run": """
         muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
@@ -56,7 +56,7 @@ LAYERS = {layer: tuple(modules.split()) for layer, modules in LAYERS.items()}
 # What may be imported by whom alone. Imports for type checkers are exempt, here and above: nothing
 # is imported by them when muxd runs.
 RESERVED = {
-    "asyncio": ("muxd.bridge",),
+    "asyncio": ("muxd.bridge", "muxd.crossing"),
     "playwright": ("muxd.browser",),
     "pluggy": ("muxd.hookspecs", "muxd.loading"),
     "sqlite3": ("muxd.builtin", "muxd.body"),
@@ -333,7 +333,7 @@ def test_the_checks_find_what_they_are_for(made_up):
         "muxd/job.py:1: imports muxd.daemon: words may not use assembly, which is further down",
     ]
     assert list(check_reserved(imports)) == [
-        "muxd/channel.py:1: imports asyncio: only muxd.bridge may",
+        "muxd/channel.py:1: imports asyncio: only muxd.bridge and muxd.crossing may",
         "muxd/runner.py:1: imports playwright.async_api: only muxd.browser may",
         "muxd/runner.py:2: imports pluggy: only muxd.hookspecs and muxd.loading may",
     ]

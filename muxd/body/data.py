@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["FILE_NAME", "Data", "items_of"]
+__all__ = ["FILE_NAME", "Data", "here", "items_of"]
 
 FILE_NAME = "data.db"
 """The data file in the state directory."""
@@ -80,7 +80,7 @@ class Data:
             rows = saving.rows(check)
             return self._use(lambda connection: saving.save(connection, rows, check), check)
 
-        return await self._do(work)
+        return await here(lambda: self._do(work))
 
     async def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do something in one transaction; what it raises undoes it. Raises and cancelled as `save`."""
@@ -174,6 +174,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+async def here(work: Callable[[], Awaitable[T]]) -> T:
+    """Await something of trio's wherever a body may be: in a task of asyncio's, too."""
+    if trio.lowlevel.in_trio_task():
+        return await work()
+    from muxd.crossing import across
+
+    return await across(work)
 
 
 async def items_of(given: object) -> list[object]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 import trio
 
 from muxd.body.cells import quoted, row_from
-from muxd.body.data import FILE_NAME
+from muxd.body.data import FILE_NAME, here
 from muxd.body.dataerrors import explained
 from muxd.body.datafile import connect_reading
 from muxd.body.plain import OURS
@@ -181,6 +181,8 @@ class FileData(JobData):
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         # By this name it is no thread of the run's that reads.
-        return await trio.to_thread.run_sync(
-            work, abandon_on_cancel=True, thread_name="muxd data file"
+        return await here(
+            lambda: trio.to_thread.run_sync(
+                work, abandon_on_cancel=True, thread_name="muxd data file"
+            )
         )

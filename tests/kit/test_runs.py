@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -66,7 +67,8 @@ def test_what_a_job_keeps_is_there_for_its_next_run(muxd_run, shop):
         found = [
             {"price": float(text)} for text in await run.page.locator(".price").all_inner_texts()
         ]
-        saved = await run.save(found, key="price", complete=True)
+        saving = run.save(found, key="price", complete=True)
+        saved, _ = await asyncio.gather(saving, run.page.title())
         assert found, "sold out"
         return run.state["n"], len(saved.new), run.last.good and run.last.good.id
 
