@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 import attrs
@@ -10,6 +11,7 @@ import structlog
 import trio
 
 from muxd.body.rundata import RunData
+from muxd.body.schema import state_of
 from muxd.errors import DataError, MuxdError
 from muxd.last import Last
 from muxd.record import Outcome
@@ -50,7 +52,8 @@ class Memory:
     """One for all jobs: reads what is known when a job first runs, and keeps it up to date then.
 
     A state is written before its run is recorded, together with the one before. Which of the two
-    counts, the record decides: so a run that is cut off in between has changed nothing.
+    counts, the record decides: so a run that is cut off in between has changed nothing. What it has
+    decided against is taken back, for the store does not keep the record for ever.
     """
 
     def __init__(self, data: Data, store: Store, *, real_now: Callable[[], float]) -> None:
@@ -134,17 +137,16 @@ class Memory:
             known.written = None
 
     async def _state(self, job: str) -> str | None:
-        def find(connection: sqlite3.Connection) -> tuple[str | None, ...] | None:
-            found = connection.execute(
-                "SELECT value, run, previous FROM _state WHERE job = ?", (job,)
-            ).fetchone()
-            return None if found is None else tuple(found)
-
-        found = await self._data.look(find)
+        found = await self._data.look(partial(state_of, job=job))
         if found is None:
             return None
         value, run, previous = found
-        return value if await counts(self._store, run) else previous
+        record = await self._store.get(run)
+        if counts(record):
+            return value
+        if record is not None and record.outcome is not None:
+            await self._data.look(partial(_take_back, job, run))
+        return previous
 
     async def _last(self, job: str) -> Last:
         last = Last()
@@ -176,7 +178,17 @@ async def forget(data: Data, job: str) -> bool:
     return bool(await data.look(remove))
 
 
-async def counts(store: Store, run: str | None) -> bool:
-    """Whether a state that this run has written counts."""
-    record = None if run is None else await store.get(run)
-    return record is not None and record.outcome is Outcome.ok
+def _take_back(job: str, run: str, connection: sqlite3.Connection) -> None:
+    """Have the state be again as it was before this run."""
+    which = (job, run)
+    connection.execute("DELETE FROM _state WHERE job = ? AND run = ? AND previous IS NULL", which)
+    connection.execute("UPDATE _state SET value = previous WHERE job = ? AND run = ?", which)
+
+
+def counts(record: Record | None) -> bool:
+    """Whether a state counts that this run has written; None: the store has it no more.
+
+    A run that writes one has ended well; only its end remains to be recorded. So one that is not there
+    was recorded, and deleted since, or went with a ledger that was damaged.
+    """
+    return record is None or record.outcome is Outcome.ok

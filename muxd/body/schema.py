@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-__all__ = ["APPLICATION_ID", "VERSION", "Table", "create", "opened_table", "tables_of"]
+__all__ = ["APPLICATION_ID", "VERSION", "Table", "create", "opened_table", "state_of", "tables_of"]
 
 APPLICATION_ID = 0x6D757864 + 1
 """Tells data files from ledgers, and from other people's SQLite files."""
@@ -33,9 +33,9 @@ CREATE TABLE _tables (
     """\
 CREATE TABLE _state (
     job TEXT PRIMARY KEY NOT NULL,
-    value TEXT,                       -- JSON; counts if `run` has become good
-    run TEXT,                         -- the id of the run that wrote it
-    previous TEXT                     -- JSON; counts otherwise
+    value TEXT NOT NULL,              -- JSON; counts unless `run` has not become good
+    run TEXT NOT NULL,                -- the id of the run that wrote it
+    previous TEXT                     -- JSON; counts then; NULL: there was none
 )""",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
@@ -80,6 +80,14 @@ def tables_of(connection: sqlite3.Connection, job: str | None = None) -> list[Ta
 def _columns(connection: sqlite3.Connection, sql_name: str) -> tuple[str, ...]:
     found = connection.execute(f"PRAGMA table_info({quoted(sql_name)})").fetchall()
     return tuple(row[1] for row in found[_OWN:])
+
+
+def state_of(connection: sqlite3.Connection, job: str) -> tuple[str, str, str | None] | None:
+    """What is kept of a job's state: its value, the run that wrote it, and the value before."""
+    found = connection.execute(
+        "SELECT value, run, previous FROM _state WHERE job = ?", (job,)
+    ).fetchone()
+    return None if found is None else tuple(found)
 
 
 # The key of a row, for `key_of`; which of its cells are more than SQLite's types, for `row_from`.

@@ -233,7 +233,7 @@ def _show_state(config: Config, reader: DataReader, job: str) -> None:
 
     async def is_good() -> bool:
         async with store.open(readonly=True) as opened:
-            return await counts(opened, by)
+            return counts(await opened.get(by))
 
     text = value if run(is_good) else previous
     state: Any = {} if text is None else json.loads(text)

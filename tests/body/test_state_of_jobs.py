@@ -126,7 +126,7 @@ async def test_what_a_run_does_not_change_costs_nothing(autojump_clock, town):
         assert town.reader.state("job") == before
 
 
-@pytest.mark.parametrize("outcome", [None, Outcome.interrupted, "not there", Outcome.ok])
+@pytest.mark.parametrize("outcome", [None, Outcome.interrupted, Outcome.ok])
 async def test_kill_9_between_the_state_and_the_record(autojump_clock, town, outcome):
     """Which of both states counts, what the store says of the run decides, at the next start."""
     async with town.life():
@@ -136,11 +136,7 @@ async def test_kill_9_between_the_state_and_the_record(autojump_clock, town, out
         run.close()
         assert await run.finish(good=True) is None
         # Here muxd is killed: the record is what the store has by then, or gets at the next start.
-        if outcome != "not there":
-            ended = {} if outcome is None else {"started_at": 2.0, "ended_at": 3.0}
-            await town.store.write(
-                Record(id="cut-off", job="job", released_at=1.0, outcome=outcome, **ended)
-            )
+        await town.store.write(cut_off(outcome))
     async with town.life():
         n = 100 if outcome is Outcome.ok else 1
         assert (await town.state())["n"] == n
@@ -148,8 +144,33 @@ async def test_kill_9_between_the_state_and_the_record(autojump_clock, town, out
         run = await town.memory.begin("job", "cut-off-2")
         run.state["n"] = 200
         assert await run.finish(good=True) is None
+        await town.store.write(cut_off(outcome, id="cut-off-2"))
     async with town.life():
-        assert (await town.state())["n"] == n
+        assert (await town.state())["n"] == (200 if outcome is Outcome.ok else 1)
+
+
+def cut_off(outcome, id="cut-off"):
+    ended = {} if outcome is None else {"started_at": 2.0, "ended_at": 3.0}
+    return Record(id=id, job="job", released_at=1.0, outcome=outcome, **ended)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.interrupted, Outcome.ok])
+@pytest.mark.parametrize("n_before", [None, 1])
+async def test_a_state_outlives_the_record_of_its_run(autojump_clock, town, outcome, n_before):
+    """Old records are deleted, and ledgers are lost: what a state is stays as it was decided once."""
+    async with town.life():
+        if n_before:
+            await town.run(count)
+        run = await town.memory.begin("job", "cut-off")
+        run.state["n"] = 100
+        assert await run.finish(good=True) is None
+        await town.store.write(cut_off(outcome))
+    n = 100 if outcome is Outcome.ok else n_before
+    async with town.life():
+        assert (await town.state()).get("n") == n
+    town.store = MemoryStore()
+    async with town.life():
+        assert (await town.state()).get("n") == n
 
 
 async def test_a_state_that_can_t_be_kept_fails_its_run(autojump_clock, town):
