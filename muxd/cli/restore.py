@@ -60,7 +60,10 @@ def restore(
     if not without_config:
         place = _config_place(config)
     restoring = Restoring(
-        file=file, store=load(config, lenient=True).store, config=place, sessions=not without_sessions
+        file=file,
+        store=load(config, lenient=True).store,
+        config=place,
+        sessions=not without_sessions,
     )
     try:
         if check:
