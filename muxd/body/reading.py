@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import trio
@@ -13,7 +14,7 @@ from muxd.body.data import FILE_NAME, here
 from muxd.body.dataerrors import explained
 from muxd.body.datafile import connect_reading
 from muxd.body.plain import OURS
-from muxd.body.schema import tables_of
+from muxd.body.schema import state_of, tables_of
 from muxd.jobdata import DataTable, JobData
 
 if TYPE_CHECKING:
@@ -73,16 +74,9 @@ class DataReader:
         finally:
             connection.close()
 
-    def state(self, job: str) -> tuple[str | None, str | None, str | None] | None:
-        """What is kept of a job's state: value, run and previous value; None if nothing is."""
-
-        def find(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
-            found = connection.execute(
-                "SELECT value, run, previous FROM _state WHERE job = ?", (job,)
-            ).fetchone()
-            return None if found is None else tuple(found)
-
-        return self._use(find, None)
+    def state(self, job: str) -> tuple[str, str, str | None] | None:
+        """What is kept of a job's state, see `state_of`; None if nothing is. Raises as `tables`."""
+        return self._use(partial(state_of, job=job), None)
 
     def _use(self, work: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         connection = self._connected()

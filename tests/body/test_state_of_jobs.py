@@ -144,14 +144,14 @@ async def test_kill_9_between_the_state_and_the_record(autojump_clock, town, out
         run = await town.memory.begin("job", "cut-off-2")
         run.state["n"] = 200
         assert await run.finish(good=True) is None
-        await town.store.write(cut_off(outcome, id="cut-off-2"))
+        await town.store.write(cut_off(outcome, "cut-off-2"))
     async with town.life():
         assert (await town.state())["n"] == (200 if outcome is Outcome.ok else 1)
 
 
-def cut_off(outcome, id="cut-off"):
+def cut_off(outcome, run="cut-off"):
     ended = {} if outcome is None else {"started_at": 2.0, "ended_at": 3.0}
-    return Record(id=id, job="job", released_at=1.0, outcome=outcome, **ended)
+    return Record(id=run, job="job", released_at=1.0, outcome=outcome, **ended)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.interrupted, Outcome.ok])
