@@ -66,7 +66,7 @@ class Making:
             ledger = self._ledger(folder, content / "state")
             kinds = ["ledger", "plugins"]
             if self.data:
-                # After the ledger: a state whose run is not in there as a good one does not count.
+                # After the ledger: a state does not count if its run is in there and has not ended.
                 kinds.append("data")
                 copy_data(self.state.root / FILE_NAME, content / "state" / FILE_NAME)
             _copy(self.state.root / "disabled-plugins", content / "state" / "disabled-plugins")
