@@ -104,7 +104,7 @@ def test_a_broken_plugin_is_told_and_costs_nothing_else(muxd, write):
     (line,) = result.stderr.splitlines()
     assert line == (
         "muxd: plugin 'broken' is left out: import: ModuleNotFoundError: "
-        "No module named 'no_such_module' (broken.py:1); "
+        "No module named 'no_such_module'; correct the name, or install it beside muxd (broken.py:1); "
         "mend it, or `muxd plugins disable broken`"
     )
 
