@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shutil
 import sys
@@ -30,10 +31,33 @@ class Installer:
     """The command that installs, but for what."""
     uninstall_with: tuple[str, ...]
 
-    def install(self, packages: Sequence[str], options: Sequence[str]) -> list[str]:
-        """The command. Raises `UserError`: a package's name is an option."""
+    def install(
+        self, packages: Sequence[str], options: Sequence[str], *, editable: Sequence[str] = ()
+    ) -> list[str]:
+        """The command.
+
+        Args:
+          packages: whatever the installer takes.
+          options: the installer's own.
+          editable: directories of projects, which stay where they are.
+
+        Raises:
+          UserError: a package's name is an option, or that of a directory; a directory isn't there.
+        """
         _check(packages)
-        return [*self.install_with, *options, "--", *packages]
+        for package in packages:
+            if _is_project(Path(package)) and package == os.path.basename(package):
+                raise UserError(
+                    f"{package!r} is a directory here, and may be a package of that name elsewhere: give "
+                    f"./{package} for the directory"
+                )
+        for place in editable:
+            if not _is_project(Path(place.partition("[")[0])):
+                raise UserError(
+                    f"--editable {place!r}: there is no directory of a project (with a pyproject.toml)"
+                )
+        here = [word for place in editable for word in ("-e", _as_path(place))]
+        return [*self.install_with, *options, *here, *(["--", *packages] if packages else [])]
 
     def uninstall(self, packages: Sequence[str], options: Sequence[str]) -> list[str]:
         """The command. Raises `UserError`: it is none of the installed ones, or muxd itself."""
@@ -91,6 +115,15 @@ def _check(packages: Sequence[str]) -> None:
     for package in packages:
         if package.startswith("-") or not package.strip():
             raise UserError(f"{package!r} is no package: put options of the installer behind --")
+
+
+def _is_project(place: Path) -> bool:
+    return any((place / name).is_file() for name in ("pyproject.toml", "setup.py"))
+
+
+def _as_path(place: str) -> str:
+    """A directory as installers want one, which else take it for a package's name."""
+    return place if os.path.isabs(place) or place.startswith(".") else f"./{place}"
 
 
 def _normal(name: str) -> str:

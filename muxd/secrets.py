@@ -73,6 +73,11 @@ def is_telling(name: str) -> bool:
     return _KEY.fullmatch(name) is not None
 
 
+def is_for_secrets(name: str) -> bool:
+    """Whether a field that has this name or label is one for a secret: ``Your password``."""
+    return _FOR_PASSWORDS.search(name) is not None
+
+
 class Secrets:
     """Masks texts. Frozen: `with_more` makes another."""
 
@@ -234,7 +239,8 @@ _TYPED = re.compile(
     rf"\"selector\":\s?{_STRING}[^{{}}]{{0,400}}?\"(?:value|text)\":\s?{_STRING}", re.IGNORECASE
 )
 _FOR_PASSWORDS = re.compile(
-    r"passw|pwd|passphrase|passcode|secret|token|otp|\bpin\b", re.IGNORECASE
+    r"passw|pwd|passphrase|passcode|secret|token|otp|\bpin\b|kennwort|mot de passe|contrase|senha",
+    re.IGNORECASE,
 )
 _SNAPSHOT_INPUT = re.compile(r"\"input\",\s?(\{[^{}]{1,4000}\})", re.IGNORECASE)
 _SNAPSHOT_VALUE = re.compile(rf"\"(?:__playwright_value_|value)\":\s?{_STRING}", re.IGNORECASE)

@@ -188,6 +188,15 @@ def test_who_installs(tmp_path, monkeypatch):
     command = pip.install(["muxd-trends", "./x"], ["--no-deps"])
     assert command[:3] == [sys.executable, "-m", "pip"]
     assert command[-4:] == ["--no-deps", "--", "muxd-trends", "./x"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tea").mkdir()
+    (tmp_path / "tea" / "pyproject.toml").write_text("")
+    assert pip.install([], ["-q"], editable=["tea[test]"])[-3:] == ["-q", "-e", "./tea[test]"]
+    assert pip.install(["./tea"], [], editable=["./tea"])[-4:] == ["-e", "./tea", "--", "./tea"]
+    with pytest.raises(UserError, match=r"may be a package of that name elsewhere: give \./tea"):
+        pip.install(["tea"], [])
+    with pytest.raises(UserError, match="there is no directory of a project"):
+        pip.install([], [], editable=["./coffee"])
     for wrong in ("--upgrade=x", "-e", " "):
         with pytest.raises(UserError, match="is no package"):
             pip.install([wrong], [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from muxd.cli.live import STYLES
 from muxd.cli.output import clock_text, console, duration_text, error_text, harmless
+from muxd.cli.recorder import has_screen
 from muxd.errors import PluginError
 from muxd.record import Outcome
 from muxd.tracebacks import traceback_through_jobs
@@ -130,7 +130,7 @@ class DevScreen:
 
     def _trace(self, file: Path) -> None:
         command = [sys.executable, "-m", "playwright", "show-trace", str(file)]
-        if not self._show_trace or not _has_screen():
+        if not self._show_trace or not has_screen():
             self._say(f"  trace: playwright show-trace {file}")
             return
         self._say(f"  trace: {file}, opened")
@@ -177,7 +177,3 @@ def _parted(console: list[str]) -> dict[str, list[str]]:
             name = "page errors" if line.startswith("uncaught: ") else "console"
         parts[name].append(line.removeprefix("uncaught: "))
     return parts
-
-
-def _has_screen() -> bool:
-    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))

@@ -36,23 +36,37 @@ class _PassingOn(click.Command):
     cls=_PassingOn,
     epilog=epilog(
         ("muxd install muxd-trends", "and slot its jobs in, if a daemon runs"),
+        ("muxd install -e ./my-plugin", "one that you write, where it is"),
         ("muxd install ./my-plugin -- --no-deps", "options behind -- are the installer's"),
     ),
 )
-@click.argument("packages", nargs=-1, required=True, metavar="PACKAGE...")
+@click.argument("packages", nargs=-1, metavar="[PACKAGE]...")
+@click.option(
+    "-e",
+    "--editable",
+    "editable",
+    multiple=True,
+    metavar="DIR",
+    help="A plugin that is worked on: it stays in its directory, and `muxd reload` takes over what is "
+    "changed there. May be given again.",
+)
 @config_options(needs=["daemon.state_dir"])
 @click.pass_context
-def install(context: click.Context, config: Config, packages: tuple[str, ...]) -> None:
+def install(
+    context: click.Context, config: Config, packages: tuple[str, ...], editable: tuple[str, ...]
+) -> None:
     """Install plugins into the environment that muxd itself is in, and take them over.
 
-    PACKAGE is whatever pip takes: a name, one with a version, a path, an address. It is pip that
+    PACKAGE is whatever pip takes: a name, one with a version, a path (./my-plugin), an address. It is pip that
     installs, or uv where that has made the environment. If a daemon runs it is reloaded; what came and
     where it was slotted is told. If the installation fails, nothing changes for the daemon.
     """
     from muxd.installer import installer, version_of
 
+    if not packages and not editable:
+        raise click.UsageError("Missing argument 'PACKAGE...', or --editable DIR.")
     tool, before = installer(), version_of("muxd")
-    _run(tool.install(packages, context.meta[PASSED_ON]))
+    _run(tool.install(packages, context.meta[PASSED_ON], editable=editable))
     _take_over(context, config, before)
 
 

@@ -16,15 +16,16 @@ from muxd.errors import UserError, WorldError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from muxd.cli.newdoes import Does
     from muxd.cli.newnames import Names
 
-__all__ = ["project", "single_file", "write_file", "write_project"]
+__all__ = ["project", "refuse_existing", "single_file", "write_file", "write_project"]
 
 TEMPLATES = "scaffold"
 """Where they are, beside this module. Each ends with ``.txt``, for it is none of muxd's own files."""
 
 
-def project(names: Names, url: str) -> dict[str, str]:
+def project(names: Names, does: Does) -> dict[str, str]:
     """The files of a plugin that can be installed, by path."""
     package = f"src/{names.package}"
     wanted = {
@@ -34,26 +35,29 @@ def project(names: Names, url: str) -> dict[str, str]:
         ".github/workflows/test.yml": "workflow.yml",
         f"{package}/__init__.py": "init.py",
         f"{package}/jobs.py": "jobs.py",
-        f"tests/test_{names.package}.py": "test_jobs.py",
+        f"tests/test_{names.package}.py": does.test,
     }
-    made = {path: _filled(template, names, url) for path, template in wanted.items()}
+    made = {path: _filled(template, names, does) for path, template in wanted.items()}
+    if does.har:
+        made[f"tests/har/{names.job}.har"] = does.har
     return made | {f"{package}/py.typed": ""}
 
 
-def single_file(names: Names, url: str) -> str:
+def single_file(names: Names, does: Does) -> str:
     """The text of a file for a jobs directory."""
-    return _filled("jobs.py", names, url)
+    return _filled("jobs.py", names, does)
 
 
-def _filled(template: str, names: Names, url: str) -> str:
+def _filled(template: str, names: Names, does: Does) -> str:
     text = files("muxd.cli").joinpath(TEMPLATES, f"{template}.txt").read_text("utf-8")
     values = {
         "@DISTRIBUTION@": names.distribution,
         "@PACKAGE@": names.package,
         "@PLUGIN@": names.plugin,
         "@JOB@": names.job,
-        "@URL@": json.dumps(url, ensure_ascii=False),
-        "@PLAIN_URL@": url,
+        "@URL@": json.dumps(does.url, ensure_ascii=False),
+        "@PLAIN_URL@": does.url,
+        **does.marks(),
     }
     for mark, value in values.items():
         text = text.replace(mark, value)
@@ -68,7 +72,7 @@ def write_project(place: Path, made: Mapping[str, str]) -> None:
       WorldError: it can't be written.
     """
     with _telling(place):
-        _refuse_existing(place)
+        refuse_existing(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
         try:
@@ -77,7 +81,7 @@ def write_project(place: Path, made: Mapping[str, str]) -> None:
                 file = folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, "utf-8")
-            _refuse_existing(place)
+            refuse_existing(place)
             folder.rename(place)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,7 +96,7 @@ def write_file(place: Path, text: str) -> None:
       WorldError: it can't be written.
     """
     with _telling(place):
-        _refuse_existing(place)
+        refuse_existing(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         # Not *.py: a daemon that reads the directory meanwhile takes no notice.
         fd, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
@@ -105,7 +109,8 @@ def write_file(place: Path, text: str) -> None:
             os.unlink(name)
 
 
-def _refuse_existing(place: Path) -> None:
+def refuse_existing(place: Path) -> None:
+    """Raises `UserError` if there is something."""
     if os.path.lexists(place):
         raise UserError(f"{place} is there already: choose another name, or remove it")
 

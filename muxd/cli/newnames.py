@@ -14,7 +14,7 @@ import attrs
 
 from muxd.errors import UserError
 
-__all__ = ["Names", "checked_url", "names_of"]
+__all__ = ["Names", "check_free", "checked_session", "checked_url", "names_of"]
 
 LONGEST = 40
 """Characters of a name at most."""
@@ -133,3 +133,18 @@ def checked_url(url: str) -> str:
             f"--url {url!r} is no address of a page: give one such as https://shop.example"
         )
     return whole
+
+
+def checked_session(name: str | None) -> str | None:
+    """The name of a session that somebody may be logged in to; None for none.
+
+    Raises:
+      UserError: it can't be one.
+    """
+    if name is None or name == "fresh":
+        return None
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"--session {name!r} is no name of a session: give one such as main or shop"
+        )
+    return name

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shlex
 import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["command", "muxd", "pip", "python", "where"]
+__all__ = ["command", "muxd", "python", "where"]
 
 
 def command(*words: str) -> str:
@@ -30,13 +28,6 @@ def python() -> list[str]:
     return [_here(sys.executable)]
 
 
-def pip() -> list[str]:
-    """What installs into its environment."""
-    if importlib.util.find_spec("pip") is None and shutil.which("uv"):
-        return ["uv", "pip"] if _is_active() else ["uv", "pip", "--python", _here(sys.executable)]
-    return ["pip"] if _is_mine("pip") else [*python(), "-m", "pip"]
-
-
 def where(folder: Path) -> str:
     """A directory as pip wants one: not to be taken for the name of a distribution."""
     return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
@@ -46,10 +37,6 @@ def _is_mine(program: str) -> bool:
     """Whether what is found on the PATH by this name is of this environment."""
     found = shutil.which(program)
     return found is not None and Path(found).absolute().parent == _bin()
-
-
-def _is_active() -> bool:
-    return os.environ.get("VIRTUAL_ENV") == sys.prefix
 
 
 def _bin() -> Path:

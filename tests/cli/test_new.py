@@ -221,34 +221,38 @@ def told_next(done):
 def test_what_comes_next_can_be_typed(muxd, place, monkeypatch):
     """At most three commands, each with the programs of this environment and right as it stands."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    install, test, run = told_next(muxd("new", "prices"))
-    assert install[:4] == [sys.executable, "-m", "pip", "install"]
-    assert install[4:] == ["-e", "./prices[test]"]
+    install, test, dev = told_next(muxd("new", "prices"))
+    assert install == [sys.executable, "-m", "muxd", "install", "--editable", "./prices[test]"]
     assert test == [sys.executable, "-m", "pytest", "prices"]
-    assert run == [sys.executable, "-m", "muxd", "run", "prices"]
+    assert dev == [sys.executable, "-m", "muxd", "dev", "./prices"]
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
-    install, test, run = told_next(muxd("new", "tea", "--dir", "my tea", "--state-dir", "s"))
-    assert install[-3:] == ["install", "-e", "./my tea[test]"]
+    install, test, dev = told_next(muxd("new", "tea", "--dir", "my tea", "--state-dir", "s"))
+    same = ["--state-dir", str(place / "s")]
+    assert install == ["muxd", "install", "--editable", "./my tea[test]", *same]
     assert test[-3:] == ["-m", "pytest", "my tea"]
-    assert run == ["muxd", "run", "tea", "--state-dir", str(place / "s")]
-    for command in (install, test, run):
+    assert dev == ["muxd", "dev", "./my tea", *same]
+    for command in (install, test, dev):
         program = Path(command[0])
         assert program.is_absolute() or (Path(sys.executable).parent / program).exists()
-    run, start = told_next(muxd("new", "tea", "--single"))
+    dev, run, start = told_next(muxd("new", "tea", "--single"))
+    assert dev == ["muxd", "dev", "jobs/tea.py"]
     assert run == ["muxd", "run", "tea", "--jobs-dir", "jobs"]
     assert start == ["muxd", "start", "--jobs-dir", "jobs"]
-    for words in (run, start):
-        assert main.get_command(None, words[1]) is not None
+    for words in (install, dev, run, start):
+        command = main.get_command(None, words[1])
+        with command.make_context(words[1], words[2:], resilient_parsing=False):
+            pass
 
 
 def test_a_daemon_that_runs_takes_it_over(muxd, place, write):
-    """With a daemon the last command is `muxd reload`: nothing is restarted."""
+    """With a daemon nothing is restarted: it is reloaded, by `muxd install` or by `muxd reload`."""
     state = StateDir(place / "state")
     with state.hold():
-        *_, last = told_next(muxd("new", "prices", "--state-dir", "state"))
-        assert last[-3:] == ["reload", "--state-dir", str(place / "state")]
+        install, *_ = told_next(muxd("new", "prices", "--state-dir", "state"))
+        assert "install" in install
+        assert install[-2:] == ["--state-dir", str(place / "state")]
         (place / "jobs").mkdir()
         write("muxd.toml", '[plugins]\njobs_dirs = ["jobs"]\n')
-        run, reload = told_next(muxd("new", "tea", "--single", "--state-dir", "state"))
+        _, run, reload = told_next(muxd("new", "tea", "--single", "--state-dir", "state"))
         assert "--jobs-dir" not in run
         assert reload[-3:] == ["reload", "--state-dir", str(place / "state")]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import shlex
 import subprocess
 import sys
-import tomllib
+import sysconfig
+import venv
 
 import pytest
 
@@ -26,18 +26,48 @@ def run_its_tests(home, folder):
     assert "1 passed" in done.stdout
 
 
-def install(folder, place):
-    """Have the plugin installed in this directory, as pip would, but for its builder and network."""
-    told = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    shutil.copytree(folder / "src", place, dirs_exist_ok=True)
-    name, version = told["name"], told["version"]
-    info = place / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+BUILDER = """
+import pathlib, tomllib, zipfile
+
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    told = tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]
+    name, version = told["name"].replace("-", "_"), told["version"]
     points = told["entry-points"]["muxd"].items()
-    (info / "entry_points.txt").write_text(
-        "[muxd]\n" + "".join(f"{key} = {value}\n" for key, value in points)
-    )
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.pth": str(pathlib.Path("src").resolve()),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\\nName: {told['name']}\\nVersion: {version}\\n"
+        + "Provides-Extra: test\\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        f"{info}/entry_points.txt": "[muxd]\\n" + "".join(f"{k} = {v}\\n" for k, v in points),
+    }
+    path = f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, path), "w") as file:
+        for inside, text in files.items():
+            file.writestr(inside, text)
+        file.writestr(f"{info}/RECORD", "".join(f"{each},,\\n" for each in (*files, f"{info}/RECORD")))
+    return path
+"""
+"""Does what hatchling does of an editable installation, without a network to get it from."""
+
+
+@pytest.fixture
+def environment(muxd_home, tmp_path_factory, monkeypatch):
+    """An environment of its own, which has all that this one has; muxd is of it."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    here = sysconfig.get_path("purelib")
+    (site / "all.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    (site / "hatchling").mkdir()
+    (site / "hatchling" / "__init__.py").write_text("")
+    (site / "hatchling" / "build.py").write_text(BUILDER)
+    python = str(folder / "bin" / "python")
+    command = [python, "-m", "muxd"]
+    monkeypatch.setattr(sys.modules[type(muxd_home).__module__], "COMMAND", command)
+    muxd_home.environ |= {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "VIRTUAL_ENV": str(folder)}
+    return command
 
 
 @pytest.mark.parametrize("name", ["prices", "My_Shop.Prices"])
@@ -47,29 +77,29 @@ def test_its_test_passes_at_once(muxd_home, name):
     run_its_tests(muxd_home, "it")
 
 
-def test_from_new_to_a_slot_in_a_running_daemon(muxd_home):
-    """New, installed, reloaded: the job has its slot and runs, and the browser stays."""
-    muxd_home.write(
-        "other", "import muxd\n\n\n@muxd.job(interval='1h')\nasync def other(run): ...\n"
-    )
-    place = muxd_home.folder / "site-packages"
-    place.mkdir()
-    muxd_home.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (str(place), muxd_home.environ.get("PYTHONPATH")))
-    )
-    muxd_home.start()
-    before = muxd_home.told()["browser"]
-    told = muxd_home.call("new", "muxd-tea-prices", "--url", "https://tea.example")
-    assert told.splitlines()[-1].strip().endswith("muxd reload")
-    folder = muxd_home.folder / "muxd-tea-prices"
-    jobs = folder / "src" / "muxd_tea_prices" / "jobs.py"
+def test_from_new_to_a_slot_in_a_running_daemon(muxd_home, environment):
+    """`muxd new`, what it says to type, and the job has its slot and runs; what is changed later is
+    taken over by `muxd reload`. The browser is the same from beginning to end.
+    """
+    home = muxd_home
+    home.write("other", "import muxd\n\n\n@muxd.job(interval='1h')\nasync def other(run): ...\n")
+    home.start()
+    before = home.told()["browser"]
+    told = home.call("new", "muxd-tea-prices", "--url", "https://tea.example")
+    install, test, dev = map(shlex.split, told.splitlines()[1:])
+    assert install[:3] == environment
+    assert install[3:] == ["install", "--editable", "./muxd-tea-prices[test]"]
+    assert test[1:] == ["-m", "pytest", "muxd-tea-prices"]
+    assert dev == [*environment, "dev", "./muxd-tea-prices"]
+    jobs = home.folder / "muxd-tea-prices" / "src" / "muxd_tea_prices" / "jobs.py"
     jobs.write_text(jobs.read_text().replace('"https://tea.example"', '"data:text/html,<h1>tea"'))
-    install(folder, place)
-    muxd_home.environ["COLUMNS"] = "200"  # a narrow table breaks its lines
-    assert "muxd-tea-prices 0.1.0" in muxd_home.call("plugins")
-    assert "Read the headings of a page." in muxd_home.call("jobs", "tea_prices")
-    assert "tea_prices" in muxd_home.call("plan")
-    assert "+ tea_prices  every 1h" in muxd_home.call("reload")
-    assert muxd_home.json("run", "tea_prices")["result"] == "1 items: ['tea']"
-    after = muxd_home.told()["browser"]
+    home.environ["COLUMNS"] = "200"  # a narrow table breaks its lines
+    # What stands behind -- spares the network.
+    told = home.call(*install[3:], "--", "--no-build-isolation", "--no-index", timeout=120)
+    assert "+ tea_prices  every 1h" in told, told + home.errors
+    assert home.json("run", "tea_prices")["result"] == "1 items: ['tea']"
+    jobs.write_text(jobs.read_text().replace("<h1>tea", "<h1>green tea</h1><h2>black tea"))
+    assert "tea_prices" in home.call("reload")
+    assert home.json("run", "tea_prices")["result"] == "2 items: ['green tea', 'black tea']"
+    after = home.told()["browser"]
     assert (after["pid"], after["generation"]) == (before["pid"], before["generation"])
