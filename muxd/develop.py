@@ -158,6 +158,7 @@ class _Bench:
             plugins, jobs = self.load(saved)
             concerned = {job.plugin for job in jobs}
             services = plugins.services(only=concerned)
+            self.alone.wrappers.replace(plugins.page_wrappers())
             wrappers = plugins.page_wrappers(only=concerned)
         except MuxdError as error:
             self.screen.wrong(error)

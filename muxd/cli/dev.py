@@ -92,7 +92,7 @@ def dev(
     log_to_stderr(style, logging.INFO, mask=secrets.mask)
     sys.dont_write_bytecode = True  # it is told by whole seconds: a quick save could pass unnoticed
     keepers = load_plugins(own, entry_points=(), builtins=["muxd.builtin.ledger"])
-    launch = launch_plan(own)
+    launch = launch_plan(own, load_plugins(own, sources=project.sources(), lenient=True))
     if slow_mo:
         import attrs
 
@@ -109,10 +109,15 @@ def dev(
 
 
 def _beside_the_daemon(config: Config) -> Config:
+    """The same, for what is tried: a broken plugin is no end, and one that is disabled is meant."""
     import attrs
 
     place = config.daemon.state_dir / FOLDER
-    return attrs.evolve(config, daemon=attrs.evolve(config.daemon, state_dir=place))
+    return attrs.evolve(
+        config,
+        daemon=attrs.evolve(config.daemon, state_dir=place),
+        plugins=attrs.evolve(config.plugins, strict=False, disable=()),
+    )
 
 
 def _loading(
