@@ -11,8 +11,7 @@ Needs pytest and pytest-trio::
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import pytest
@@ -23,11 +22,14 @@ from muxd.pause import Pause
 from muxd.record import Outcome, Record
 from muxd.release import Cause
 from muxd.testing.copy_contract import CopyContract
+from muxd.testing.history_contract import HistoryContract
+from muxd.testing.page_contract import PageSourceContract as PageSourceContract
 from muxd.testing.prune_contract import NOON as _NOON
 from muxd.testing.prune_contract import PruneContract
 from muxd.testing.prune_contract import ended as _ended
 from muxd.testing.prune_contract import ids as _ids
 from muxd.testing.prune_contract import record as _record
+from muxd.testing.sink_contract import SinkContract as SinkContract
 from muxd.testing.slotter_contract import SlotterContract as SlotterContract
 from muxd.testing.statistics_contract import StatisticsContract
 
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
 
     from muxd.abc import Store
 
-__all__ = ["SlotterContract", "StoreContract"]
+__all__ = ["PageSourceContract", "SinkContract", "SlotterContract", "StoreContract"]
 
 
-class StoreContract(PruneContract, StatisticsContract, CopyContract):
+class StoreContract(HistoryContract, PruneContract, StatisticsContract, CopyContract):
     """The laws of `muxd.abc.Store`.
 
     Besides those stated there: a store that was closed can be opened again and has kept
@@ -185,131 +187,6 @@ class StoreContract(PruneContract, StatisticsContract, CopyContract):
                 await opened.write()
                 await opened.write(_ended("2"))
                 assert _ids(await opened.history()) == ["2", "1"]
-
-    @pytest.mark.trio
-    async def test_history_is_newest_end_first(self, store: Store) -> None:
-        """By their ends, then by their ids; a run that never started counts by its release."""
-        with trio.fail_after(self.deadline):
-            async with store.open() as opened:
-                await opened.write(
-                    _ended("1", ended_at=_NOON + 30),
-                    _ended("2", ended_at=_NOON + 10),
-                    _ended("3", ended_at=_NOON + 20),
-                    _ended("4", ended_at=_NOON + 20),
-                    _record("5", released_at=_NOON + 15, outcome=Outcome.missed),
-                    _record("6", released_at=_NOON + 99),
-                )
-                assert _ids(await opened.history()) == ["1", "4", "3", "5", "2"]
-                assert _ids(await opened.history(limit=2)) == ["1", "4"]
-                assert _ids(await opened.history(limit=0)) == []
-                with pytest.raises(ValueError, match="-1"):
-                    await opened.history(limit=-1)
-
-    @pytest.mark.trio
-    async def test_history_can_be_narrowed(self, store: Store) -> None:
-        """By job, by outcome and by both; the limit counts what is left."""
-        with trio.fail_after(self.deadline):
-            async with store.open() as opened:
-                await opened.write(
-                    _ended("1", Outcome.ok, job="a"),
-                    _ended("2", Outcome.failed, job="a"),
-                    _ended("3", Outcome.ok, job="b"),
-                    _ended("4", Outcome.ok, job="A"),
-                    _ended("5", Outcome.ok, job="a"),
-                )
-                assert _ids(await opened.history(job="a")) == ["5", "2", "1"]
-                assert _ids(await opened.history(outcome=Outcome.ok, limit=3)) == ["5", "4", "3"]
-                assert _ids(await opened.history(job="a", outcome=Outcome.ok)) == ["5", "1"]
-                assert _ids(await opened.history(job="a", outcome=Outcome.ok, limit=1)) == ["5"]
-                assert _ids(await opened.history(job="c")) == []
-                assert _ids(await opened.history(job="a", outcome=Outcome.crashed)) == []
-
-    @pytest.mark.trio
-    async def test_history_of_a_time(self, store: Store) -> None:
-        """From `since` on, before `until`, by the end or else the release; with job and outcome."""
-        with trio.fail_after(self.deadline):
-            async with store.open() as opened:
-                await opened.write(
-                    *(_ended(f"{n}", job="ab"[n % 2], ended_at=_NOON + n / 4) for n in range(8)),
-                    _ended("8", Outcome.failed, job="a", ended_at=_NOON + 1),
-                    _record("9", job="a", released_at=_NOON + 1, outcome=Outcome.missed),
-                )
-                since, until = _NOON + 0.5, _NOON + 1.25
-
-                async def found(**given: Any) -> list[str]:
-                    return _ids(await opened.history(**given))
-
-                assert await found(since=since, until=until) == ["9", "8", "4", "3", "2"]
-                assert await found(since=since, until=until, job="a") == ["9", "8", "4", "2"]
-                assert await found(until=until, job="b") == ["3", "1"]
-                assert await found(since=since, outcome=Outcome.failed) == ["8"]
-                assert await found(since=since, job="a", outcome=Outcome.ok) == ["6", "4", "2"]
-                assert await found(since=since, until=since) == []
-                assert await found(since=-math.inf, until=math.inf, limit=1) == ["7"]
-                with pytest.raises(ValueError, match="nan"):
-                    await opened.history(since=math.nan)
-
-    @pytest.mark.trio
-    async def test_history_in_pages(self, store: Store) -> None:
-        """Each page goes on where the one before ended, also among runs that ended at one instant."""
-        with trio.fail_after(self.deadline):
-            async with store.open() as opened:
-                await opened.write(
-                    *(
-                        _ended(f"{n:02}", job="ab"[n % 2], ended_at=_NOON + n // 7)
-                        for n in range(40)
-                    ),
-                    _record("40", released_at=_NOON + 3, outcome=Outcome.missed),
-                )
-                for narrowed in (
-                    dict[str, Any](),
-                    {"job": "a"},
-                    {"outcome": Outcome.ok, "since": _NOON + 1},
-                ):
-                    pages: list[Record] = []
-                    last = None
-                    while page := await opened.history(before=last, limit=6, **narrowed):
-                        pages += page
-                        last = page[-1]
-                    assert pages == list(await opened.history(limit=100, **narrowed))
-                assert await opened.history(before=_ended("0", ended_at=_NOON - 1)) == []
-
-    @pytest.mark.trio
-    async def test_runs_are_found_by_parts_of_their_ids(self, store: Store) -> None:
-        """By the beginning or the end, ended or not; of several the newest ids first."""
-        with trio.fail_after(self.deadline):
-            async with store.open() as opened:
-                await opened.write(
-                    _ended("01abxy"), _ended("01acxy"), _record("02adxy"), _ended("01%_zz")
-                )
-                for part, meant in (
-                    ("01a", ["01acxy", "01abxy"]),
-                    ("xy", ["02adxy", "01acxy", "01abxy"]),
-                    ("01abxy", ["01abxy"]),
-                    ("02", ["02adxy"]),
-                    ("1abx", []),
-                    ("%", []),
-                    ("_zz", ["01%_zz"]),
-                    ("longer than any", []),
-                ):
-                    assert _ids(await opened.find(part)) == meant, part
-                assert _ids(await opened.find("xy", limit=2)) == ["02adxy", "01acxy"]
-
-    @pytest.mark.trio
-    async def test_all_tries_of_a_run(self, store: Store) -> None:
-        """The first and the further ones, whether they have ended; not those of another run."""
-        with trio.fail_after(self.deadline):
-            async with store.open() as opened:
-                await opened.write(
-                    _ended("2", Outcome.failed, cause=Cause.retry, attempt=2, first_id="9"),
-                    _ended("9", Outcome.failed),
-                    _record("1", cause=Cause.retry, attempt=3, first_id="9"),
-                    _ended("3", cause=Cause.retry, attempt=2, first_id="0"),
-                )
-                assert _ids(await opened.tries("9")) == ["9", "2", "1"]
-                assert _ids(await opened.tries("0")) == ["3"]
-                assert list(await opened.tries("2")) == [await opened.get("2")]
-                assert list(await opened.tries("nobody")) == []
 
     @pytest.mark.trio
     async def test_unfinished_is_oldest_first(self, store: Store) -> None:

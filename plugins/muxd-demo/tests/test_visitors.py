@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 import muxd
 from muxd.events import Draining, Started
+from muxd.testing.contracts import SinkContract
 
 
 class Page:
@@ -25,6 +26,15 @@ class Going:
 
     def __init__(self, job):
         self.job, self.page = job, Page()
+
+
+class TestGuestbook(SinkContract):
+    """The laws of sinks."""
+
+    def make_sink(self, directory):
+        """As the hook gives it."""
+        (book,) = DemoPlugin().muxd_sinks()
+        return book
 
 
 async def test_the_runs_of_the_demo_pass_its_door():
