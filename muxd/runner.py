@@ -24,49 +24,49 @@ after. Pages that do not close at the deadline have 1.0 s left to be taken away 
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Sized
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import structlog
 import trio
 from structlog.contextvars import bound_contextvars
 
-from muxd.body.mistakes import mistake_in, mistake_of
+from muxd.body.mistakes import mistake_in
 from muxd.bridge import background_errors
-from muxd.errors import (
-    BackgroundError,
-    BodyMistake,
-    BrowserLost,
-    DeadlineExceeded,
-    LoggedOut,
-    RunError,
-    WorldError,
-)
+from muxd.errors import DeadlineExceeded, LoggedOut, RunError, WorldError
 from muxd.evidence import Case
-from muxd.left import Left, grave, in_words
 from muxd.login import is_login
-from muxd.logincheck import checked_body, logged_out, sign_of
-from muxd.performance import Performance, found_in, says_lost
+from muxd.logincheck import checked_body, sign_of
+from muxd.performance import Performance, found_in
 from muxd.record import Outcome
 from muxd.running import Run
 from muxd.units import format_duration
+from muxd.verdict import (
+    Verdict,
+    account,
+    blamed,
+    explained,
+    harm_of,
+    is_nothing,
+    mistaken,
+    of_logged_out,
+    stray_error,
+    summary,
+)
 from muxd.watch import Watch
 from muxd.whereabouts import Withdrawn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from muxd.abc import Lease, PageSource
     from muxd.book import RunBook
     from muxd.errors import MuxdError
     from muxd.evidence import Evidence
     from muxd.job import Job
-    from muxd.leaks import Leaks, Tally
+    from muxd.leaks import Leaks
     from muxd.record import Record
     from muxd.release import Release
-    from muxd.watch import Block
     from muxd.workplace import Workplace
     from muxd.workspace import Workspace
     from muxd.wrapping import Wrapped, Wrappers
@@ -77,14 +77,6 @@ UNWIND = 1.0
 """How long a body may take to end after each rung of the ladder, seconds."""
 NOTICE = 1.0
 """How long a lost browser may take to be noticed after a call has failed, seconds."""
-
-
-@attrs.frozen
-class _Verdict:
-    outcome: Outcome
-    error: BaseException | None = None
-    result: Any = None
-    harm: str | None = None
 
 
 class Runner:
@@ -195,7 +187,7 @@ class Runner:
                         background.cancel_tasks()
                         if tally is not None:
                             tally.ask()
-                    verdict = _mistaken(verdict, background.errors)
+                    verdict = mistaken(verdict, background.errors)
                     if case.is_wanted(verdict.outcome):
                         await case.look(lease)
                     if verdict.outcome.good:
@@ -205,26 +197,26 @@ class Runner:
             except WorldError as error:
                 if record is None:
                     raise
-                verdict = _Verdict(Outcome.crashed, error)
+                verdict = Verdict(Outcome.crashed, error)
             except RunError as error:  # its session
-                verdict = _Verdict(Outcome.failed, error)
+                verdict = Verdict(Outcome.failed, error)
             except Exception as error:
                 # Whatever it is, it must not cost anybody else a run.
                 structlog.get_logger().exception("a run failed in muxd's own code", job=job.name)
-                verdict = _Verdict(Outcome.failed, error)
+                verdict = Verdict(Outcome.failed, error)
         if record is None:
             record = await self._book.start(release, generation=pages.generation)
         stray = [*background.errors, *(lease.errors if lease else ())]
         if stray and (verdict is None or verdict.outcome in (Outcome.ok, Outcome.empty)):
-            verdict = _Verdict(Outcome.failed, _stray(stray[0]))
+            verdict = Verdict(Outcome.failed, stray_error(stray[0]))
         assert verdict is not None
         if verdict.outcome is Outcome.timed_out:
-            verdict = _explained(verdict, stray)
+            verdict = explained(verdict, stray)
         block = self._watch.end()
-        verdict = _blamed(verdict, block)
+        verdict = blamed(verdict, block)
         if tally is not None:
             await tally.finish(background, failed=not verdict.outcome.good)
-        left, harm = _account(verdict, lease, tally)
+        left, harm = account(verdict, lease, tally)
         stack = block.stack if block is not None else ""
         await case.close(record, verdict.outcome, verdict.error, stack=stack)
         if workspace is not None:
@@ -260,7 +252,7 @@ class Runner:
         pages: PageSource,
         case: Case,
         wrapped: Wrapped | None,
-    ) -> _Verdict:
+    ) -> Verdict:
         """Let the body run until it ends, is told to, loses its browser or meets its deadline."""
         job, loss, news = release.job, None, self._news
 
@@ -286,7 +278,7 @@ class Runner:
             verdict = await self._judge(performance, release, lost)
             bad = verdict.outcome in (Outcome.failed, Outcome.empty)
             out = bad and await _is_logged_out(job, lease, pages)
-            return _of_logged_out(verdict, job) if out else verdict
+            return of_logged_out(verdict, job) if out else verdict
         harm, out, hung = None, False, None
         if not performance.ended.is_set():
             if wrapped is not None and loss is None and self._ending is None:
@@ -297,41 +289,41 @@ class Runner:
             if not await self._end(performance, lease, pages, gone=loss is not None):
                 harm = "would not end: the browser was killed"
         if loss is not None:
-            return _Verdict(Outcome.crashed, performance.told(loss), harm=_harm(loss))
+            return Verdict(Outcome.crashed, performance.told(loss), harm=harm_of(loss))
         if self._ending is not None:
             outcome, why = self._ending
-            return _Verdict(outcome, performance.told(why))
+            return Verdict(outcome, performance.told(why))
         if wrapped is not None and hung is not None:
             if not wrapped.has_ended:
-                return _Verdict(Outcome.failed, hung)
+                return Verdict(Outcome.failed, hung)
             performance.result, performance.error = wrapped.result, wrapped.error
             return await self._judge(performance, release, lost)
         reason = f"it ran longer than its timeout, {format_duration(job.timeout)}"
         error = performance.told(DeadlineExceeded(reason))
-        verdict = _Verdict(Outcome.timed_out, error, harm=harm)
-        return _of_logged_out(verdict, job) if out else verdict
+        verdict = Verdict(Outcome.timed_out, error, harm=harm)
+        return of_logged_out(verdict, job) if out else verdict
 
     async def _judge(
         self,
         performance: Performance,
         release: Release,
         lost: Callable[[], Awaitable[WorldError]],
-    ) -> _Verdict:
+    ) -> Verdict:
         """What the end of a body that ended by itself means."""
         error = performance.error
         if (mistake := mistake_in(error, performance.result)) is not None:
-            return _Verdict(Outcome.failed, mistake)
+            return Verdict(Outcome.failed, mistake)
         if error is None:
-            empty = release.job.expects_result and _is_nothing(performance.result)
+            empty = release.job.expects_result and is_nothing(performance.result)
             outcome = Outcome.empty if empty else Outcome.ok
-            return _Verdict(outcome, result=performance.result)
+            return Verdict(outcome, result=performance.result)
         if (out := found_in(error, LoggedOut)) is not None:  # in a nursery of its body, too
-            return _Verdict(Outcome.failed, out)
+            return Verdict(Outcome.failed, out)
         if performance.means_lost:
             # The body's call failed first; who watches the browser may need a moment more.
             with trio.move_on_after(NOTICE):
-                return _Verdict(Outcome.crashed, error, harm=_harm(await lost()))
-        return _Verdict(Outcome.failed, error)
+                return Verdict(Outcome.crashed, error, harm=harm_of(await lost()))
+        return Verdict(Outcome.failed, error)
 
     async def _end(
         self, performance: Performance, lease: Lease, pages: PageSource, *, gone: bool
@@ -379,98 +371,3 @@ async def _is_logged_out(job: Job, lease: Lease, pages: PageSource) -> bool:
     """Whether its pages show so. Bounded by `PageSource.has_sign`."""
     sign = sign_of(job)
     return sign is not None and await pages.has_sign(lease, sign)
-
-
-def _of_logged_out(verdict: _Verdict, job: Job) -> _Verdict:
-    """The verdict on a run that did not end well because its session is logged out."""
-    if isinstance(verdict.error, LoggedOut):
-        return verdict
-    why = f"its page shows {sign_of(job)!r}"
-    if verdict.error is not None:
-        why += f" ({type(verdict.error).__name__}: {str(verdict.error)[:1000]})"
-    error = logged_out(job.session, why)
-    error.__cause__ = verdict.error
-    return attrs.evolve(verdict, outcome=Outcome.failed, error=error)
-
-
-def _account(
-    verdict: _Verdict, lease: Lease | None, tally: Tally | None
-) -> tuple[str | None, str | None]:
-    """What a run left, and its harm, in words."""
-    left = Left(lease.left if lease else ())
-    if tally is not None:
-        left.update(tally.left)
-    harms = [*(lease.harms if lease else ()), *(tally.harms if tally else ())]
-    if verdict.harm is not None:
-        harms.insert(0, verdict.harm)
-    if much := in_words(grave(left)):
-        harms.append(f"left {much}")
-    return in_words(left), "; ".join(harms) or None
-
-
-def _harm(loss: WorldError) -> str | None:
-    """A page that crashed costs nobody else anything; a browser does."""
-    return f"the browser was lost under it: {loss}" if isinstance(loss, BrowserLost) else None
-
-
-def _blamed(verdict: _Verdict, block: Block | None) -> _Verdict:
-    """The verdict, with what is charged to a run that blocked muxd."""
-    if block is None:
-        return verdict
-    error = verdict.error
-    if isinstance(error, DeadlineExceeded):
-        error = DeadlineExceeded(f"{error}; it {block.harm}:\n{block.stack}")
-    harms = filter(None, (block.harm, verdict.harm))
-    return attrs.evolve(verdict, error=error, harm="; ".join(harms))
-
-
-def _explained(verdict: _Verdict, stray: Iterable[BaseException]) -> _Verdict:
-    """The verdict on a run that was too long, with what may be why: a handler that has raised."""
-    for cause in stray:
-        if not says_lost(cause):  # that comes of the end, not before it
-            error = DeadlineExceeded(f"{verdict.error}; {_stray(cause)}")
-            error.__cause__ = verdict.error.__cause__ if verdict.error else None
-            return attrs.evolve(verdict, error=error)
-    return verdict
-
-
-def _mistaken(verdict: _Verdict, stray: Iterable[BaseException]) -> _Verdict:
-    """The verdict on a run of a body that forgot to await something: that is it, whatever came of it."""
-    if not verdict.outcome.good and verdict.outcome not in (Outcome.empty, Outcome.failed):
-        return verdict
-    mistake = mistake_of(verdict.error, stray)
-    if mistake is None:
-        return verdict
-    return attrs.evolve(verdict, outcome=Outcome.failed, error=mistake)
-
-
-def _stray(cause: BaseException) -> RunError:
-    if isinstance(cause, BodyMistake):
-        return cause
-    error = BackgroundError(f"a listener or callback raised {cause!r}")
-    error.__cause__ = cause
-    return error
-
-
-def _is_nothing(result: object) -> bool:
-    try:
-        return result is None or (isinstance(result, Sized) and len(result) == 0)
-    except (Exception, SystemExit, KeyboardInterrupt):
-        return False  # it can't say how long it is; it is something
-
-
-def summary(result: object) -> str | None:
-    """What a body returned, in at most 1,000 characters; None for None. Never raises."""
-    if result is None:
-        return None
-    short = reprlib.Repr()
-    short.maxlist = short.maxdict = short.maxtuple = short.maxset = 10
-    short.maxstring = short.maxother = 200
-    try:
-        text = result if isinstance(result, str) else short.repr(result)
-        if isinstance(result, Sized) and not isinstance(result, (str, bytes)):
-            text = f"{len(result)} items: {text}"
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        text = f"<{type(result).__name__} that can't be shown: {type(error).__name__}>"
-    text = text.encode("utf-8", "backslashreplace").decode()  # half an emoji is no text
-    return text if len(text) <= 1000 else text[:997] + "..."

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # for itself and all that is in it.
 LAYERS = {
     "words": """
-        muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.blocklist muxd.links muxd.launchoptions muxd.engine muxd.ids muxd.running muxd.keys muxd.fields muxd.classfields muxd.structuring muxd.section muxd.jobfields muxd.jobslips muxd.job muxd.jobvalues muxd.jobkeys muxd.release muxd.record muxd.last muxd.saved muxd.observation
+        muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.remedies muxd.blocklist muxd.links muxd.launchoptions muxd.engine muxd.ids muxd.running muxd.keys muxd.fields muxd.classfields muxd.structuring muxd.section muxd.jobfields muxd.jobslips muxd.job muxd.jobvalues muxd.jobkeys muxd.release muxd.record muxd.last muxd.saved muxd.observation
         muxd.pause muxd.left muxd.statistics muxd.soak muxd.login muxd.logincheck muxd.logininput
         muxd.events
     """,
@@ -35,7 +35,7 @@ LAYERS = {
     """,
     "a run": """
         muxd.floors muxd.holding muxd.recycling muxd.artifacts muxd.tracebacks muxd.tracefile
-        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.body muxd.lentpages muxd.keptpages muxd.workspace muxd.workplace muxd.wrapping muxd.runner muxd.worker muxd.supervisor
+        muxd.origins muxd.children muxd.handles muxd.ambient muxd.tempfiles muxd.leaks muxd.evidence muxd.watch muxd.performance muxd.body muxd.lentpages muxd.keptpages muxd.workspace muxd.workplace muxd.wrapping muxd.verdict muxd.runner muxd.worker muxd.supervisor
     """,
     "the browser": "muxd.browser",
     "the public face": "muxd",
@@ -43,7 +43,7 @@ LAYERS = {
     "plugins inside": "muxd.builtin",
     "for plugin authors": "muxd.testing",
     "assembly": """
-        muxd.zone muxd.jsontypes muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.remedies muxd.blame muxd.entrypoints muxd.hookslips muxd.oddjobs muxd.hooktrace muxd.asking muxd.disabled muxd.discovery muxd.freshness muxd.loading muxd.plugins muxd.attributedocs muxd.classschema muxd.tomlschema
+        muxd.zone muxd.jsontypes muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.entrypoints muxd.hookslips muxd.oddjobs muxd.hooktrace muxd.asking muxd.disabled muxd.discovery muxd.freshness muxd.loading muxd.plugins muxd.attributedocs muxd.classschema muxd.tomlschema
         muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.core muxd.audit muxd.logins muxd.steering muxd.reload muxd.restarting muxd.helm muxd.installer muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.project muxd.saves muxd.develop muxd.samplepage
         muxd.daemon muxd.simulation
     """,

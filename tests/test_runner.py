@@ -12,8 +12,9 @@ from muxd.channel import open_priority_channel
 from muxd.errors import BrowserLost, RunError
 from muxd.job import Job
 from muxd.record import Outcome
-from muxd.runner import UNWIND, Runner, summary
+from muxd.runner import UNWIND, Runner
 from muxd.testing import FakePages, MemoryStore
+from muxd.verdict import summary
 from muxd.watch import Block, Watch
 from muxd.worker import Worker
 
