@@ -9,6 +9,7 @@ import trio
 
 from muxd.errors import qualified_name
 from muxd.record import Outcome, Record
+from muxd.remedies import slip_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ def _described(error: BaseException | str | None) -> tuple[str | None, str | Non
         error = error.exceptions[0]
     name = qualified_name(type(error))
     try:
-        return name, str(error)
+        return name, str(error) + slip_in(error)
     except Exception:
         return name, "<its message can't be shown>"
 

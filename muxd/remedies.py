@@ -7,6 +7,9 @@ import inspect
 import pkgutil
 import re
 import sys
+import sysconfig
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from muxd.hints import slip_of
@@ -14,9 +17,10 @@ from muxd.hints import slip_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["importable", "remedy_of"]
+__all__ = ["importable", "remedy_of", "slip_in"]
 
 _UNEXPECTED = re.compile(r"(?P<call>[\w.]+)\(\) got an unexpected keyword argument '(?P<name>\w+)'")
+_LIBRARIES = ("trio", "outcome", "playwright", "pyee")
 _CANNOT_IMPORT = re.compile(r"cannot import name '(?P<name>\w+)' from")
 
 
@@ -26,6 +30,36 @@ def remedy_of(error: BaseException) -> str:
         return _remedy(error)
     except Exception:  # what is looked at is other people's
         return ""
+
+
+def slip_in(error: BaseException) -> str:
+    """What goes behind the message of an error that a misspelt name in a body raised, or nothing.
+
+    What may have been meant, and where it stands: ``; did you mean 'page'? (shop.py:12)``. Never raises.
+    """
+    is_name = isinstance(error, (NameError, ImportError))
+    unexpected = isinstance(error, TypeError) and _UNEXPECTED.search(str(error))
+    if not is_name and not unexpected and not isinstance(error, AttributeError):
+        return ""
+    remedy = remedy_of(error)
+    # An attribute that is not there may be one of None: nothing misspelt.
+    return remedy + _place_of(error) if remedy or is_name else ""
+
+
+def _place_of(error: BaseException) -> str:
+    """Where in the code that is neither muxd's nor its libraries' it was raised."""
+    python, packages = sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")
+    here = str(Path(__file__).parent)
+    others = [here, *(f"{packages}/{name}" for name in _LIBRARIES)]
+    found = ""
+    traceback = error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        of_python = file.startswith(f"{python}/") and not file.startswith(f"{packages}/")
+        if not of_python and not file.startswith((*(f"{other}/" for other in others), "<")):
+            found = f" ({Path(file).name}:{traceback.tb_lineno})"
+        traceback = traceback.tb_next
+    return found
 
 
 def importable(module: str) -> list[str]:
@@ -47,7 +81,7 @@ def _remedy(error: BaseException) -> str:
         name = _CANNOT_IMPORT.match(str(error))
         return _near(name["name"], dir(sys.modules[error.name])) if name and error.name else ""
     if isinstance(error, AttributeError) and error.name:
-        return _near(error.name, dir(error.obj))
+        return _near(error.name, _attributes_of(error.obj))
     if isinstance(error, NameError) and error.name:
         return _near(error.name, _names_at(error))
     if isinstance(error, TypeError) and (found := _UNEXPECTED.search(str(error))):
@@ -58,6 +92,15 @@ def _remedy(error: BaseException) -> str:
 def _near(name: str, known: Iterable[str]) -> str:
     near = slip_of(name, known)
     return f"; did you mean {near!r}?" if near and "Did you mean" not in name else ""
+
+
+def _attributes_of(value: object) -> Iterable[str]:
+    """Without running code of its own, which may take its time."""
+    if isinstance(value, ModuleType):
+        return {*vars(value), *vars(value).get("__all__", ())}
+    if isinstance(value, type):
+        return type.__dir__(value)
+    return object.__dir__(value)
 
 
 def _names_at(error: BaseException) -> set[str]:

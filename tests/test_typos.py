@@ -10,17 +10,21 @@ from textwrap import dedent
 
 import attrs
 import pytest
-import trio  # noqa: F401 - one of its errors is misspelt
+import trio
 from click.testing import CliRunner
 
 from muxd.body.mistakes import mistake_in
 from muxd.body.secret import Keyring, find_secret
+from muxd.book import RunBook
+from muxd.bus import Bus
 from muxd.cli import main
 from muxd.configfile import load_config
 from muxd.errors import ConfigError, SecretMissing
 from muxd.job import Job
 from muxd.plugins import load_plugins
+from muxd.runner import Runner
 from muxd.running import Run
+from muxd.testing import FakePages, MemoryStore
 
 GOOD = '''\
 import muxd
@@ -367,6 +371,37 @@ def test_a_body_that_misspells_what_it_is_given():
     with pytest.raises(AttributeError) as caught:
         _ = Run(**nothing).pgae
     assert str(mistake_in(caught.value, None)) == "a run has no 'pgae'; did you mean 'page'?"
+
+
+BODIES = {
+    "name": ("return pgae(run)", "NameError", "name 'pgae' is not defined; did you mean 'page'?"),
+    "global": ("return trio.slep(1)", "AttributeError", "did you mean 'sleep'?"),
+    "import": ("from muxd import Jbo", "ImportError", "did you mean 'Job'?"),
+    "configuration": ("return run.config.ulr", "AttributeError", "did you mean 'url'?"),
+    "argument": ("return muxd.Job('x', f, intervl='1h')", "TypeError", "did you mean 'interval'?"),
+    "method": ("await run.page.hnag()", "AttributeError", "did you mean 'hang'?"),
+    "nothing near": ("return qwertz", "NameError", "name 'qwertz' is not defined"),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+async def test_a_slip_in_a_body_is_in_its_record(autojump_clock, load, case):
+    """With file and line, and with what was meant; an error that is none is left as it is."""
+    line, kind, remedy = BODIES[case]
+    source = f"import muxd, trio\nf = page = None\n{CONFIG}    {line}\n".replace(
+        "(run): ...", "(run):"
+    )
+    (job,) = load(source).jobs
+    async with trio.open_nursery() as nursery:
+        store = MemoryStore()
+        async with store.open():
+            book = RunBook(store, Bus(), real_now=trio.current_time)
+            runner = Runner(book, nursery, real_now=trio.current_time)
+            release = await book.release(job, released_at=trio.current_time())
+            record = await runner.run(release, FakePages())
+        nursery.cancel_scope.cancel()
+    assert record.error_type == kind
+    check(record.error, "(shop.py:12)", remedy)
 
 
 def test_all_of_it_is_right_without_a_slip(load):
