@@ -68,8 +68,8 @@ def new(
 
     With --record the job does what you do: Playwright's recorder opens, with a window and a panel that
     shows the code. Close the window when you are done. What the site has answered is kept beside the
-    test, without its secrets, and answers there. A password that you type is none of the files: the job
-    asks for it by `run.secret`.
+    test, without its secrets, and answers there. A password that you type is in none of the files: the
+    job asks for it by `run.secret`.
 
     What is there already is left alone: a directory or file of that name is refused.
     """

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
 import sysconfig
 import venv
+from pathlib import Path
 
 import pytest
+
+from muxd.cli.newdoes import what_was_recorded
+from muxd.cli.newfiles import project, write_project
+from muxd.cli.newnames import names_of
+from muxd.cli.recorded import body_of
 
 
 def run_its_tests(home, folder):
@@ -52,6 +59,48 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 """Does what hatchling does of an editable installation, without a network to get it from."""
 
 
+SCRIPT = """
+async def run(playwright):
+    page = await context.new_page()
+    await page.goto("https://tea.example/")
+    await page.get_by_label("Password").fill("of mine")
+    await page.get_by_role("button").click()
+    await expect(page.get_by_text(re.compile("Tea"))).to_be_visible()
+"""
+FORM = "<form method=post action=/><label>Password <input name=password></label><button>in</button>"
+
+
+@pytest.mark.nightly
+def test_the_test_of_a_recorded_job_passes_at_once(muxd_home):
+    """With what the site has answered then, and no secret; and the files are clean."""
+    entries = [
+        {
+            "request": {"method": method, "url": "https://tea.example/", "headers": []},
+            "response": {
+                "status": 200,
+                "headers": [{"name": "Content-Type", "value": "text/html"}],
+                "content": {"text": text},
+            },
+        }
+        for method, text in (("GET", FORM), ("POST", "<h1>Green Tea</h1>"))
+    ]
+    har = json.dumps({"log": {"entries": entries}})
+    does = what_was_recorded(body_of(SCRIPT, "TEA"), har, "shop")
+    write_project(muxd_home.folder / "it", project(names_of("tea"), does))
+    run_its_tests(muxd_home, "it")
+    scripts = Path(sysconfig.get_path("scripts"))
+    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
+        done = subprocess.run(
+            [scripts / command[0], *command[1:]],
+            cwd=muxd_home.folder / "it",
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture
 def environment(muxd_home, tmp_path_factory, monkeypatch):
     """An environment of its own, which has all that this one has; muxd is of it."""
@@ -70,7 +119,9 @@ def environment(muxd_home, tmp_path_factory, monkeypatch):
     return command
 
 
-@pytest.mark.parametrize("name", ["prices", "My_Shop.Prices"])
+@pytest.mark.parametrize(
+    "name", ["prices", pytest.param("My_Shop.Prices", marks=pytest.mark.nightly)]
+)
 def test_its_test_passes_at_once(muxd_home, name):
     """Not installed yet, unchanged, without a network: the new plugin's own test passes."""
     muxd_home.call("new", name, "--dir", "it")
