@@ -10,6 +10,7 @@ import io
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,20 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+from playwright.async_api import async_playwright  # noqa: E402
 
+from muxd import open_nursery, run  # noqa: E402
 from muxd.browser.find import find_browser  # noqa: E402
+from muxd.builtin._dashboard.service import Dashboard  # noqa: E402
+from muxd.control.server import listen_on_port, serve_web  # noqa: E402
 from muxd.record import utc_text  # noqa: E402
 from tests.dashboard.pretend import NOON, Pretend  # noqa: E402
-from tests.dashboard.test_in_browsers import TOKEN, served  # noqa: E402
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.async_api import Browser
 
 IMAGES = ROOT / "docs" / "images"
+TOKEN = "t" * 43
 SIZE = {"width": 1440, "height": 900}
 PAGE = """<!doctype html><meta charset=utf-8><style>
 body { margin: 0; font: 15px Georgia, serif; color: #222 }
@@ -51,21 +55,29 @@ TOLD = [
 ]  # fmt: skip
 
 
-def main() -> None:
+async def main() -> None:
     """Take both."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    daemon = busy()
+    async with async_playwright() as playwright, daemon.store.open(), open_nursery() as nursery:
+        browser = await playwright.chromium.launch(
             executable_path=find_browser().path, args=["--no-sandbox"]
         )
-        daemon = busy()
-        daemon.picture = look(browser)
+        daemon.picture = await look(browser)
         with tempfile.TemporaryDirectory() as folder:
             daemon.folder = Path(folder)
             (daemon.folder / "news.json").write_text(json.dumps(TOLD), "utf-8")
-            with served(daemon) as url:
-                take(browser, url, "light", IMAGES / "dashboard.png")
-                take(browser, url, "dark", IMAGES / "dashboard-dark.png")
-        browser.close()
+            await daemon.remember()
+            dashboard = Dashboard(daemon)
+            await nursery.start(dashboard.run)
+            listener = listen_on_port("127.0.0.1", 0)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            await nursery.start(
+                partial(serve_web, daemon, listener, TOKEN, routes=dashboard.routes)
+            )
+            await take(browser, url, "light", IMAGES / "dashboard.png")
+            await take(browser, url, "dark", IMAGES / "dashboard-dark.png")
+            nursery.cancel_scope.cancel()
+        await browser.close()
 
 
 def busy() -> Pretend:
@@ -82,33 +94,33 @@ def busy() -> Pretend:
     return daemon
 
 
-def look(browser: Browser) -> bytes:
+async def look(browser: Browser) -> bytes:
     """What the page of the run in progress shows."""
-    page = browser.new_page(viewport={"width": 900, "height": 506})
-    page.set_content(
+    page = await browser.new_page(viewport={"width": 900, "height": 506})
+    await page.set_content(
         PAGE % "".join(f"<div><i></i><h2>{h}</h2><p>{'lorem ' * 12}</p></div>" for h in NEWS)
     )
-    picture = page.screenshot(type="jpeg", quality=80)
-    page.close()
+    picture = await page.screenshot(type="jpeg", quality=80)
+    await page.close()
     return picture
 
 
-def take(browser: Browser, url: str, scheme: str, file: Path) -> None:
+async def take(browser: Browser, url: str, scheme: str, file: Path) -> None:
     """The start page, whole."""
-    context = browser.new_context(
+    context = await browser.new_context(
         viewport=SIZE, color_scheme=scheme, timezone_id="Europe/Berlin", locale="en-GB"
     )
-    page = context.new_page()
-    page.clock.set_fixed_time(NOON * 1000)
-    page.goto(f"{url}/?token={TOKEN}")
-    page.wait_for_url(f"{url}/")
-    page.get_by_role("heading", name="Running").wait_for()
-    page.wait_for_timeout(2000)
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    page = await context.new_page()
+    await page.clock.set_fixed_time(NOON * 1000)
+    await page.goto(f"{url}/?token={TOKEN}")
+    await page.wait_for_url(f"{url}/")
+    await page.get_by_role("heading", name="Running").wait_for()
+    await page.wait_for_timeout(2000)
+    picture = Image.open(io.BytesIO(await page.screenshot(full_page=True)))
     # 256 colours are enough, and a third of the size.
     picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
-    context.close()
+    await context.close()
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
