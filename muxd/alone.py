@@ -192,6 +192,8 @@ class Alone:
     _beside: trio.Nursery
     wrappers: Wrappers = attrs.field(factory=Wrappers)
     """What plugins do round the bodies."""
+    hear: Callable[[Event], object] = lambda _event: None
+    """Is told what bodies have to say."""
     _send: PrioritySendChannel[Release] | None = None
     _supervisor: Supervisor | None = None
 
@@ -238,7 +240,10 @@ class Alone:
                 evidence=self._evidence,
                 leaks=self._leaks,
                 workplace=Workplace(
-                    artifacts=self._artifacts, memory=self._memory, secrets=self._secrets
+                    artifacts=self._artifacts,
+                    memory=self._memory,
+                    secrets=self._secrets,
+                    publish=lambda event: self.hear(event),
                 ),
                 wrappers=self.wrappers,
             )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from muxd.alone import Alone
     from muxd.browser.launch import LaunchPlan
     from muxd.config import Config
+    from muxd.events import Event
     from muxd.job import Job
     from muxd.observation import TraceWhen
     from muxd.plugins import Plugins
@@ -56,6 +57,9 @@ class Screen(Protocol):
 
     def tried(self, tried: Tried) -> None:
         """It has ended."""
+
+    def hears(self, event: Event) -> None:
+        """The run in progress has something to say."""
 
     def wrong(self, error: MuxdError) -> None:
         """Nothing can be run: a file can't be imported, or the configuration is wrong."""
@@ -111,6 +115,7 @@ async def develop(
         await beside.start(saves.watch)
         keeper = PageKeeper()
         beside.start_soon(keeper.run)
+        alone.hear = screen.hears
         lent = keeper.keeping if launch.headed else _as_they_are
         async with alone.open_browser(launch, lent):
             bench = _Bench(alone, load, saves, screen, evidence)

@@ -7,13 +7,22 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, final
 
+import attrs
 from rich.pretty import pretty_repr
 from rich.text import Text
 
 from muxd.cli.live import STYLES
-from muxd.cli.output import clock_text, console, duration_text, error_text, harmless
+from muxd.cli.output import (
+    clock_text,
+    console,
+    duration_text,
+    error_text,
+    harmless,
+    progress_text,
+)
 from muxd.cli.recorder import has_screen
 from muxd.errors import PluginError
+from muxd.events import JobNews, RunProgress
 from muxd.record import Outcome
 from muxd.tracebacks import traceback_through_jobs
 from muxd.zone import zone
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.develop import Tried
     from muxd.errors import MuxdError
+    from muxd.events import Event
     from muxd.job import Job
     from muxd.project import Project
     from muxd.record import Record
@@ -92,6 +102,15 @@ class DevScreen:
                 self._trace(file)
             elif file.name not in TEXTS:
                 self._say(f"  {file.stem if file.suffix == '.png' else file.name}: {file}")
+
+    def hears(self, event: Event) -> None:
+        """See `muxd.develop.Screen`."""
+        if isinstance(event, JobNews):
+            self._block("tells", [event.title, *event.text.splitlines()])
+            if event.url:
+                self._say(f"    {event.url}")
+        elif isinstance(event, RunProgress):
+            self._say(Text(f"  {progress_text(attrs.asdict(event))}", "dim"))
 
     def wrong(self, error: MuxdError) -> None:
         """See `muxd.develop.Screen`."""

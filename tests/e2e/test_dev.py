@@ -17,6 +17,8 @@ import muxd
 @muxd.job(interval="1h", duration="20s")
 async def tea(run):
     run.log.info("the kettle is on", cups={cups})
+    run.progress(1, 4, "pouring")
+    run.tell("tea is ready", "green", url="https://tea.example/")
     await run.page.set_content("<h1>tea</h1><script>console.warn('hot'); notThere()</script>")
     {last}
 """
@@ -71,6 +73,8 @@ def test_a_file_is_tried_whenever_it_is_saved(muxd_home, dev):
     with StateDir(muxd_home.state).hold():  # as a daemon does
         process = dev("jobs/tea.py")
         said = says("tea  ok", "the kettle is on", "['tea', 'tea']", "warning: hot", times=1)
+        assert "1 of 4 (25 %), pouring" in said
+        assert "tells:\n    tea is ready\n    green\n    https://tea.example/\n" in said
         assert "page errors:\n    ReferenceError: notThere is not defined" in said
         shot = said.partition("screenshot: ")[2].partition("\n")[0]
         assert shot.startswith(f"{muxd_home.state}/dev/artifacts/")
@@ -83,7 +87,7 @@ def test_a_file_is_tried_whenever_it_is_saved(muxd_home, dev):
         muxd_home.wait(lambda: "cups=5" in muxd_home.output.read_text(), 60, "the run to begin")
         save("return run.page.no_such_thing", cups=1)
         said = says("tea  cancelled", "something was saved meanwhile", "tea  failed", times=3)
-        assert 'tea.py", line 9, in tea\n' in said
+        assert 'tea.py", line 11, in tea\n' in said
         assert "AttributeError: 'Page' object has no attribute 'no_such_thing'" in said
         assert "muxd/runner.py" not in said
         process.send_signal(signal.SIGINT)
