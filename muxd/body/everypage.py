@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -38,15 +40,16 @@ class EveryPage:
         """See `muxd.Run.every_page`."""
         if self._closed:
             raise RuntimeError("the run is over: it opens no page any more")
+        call = functools.partial(_call, fn)
         context = contextvars.copy_context()  # the run's: Playwright tells of pages in its own
 
         def opened(page: Page) -> None:
             if not self._closed:
-                context.run(self._bodies.start_soon, self._call, fn, page)
+                context.run(self._bodies.start_soon, self._call, call, page)
 
         self._lease.context.on("page", opened)
         self._listeners.append(opened)
-        await fn(self._lease.page)
+        await call(self._lease.page)
 
     async def _call(self, fn: Callable[[Page], Awaitable[object]], page: Page) -> None:
         leash, scope = Leash(), trio.CancelScope()
@@ -89,3 +92,13 @@ class EveryPage:
         """Never resume again what has ignored its cancellation. Never blocks."""
         for leash in tuple(self._calls):
             leash.let_go()
+
+
+async def _call(fn: Callable[[Page], Awaitable[object]], page: Page) -> None:
+    done = fn(page)
+    if not inspect.isawaitable(done):
+        raise TypeError(
+            f"run.every_page() takes an `async def` function of a page: {fn!r:.200} gives "
+            f"{type(done).__name__}, which can't be awaited"
+        )
+    await done

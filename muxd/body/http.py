@@ -122,6 +122,10 @@ def _translated(error: Exception, request: httpx.Request) -> Exception:
     message = message.removeprefix("APIRequestContext.fetch: ")
     if not type(error).__module__.startswith("playwright.") or "closed" in message:
         return error
+    if message.startswith("Invalid URL"):
+        return httpx.UnsupportedProtocol(
+            f"{message}: it is to begin with http:// or https://", request=request
+        )
     if type(error).__name__ == "TimeoutError":
         return httpx.ReadTimeout(message, request=request)
     kind = httpx.ConnectError if any(sign in message for sign in _CONNECTING) else httpx.ReadError

@@ -136,9 +136,9 @@ class RunData:
 def _columns(key: str | Iterable[str] | None) -> tuple[str, ...]:
     if key is None:
         return ()
-    columns = (key,) if isinstance(key, str) else tuple(key)
-    right = all(isinstance(column, str) and column for column in columns)
-    if not columns or not right or len(set(columns)) < len(columns):
+    several = tuple(key) if isinstance(key, (tuple, list)) else (key,)
+    columns = tuple(column for column in several if isinstance(column, str) and column)
+    if not columns or columns != several or len(set(columns)) < len(columns):
         raise ItemError(
             f"key={key!r:.120} is not possible: give the name of a column, or a tuple of several"
         )

@@ -204,6 +204,21 @@ async def test_what_can_t_be_kept_is_told(house, items, key, said):
     assert house.reader.tables() == []
 
 
+async def test_keys_and_tables_that_are_none_are_told(autojump_clock, bench):
+    """Each with what would be right."""
+
+    async def body(run):
+        for key in ((), "", 5, {"a"}, ("a", "a"), ["a", None]):
+            with pytest.raises(ItemError, match="is not possible: give the name of a column, or a"):
+                await run.save([{"a": 1}], key=key)
+        for table in ("", "a/b", "x" * 101, 5):
+            with pytest.raises(ItemError, match="is not possible: give 1 to 100 letters, digits"):
+                await run.save([{"a": 1}], table=table)
+
+    record = await bench.run(body)
+    assert record.outcome == "ok", record.error
+
+
 async def test_columns_that_differ_in_capitals_are_told(house):
     """Also where the other one is in the table already."""
     await house.save([{"Price": 1}])

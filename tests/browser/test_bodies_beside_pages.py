@@ -69,6 +69,8 @@ def test_requests_share_the_session(muxd_run, site):
             missing.raise_for_status()
         with pytest.raises(httpx.ConnectError, match="ECONNREFUSED"):
             await run.http.get("http://127.0.0.1:1/")
+        with pytest.raises(httpx.UnsupportedProtocol, match="begin with http://"):
+            await run.http.get("shop.example/a")
         site.hang("/popup")
         with pytest.raises(httpx.ReadTimeout):
             await run.http.get(f"{site.url}/popup", timeout=0.2)
@@ -138,6 +140,10 @@ def test_every_page_that_a_run_opens(muxd_run, site):
         with trio.fail_after(10):
             await all_seen.wait()
         assert set(seen) == {run.page, await popup.value, page}
+        with pytest.raises(
+            TypeError, match=r"an `async def` function of a page: .* gives NoneType"
+        ):
+            await run.every_page(lambda page: None)
 
     record = muxd_run(body)
     assert (record.outcome, record.left) == ("ok", "2 pages"), record.error
