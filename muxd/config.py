@@ -328,6 +328,6 @@ def _flat(key: str, value: Any, name: str = "") -> dict[str, Any]:
             for step, each in steps
             for inner, shown in _flat(dotted(key, (step,), value), each, str(step)).items()
         }
-    if value and is_telling(name):
+    if value and is_telling(name, value):
         return {key: MASK}
     return {key: Secrets().mask(value) if isinstance(value, str) else value}

@@ -68,8 +68,13 @@ _PASSWORD = re.compile(r"\btype\s{0,9}=\s{0,9}[\"']?password\b", re.IGNORECASE)
 _VALUE = re.compile(r"(\bvalue\s{0,9}=\s{0,9})(\"[^\"]*\"|'[^']*'|[^\s\"'>]++)", re.IGNORECASE)
 
 
-def is_telling(name: str) -> bool:
-    """Whether what has this name is a secret: ``password``, ``api_key``."""
+def is_telling(name: str, value: object = None) -> bool:
+    """Whether what has this name is a secret: ``password``, ``api_key``.
+
+    ``key`` is one unless it has a `value` that can be none: ``key = "id"`` names a column.
+    """
+    if name == "key" and value is not None:
+        return any(map(_is_token, _parts(value)))
     return _KEY.fullmatch(name) is not None
 
 
@@ -258,8 +263,7 @@ def secrets_in(text: str) -> frozenset[str]:
     for place in _TELLING:
         for match in place.finditer(text):
             value = match["secret"]
-            # ?key=products is no secret; half of all words would be masked.
-            if len(value) >= _SHORTEST_TOKEN and any(map(str.isdigit, value)):
+            if _is_token(value):
                 found |= {value, unquote(value), unquote_plus(value), _unescaped(value)}
     for header, raw in _HEADER_VALUE.findall(text):
         found |= set(_of_header(header.lower(), _unescaped(raw)))
@@ -270,6 +274,15 @@ def secrets_in(text: str) -> frozenset[str]:
         if _SNAPSHOT_PASSWORD.search(attributes):
             found |= {_unescaped(raw) for raw in _SNAPSHOT_VALUE.findall(attributes)}
     return frozenset(found)
+
+
+def _is_token(text: str) -> bool:
+    """Whether it can be a secret: ?key=products is none; half of all words would be masked."""
+    return len(text) >= _SHORTEST_TOKEN and any(map(str.isdigit, text))
+
+
+def _parts(value: object) -> Iterable[str]:
+    return map(str, value) if isinstance(value, list | tuple) else [str(value)]
 
 
 def _of_header(name: str, value: str) -> Iterator[str]:

@@ -111,7 +111,7 @@ class _Reader:
             try:
                 found[key] = self._field(field, value[key])
             except (ValueError, TypeError, ArithmeticError, LookupError, _Wrong) as error:
-                problems += _below(key, error, value[key], secret=_is_secret(field))
+                problems += _below(key, error, value[key], secret=_is_secret(field, value[key]))
         problems += _refused(kind, fields, found, value)
         if problems:
             raise _Wrong(problems)
@@ -288,7 +288,9 @@ def _refused(
             try:
                 one.validator(like, one, value)
             except (ValueError, TypeError, ArithmeticError, LookupError) as error:
-                yield from _below(key, error, given[key], secret=_is_secret(fields[key]))
+                yield from _below(
+                    key, error, given[key], secret=_is_secret(fields[key], given[key])
+                )
             except AttributeError:
                 pass  # it looks at a field that is wrong
 
@@ -307,8 +309,8 @@ def _take_default(like: object, one: Any) -> None:
     object.__setattr__(like, one.name, value)
 
 
-def _is_secret(field: Field) -> bool:
-    return field.is_secret or is_telling(field.key)
+def _is_secret(field: Field, value: object) -> bool:
+    return field.is_secret or is_telling(field.key, value)
 
 
 def _is_list(kind: Any) -> bool:

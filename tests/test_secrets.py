@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muxd.secrets import MASK, SHORTEST, Secrets, secrets_in
+from muxd.secrets import MASK, SHORTEST, Secrets, is_telling, secrets_in
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 secret = st.text(
@@ -169,3 +169,13 @@ def test_secrets_are_found_by_their_places():
     }
     assert found >= {"token 123", "posted-99"}
     assert not found & {"harmless", "word"}
+
+
+def test_a_key_that_names_a_column_is_no_secret():
+    """What is called ``password`` is one whatever it is; ``key`` may be of a table, and is shown then."""
+    assert is_telling("api_key", "id")
+    assert is_telling("Password", "")
+    assert is_telling("key")
+    assert is_telling("key", "AIzaSyA1234567890")
+    assert not is_telling("key", "id")
+    assert not is_telling("key", ["id", "name"])

@@ -47,7 +47,7 @@ async def extract(run: Run) -> str | None:
         counts.append((await trio.to_thread.run_sync(write, abandon_on_cancel=True), "written"))
     # With other fields all rows look changed, and the first time all are new: neither is news.
     shape = json.dumps([list(options.columns), options.key])
-    if run.state.get("shape") == shape and (news := news_of(run.job.name, saved, options)):
+    if run.state.get("shape") == shape and (news := news_of(saved, options)):
         run.tell(news.title, news.text, options.url[0])
     run.state["shape"] = shape
     words = [f"{count} {what}" for count, what in counts if count] or ["nothing new"]

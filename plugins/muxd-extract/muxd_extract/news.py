@@ -27,11 +27,10 @@ class News:
     text: str
 
 
-def news_of(name: str, saved: Any, options: PageOptions) -> News | None:
+def news_of(saved: Any, options: PageOptions) -> News | None:
     """What is told of these rows; None if nothing is.
 
     Args:
-      name: the job's.
       saved: what `Run.save` gave.
       options: say what is news.
     """
@@ -45,7 +44,7 @@ def news_of(name: str, saved: Any, options: PageOptions) -> News | None:
         lines += [f"{mark} {line}" for line, _ in zip(told, range(MOST_LINES), strict=False)]
         if len(rows) > MOST_LINES:
             lines.append(f"{mark} and {len(rows) - MOST_LINES} more")
-    return News(f"{name}: {', '.join(counts)}", "\n".join(lines)) if counts else None
+    return News(", ".join(counts), "\n".join(lines)) if counts else None
 
 
 def _rows(rows: Iterable[Mapping[str, Any]], options: PageOptions) -> Iterator[str]:

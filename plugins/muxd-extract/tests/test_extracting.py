@@ -98,7 +98,7 @@ def test_rows_of_all_kinds_are_kept_and_what_is_new_is_told(job_of, muxd_run, mu
     muxd_run(job)
     assert muxd_run.returned == "2 rows: 1 new, 1 changed, 2 gone, 2 written"
     [news] = muxd_run.told  # the first time nothing is news
-    assert news.title == "books: 1 new, 1 changed, 2 gone"
+    assert news.title == "1 new, 1 changed, 2 gone"
     assert "~ b1: price 12.5 -> 9" in news.text.splitlines()
 
 

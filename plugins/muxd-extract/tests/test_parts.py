@@ -116,13 +116,13 @@ def test_news_name_what_is_new_changed_and_gone():
         changed=[Change("C", {"t": "C", "p": 1.5}, {"t": "C", "p": 2})],
         gone=[{"t": "G", "p": None}],
     )
-    news = news_of("shop", saved, options(tell=("new", "changed", "gone")))
-    assert news.title == "shop: 12 new, 1 changed, 1 gone"
+    news = news_of(saved, options(tell=("new", "changed", "gone")))
+    assert news.title == "12 new, 1 changed, 1 gone"
     lines = news.text.splitlines()
     assert lines[:2] == ["+ N0, 0", "+ N1, 1"]
     assert lines[10:] == ["+ and 2 more", "~ C: p 1.5 -> 2", "- G"]
-    assert news_of("shop", saved, options()) is None
-    assert news_of("shop", Saved(), options(tell=("new",))) is None
+    assert news_of(saved, options()) is None
+    assert news_of(Saved(), options(tell=("new",))) is None
 
 
 async def test_pages_show_the_rows_and_escape_them():

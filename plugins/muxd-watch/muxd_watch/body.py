@@ -94,7 +94,7 @@ async def _tell(
     text = found.text
     if len(text) > LONGEST_TOLD:
         text = text[:LONGEST_TOLD].rpartition("\n")[0] + "\n..."
-    run.tell(f"{run.job.name}: {found.title}", text, options.url, files=files)
+    run.tell(found.title, text, options.url, files=files)
 
 
 async def _pictures(run: Run, before: Seen, now: Seen, found: Difference) -> list[Path]:

@@ -22,7 +22,7 @@ class Difference:
     """How what is seen now differs from what was seen before."""
 
     title: str
-    """In one line, without the name of the watch."""
+    """In one line, without the name of the watch: who tells it, says whose it is."""
     text: str = ""
     """More of it: of texts the lines that differ."""
     verdict: str = ""

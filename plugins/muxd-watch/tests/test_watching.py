@@ -52,7 +52,7 @@ def test_a_text_that_changes_is_told_with_what_differs(watch, muxd_run, muxd_sit
         told,
     ]
     [news] = muxd_run.told
-    assert (news.title, news.url) == (f"it: {told}", site.url)
+    assert (news.title, news.url) == (told, site.url)
     assert news.text.splitlines() == ["@@ -1,2 +1,2 @@", " Rules", "-Be kind.", "+Be quick."]
     [change] = muxd_run.saved("it", "changes")
     assert change["difference"] == news.text
@@ -101,6 +101,6 @@ def test_numbers_and_elements_are_told_when_they_cross_the_line(watch, muxd_run,
     site["/stock"] = f"<p>hello</p>{late}"
     assert watch(f"{site.url}/stock", stock) == "b has appeared"
     assert [news.title for news in muxd_run.told] == [
-        "it: 999.5, below 1000 (was 1120)",
-        "it: b has appeared",
+        "999.5, below 1000 (was 1120)",
+        "b has appeared",
     ]
