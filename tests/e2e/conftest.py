@@ -72,6 +72,10 @@ def alive(pid: int) -> bool:
         return False
 
 
+OURS = ["demo", "extract", "watch", "shot", "check"]
+"""The plugins in plugins/, which are installed here: they have tests of their own."""
+
+
 class Muxd:
     """One state directory, one jobs directory, and the commands on them."""
 
@@ -83,7 +87,7 @@ class Muxd:
         self.output = folder / "output.txt"
         self.config = folder / "muxd.toml"
         self.config.write_text(
-            f'[plugins]\ndisable = ["demo"]\njobs_dirs = ["{self.jobs}"]\n'
+            f"[plugins]\ndisable = {OURS}\njobs_dirs = ['{self.jobs}']\n"
             '[daemon]\ntimezone = "UTC"\n'
         )
         self.daemon: subprocess.Popen | None = None
