@@ -271,3 +271,13 @@ def test_a_class_that_can_not_be_read_is_anything(plugins):
     own = toml_schema(plugins)["properties"]["plugins"]["properties"]["watch"]
     assert own["type"] == "object"
     assert "properties" not in own
+
+
+def test_the_examples_of_our_plugins_are_right_by_it(tmp_path):
+    """What their READMEs and the docs have of their sections, as far as they are installed here."""
+    plugins = load_plugins(load_config(environ={}, cwd=tmp_path), lenient=True)
+    validator = jsonschema_rs.validator_for(toml_schema(plugins))
+    for page in (*ROOT.glob("plugins/*/README.md"), *ROOT.glob("docs/**/*.md")):
+        for text in re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+            if "project" not in tomllib.loads(text):
+                assert told(validator, text) == set(), f"{page.name}: {text}"
