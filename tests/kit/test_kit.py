@@ -17,7 +17,7 @@ from muxd.testing import FakePages
 ROOT = Path(__file__).parents[2]
 
 CALLS = {
-    "MuxdRun.__call__": "self job **fields",
+    "MuxdRun.__call__": "self job har **fields",
     "MuxdSite.__call__": "self pages",
     "MuxdClock.run": "self *jobs days start timezone bodies seed",
     "MuxdDaemon.__call__": "self *jobs plugins config speed",
