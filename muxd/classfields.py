@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import types
@@ -19,6 +20,7 @@ from muxd.units import DURATION_HELP
 
 __all__ = ["LISTS", "Field", "fields_of", "is_class", "words_of"]
 
+_KEPT = "__muxd_fields__"
 LISTS = (list, tuple, set, frozenset)
 _WORDS: Mapping[Any, str] = {
     str: "a text",
@@ -69,6 +71,15 @@ def fields_of(kind: type) -> dict[str, Field]:
     Raises:
       TypeError: an annotation is of a name that isn't there when the program runs.
     """
+    known: dict[str, Field] | None = vars(kind).get(_KEPT)
+    if known is None:  # to read annotations takes a millisecond, and there may be a thousand tables
+        known = _fields_of(kind)
+        with contextlib.suppress(Exception):  # there may be classes that can't be written to
+            setattr(kind, _KEPT, known)
+    return known
+
+
+def _fields_of(kind: type) -> dict[str, Field]:
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
     except Exception as error:

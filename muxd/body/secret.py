@@ -140,7 +140,7 @@ class Keyring:
                 "there is no keyring (pip install 'muxd[keyring]', then "
                 f"keyring set {KEYRING} {name})"
             )
-        return None, f"the keyring can't be used: {failed[0]}"
+        return None, f"the keyring can't be used: {' '.join(str(failed[0]).split())}"
 
 
 def _get(service: str, name: str) -> str | None:
