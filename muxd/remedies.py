@@ -43,7 +43,7 @@ def slip_in(error: BaseException) -> str:
         return ""
     remedy = remedy_of(error)
     # An attribute that is not there may be one of None: nothing misspelt.
-    return remedy + _place_of(error) if remedy or is_name else ""
+    return remedy + _place_of(error) if remedy or is_name or unexpected else ""
 
 
 def _place_of(error: BaseException) -> str:
@@ -72,6 +72,8 @@ def importable(module: str) -> list[str]:
 
 
 def _remedy(error: BaseException) -> str:
+    if "Did you mean" in str(error):
+        return ""  # Python says it itself, from 3.13 on
     if isinstance(error, ModuleNotFoundError) and error.name:
         near = slip_of(error.name, importable(error.name))
         return (
@@ -91,7 +93,7 @@ def _remedy(error: BaseException) -> str:
 
 def _near(name: str, known: Iterable[str]) -> str:
     near = slip_of(name, known)
-    return f"; did you mean {near!r}?" if near and "Did you mean" not in name else ""
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def _attributes_of(value: object) -> Iterable[str]:
