@@ -14,7 +14,7 @@ import attrs
 from muxd.blocklist import parse_blocklist
 from muxd.errors import JobError, qualified_name
 from muxd.hints import slip_of
-from muxd.jobslips import fields_checked
+from muxd.jobslips import check_fields, fields_checked
 from muxd.units import DURATION_HELP, format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -286,6 +286,7 @@ class Job:
         worked out anew.
         """
         known = {field.name: getattr(self, field.name) for field in attrs.fields(Job)}
+        check_fields(self.name, fields, known)
         if self.duration == default_duration(self.interval):
             del known["duration"]
         if self.timeout == default_timeout(self.interval, self.duration):

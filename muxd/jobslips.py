@@ -9,11 +9,20 @@ from muxd.errors import JobError
 from muxd.hints import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["fields_checked"]
+__all__ = ["check_fields", "fields_checked"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+def check_fields(job: str, given: Mapping[str, object], known: Iterable[str]) -> None:
+    """Raise `JobError` if one of the fields that are given for a job is none of `known`."""
+    fields = [*known]
+    for field, value in given.items():
+        if field not in fields:
+            allowed = f"there is no such field; {did_you_mean(field, fields)}"
+            raise JobError(job=job, field=field, value=value, allowed=allowed)
 
 
 def fields_checked(known: Callable[[], Iterable[str]]) -> Callable[[_F], _F]:
@@ -29,19 +38,18 @@ def fields_checked(known: Callable[[], Iterable[str]]) -> Callable[[_F], _F]:
         @wraps(decorate)
         def checked(*body: Any, **given: Any) -> Any:
             fields = [field for field in known() if field != "body"]
-            strange = [field for field in given if field not in fields]
-            if not body and not strange and "interval" in given:
+            if not body and "interval" in given and all(field in fields for field in given):
                 return decorate(**given)
-            field, value = (strange[0], given[strange[0]]) if strange else ("interval", None)
-            allowed = (
-                f"there is no such field; {did_you_mean(field, fields)}"
-                if strange
-                else "say how often it is to run, as in @muxd.job(interval='1h')"
-            )
 
             def refuse(body: Any) -> NoReturn:
                 name = str(given.get("name") or getattr(body, "__name__", ""))
-                raise JobError(job=name, field=field, value=value, allowed=allowed)
+                check_fields(name, given, fields)
+                raise JobError(
+                    job=name,
+                    field="interval",
+                    value=None,
+                    allowed="say how often it is to run, as in @muxd.job(interval='1h')",
+                )
 
             return refuse(body[0]) if body else refuse
 

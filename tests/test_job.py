@@ -227,6 +227,14 @@ def test_replace_checks_again():
         made.replace(interval="5m")
 
 
+def test_replace_refuses_misspelt_fields():
+    """As the decorator does."""
+    with pytest.raises(
+        JobError, match=r"timout='1m' is not possible: there is no such field; did y"
+    ):
+        make().replace(timout="1m")
+
+
 def test_replace_keeps_a_timeout_that_was_given():
     """Only a timeout that nobody chose follows interval and duration."""
     assert make(interval="2m").replace(interval="1m").timeout == 60

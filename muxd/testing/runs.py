@@ -97,8 +97,8 @@ class MuxdRun:
         """
         if not isinstance(job, Job):
             name = getattr(job, "__name__", "job").strip("<>")
-            job = Job(name, job, **({"interval": "1h"} | fields))
-        elif fields:
+            job = Job(name, job, interval="1h")
+        if fields:
             job = job.replace(**fields)
         self.returned = self.raised = None
         between = self._har(har)

@@ -21,6 +21,7 @@ from muxd.civil import Calendar
 from muxd.config import SlottingConfig
 from muxd.errors import UserError
 from muxd.hints import did_you_mean
+from muxd.job import Job
 from muxd.recycling import Limits
 from muxd.simulation.bodies import Bodies
 from muxd.simulation.faults import FaultRates
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from muxd.abc import Slotter
-    from muxd.job import Job
     from muxd.record import Outcome, Record
     from muxd.running import Run
 
@@ -116,6 +116,8 @@ class MuxdClock:
         """
         if not jobs:
             raise ValueError("give at least one job")
+        if strange := [job for job in jobs if not isinstance(job, Job)]:
+            raise ValueError(f"{strange[0]!r:.100} is no job: give what @muxd.job made")
         names = [job.name for job in jobs]
         for name in bodies or {}:
             if name not in names:
@@ -128,8 +130,24 @@ class MuxdClock:
             raise ValueError(
                 f"there is no time zone {timezone!r}: 'Europe/Berlin' is one"
             ) from None
-        began = datetime.fromisoformat(start).replace(tzinfo=zone).timestamp()
-        play = partial(_play, jobs, zone, began, days * DAY, bodies or {}, seed)
+        try:
+            began = datetime.fromisoformat(start)
+        except ValueError:
+            began = None
+        if began is None or began.tzinfo is not None:
+            raise ValueError(
+                f"start={start!r} is not possible: give a day, '2024-03-31', or a local time of it, "
+                "'2024-03-31 01:30'"
+            )
+        play = partial(
+            _play,
+            jobs,
+            zone,
+            began.replace(tzinfo=zone).timestamp(),
+            days * DAY,
+            bodies or {},
+            seed,
+        )
         records = _outside_of_trio(partial(run_virtual, play, seed=seed))
         return Schedule(records, zone)
 

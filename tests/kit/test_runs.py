@@ -92,6 +92,14 @@ def test_fields_can_be_others(muxd_run, shop):
     assert muxd_run(prices).outcome == "ok"
     with pytest.raises(JobError, match="timeout='never' is not possible"):
         muxd_run(prices, timeout="never")
+    with pytest.raises(JobError, match="there is no such field; did you mean 'timeout'"):
+        muxd_run(prices, timout="1s")
+
+    async def body(run):
+        return run.job.name, run.job.interval
+
+    assert muxd_run(body, name="prices", interval="2h").job == "prices"
+    assert muxd_run.returned == ("prices", 7200)
 
 
 def test_sessions_are_the_tests_own(muxd_run, shop, request, tmp_path):

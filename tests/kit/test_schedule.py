@@ -85,6 +85,11 @@ def test_what_is_wrong_is_told(muxd_clock):
         muxd_clock.run(job(), bodies={"price": never})
     with pytest.raises(ValueError, match="days=0 is not possible"):
         muxd_clock.run(job(), days=0)
+    with pytest.raises(ValueError, match="'prices' is no job: give what"):
+        muxd_clock.run("prices")
+    for start in ("yesterday", "2024-03-31T00:00+02:00"):
+        with pytest.raises(ValueError, match="is not possible: give a day, '2024-03-31'"):
+            muxd_clock.run(job(), start=start)
     with pytest.raises(ValueError, match="there is no time zone 'Berlin'"):
         muxd_clock.run(job(), timezone="Berlin")
     with pytest.raises(UserError, match="ask for"):
