@@ -57,8 +57,13 @@ class Section:
             ``plugins.watch.page[news].url``.
           TypeError: the class itself is wrong.
         """
+        from muxd.classfields import is_class
         from muxd.structuring import structured
 
+        if not is_class(kind):
+            raise TypeError(
+                f"section.structure({kind!r:.100}): give a class of attrs, or a dataclass"
+            )
         self.reads.append(kind)
         made: _T = structured(
             kind,
@@ -70,10 +75,17 @@ class Section:
         return made
 
     def path(self, text: str | Path) -> Path:
-        """A path that stands in the section: relative to the directory of its file."""
+        """A path that stands in the section: relative to the directory of its file.
+
+        Raises:
+          ConfigError: it begins with the home directory of nobody.
+        """
         from pathlib import Path as MadePath
 
-        path = MadePath(text).expanduser()
+        try:
+            path = MadePath(text).expanduser()
+        except RuntimeError:
+            raise self.wrong("", f"{str(text)!r:.200}: there is no such home directory") from None
         return path if self.file is None else self.file.parent / path
 
     def wrong(self, key: str, message: str) -> ConfigError:

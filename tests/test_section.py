@@ -186,6 +186,10 @@ def test_a_plugin_can_say_what_is_wrong():
         f"{FILE}: plugins.watch: no",
     ]
     assert values.path("x.txt") == Path("/etc/muxd/x.txt")
+    with pytest.raises(
+        ConfigError, match=r"plugins\.watch: '~nobody-here/x': there is no such home"
+    ):
+        values.path("~nobody-here/x")
 
 
 async def body(run):
@@ -210,6 +214,9 @@ def test_a_class_that_can_not_be_read_is_its_authors_mistake():
     kind = attrs.make_class("Odd", {"a": attrs.field(type="Nowhere")})
     with pytest.raises(TypeError, match="the annotations of Odd can't be read"):
         section({}).structure(kind)
+    for none in (dict, 5, kind(a=1)):
+        with pytest.raises(TypeError, match="give a class of attrs, or a dataclass"):
+            section({}).structure(none)
 
 
 def test_the_fields_are_checked_by_hand_too():
