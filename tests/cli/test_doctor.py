@@ -160,6 +160,11 @@ def test_a_job_that_the_configuration_makes_impossible_is_told(muxd, write):
     (wrong,) = checks(muxd("doctor", "--json"))["configuration"]
     assert wrong["level"] == "error"
     assert "jobs.fine" in wrong["message"]
+    hook = "@muxd.hookimpl\ndef muxd_sinks(section):\n    raise section.wrong('to', 'nobody')\n"
+    write("jobs/late.py", f"import muxd\n{hook}")
+    write("muxd.toml", "[plugins]\njobs_dirs = ['jobs']\n[plugins.late]\nto = 1\n")
+    (wrong,) = checks(muxd("doctor", "--json"))["configuration"]
+    assert wrong["message"].endswith("muxd.toml: plugins.late.to: nobody")
 
 
 def test_what_a_job_writes_into_names_is_harmless(muxd, place):

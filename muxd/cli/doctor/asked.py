@@ -42,6 +42,12 @@ def ask(given: dict[str, Any], tell: Callable[[dict[str, Any]], object]) -> None
     except ConfigError as error:  # what the configuration says of their jobs
         wrong = list(map(str, error.problems))
         plugins = load_plugins(config, lenient=True)
+    else:
+        for hook in (plugins.slotters, plugins.sinks, plugins.services):
+            try:
+                hook()
+            except ConfigError as error:  # what a plugin says of its section when a daemon starts
+                wrong += map(str, error.problems)
     tell({"overrides": wrong})
     store = _store(config, plugins)
     tell(
