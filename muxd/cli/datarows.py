@@ -40,9 +40,22 @@ def for_json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Print rows as CSV in UTF-8; None is empty, and what is nested is JSON."""
+    """Print rows as CSV in UTF-8; None is empty, and what is nested is JSON.
+
+    On a terminal it is shown without what would be commands to it.
+    """
     import csv
     import io
+    import sys
+
+    from muxd.cli.output import harmless
+
+    def flush() -> None:
+        text = buffer.getvalue()
+        # Elsewhere all is as it was saved: click would leave out what is for terminals.
+        click.echo(harmless(text) if sys.stdout.isatty() else text, nl=False, color=True)
+        buffer.seek(0)
+        buffer.truncate()
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -51,10 +64,8 @@ def print_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
         plain = for_json(row)
         writer.writerow([_text(plain[name]) for name in columns])
         if buffer.tell() > 100_000:
-            click.echo(buffer.getvalue(), nl=False)
-            buffer.seek(0)
-            buffer.truncate()
-    click.echo(buffer.getvalue(), nl=False)
+            flush()
+    flush()
 
 
 def _text(value: Any) -> Any:

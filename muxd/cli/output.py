@@ -83,7 +83,7 @@ def console(*, stderr: bool = False) -> Console:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[TextType | None]], *, right: Iterable[str] = ()
 ) -> None:
-    """Print rows under headings. Texts are taken as they are: ``[brackets]`` are no markup.
+    """Print rows under headings. All texts are taken as they are: ``[brackets]`` are no markup.
 
     Args:
       columns: the headings.
@@ -94,7 +94,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    right = set(right)
+    columns, right = [*map(harmless, columns)], {*map(harmless, right)}
     cells = [
         [cell if isinstance(cell, Text) else Text(harmless(cell or "")) for cell in row]
         for row in rows
@@ -106,7 +106,7 @@ def print_table(
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(
-            column,
+            Text(column),
             justify="right" if column in right else "left",
             no_wrap=column in right or column == columns[0],
         )

@@ -19,6 +19,7 @@ from muxd.body.memory import Known, Memory
 from muxd.body.saving import Saving
 from muxd.builtin.ledger import Ledger
 from muxd.cli import complete
+from muxd.cli.datarows import INSTANTS, print_csv
 from muxd.record import Outcome, Record
 
 NOON = 1_795_521_600.0  # 2026-11-24T12:00:00Z
@@ -203,6 +204,16 @@ def test_csv(muxd, save):
     }
     assert (rows[1]["url"], rows[2]["note"]) == ("/b, c", 'a "b"\nc')
     assert len(muxd("data", "prices", "--csv", "--limit", "1").stdout.splitlines()) == 3
+
+
+def test_csv_is_as_it_was_saved(capsys, monkeypatch):
+    """What looks like a command to a terminal is kept; only on a terminal it is shown in words."""
+    columns, rows = ("a", "b"), [{"a": "\x1b[31mred", "b": "x\ny"} | dict.fromkeys(INSTANTS)]
+    print_csv(columns, rows)
+    assert capsys.readouterr().out == 'a,b\n\x1b[31mred,"x\ny"\n'
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_csv(columns, rows)
+    assert capsys.readouterr().out == 'a,b\n\\x1b[31mred,"x\ny"\n'
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="pyarrow is there on one Python only")

@@ -69,6 +69,16 @@ def test_what_is_no_json_is_refused():
         print_json({"x": object()})
 
 
+def test_headings_are_no_markup(capsys):
+    """A column that a page has named is shown as it is, and is no command to a terminal."""
+    for many in (1, 1000):
+        print_table(("[bold]", "a\x1b[31m"), [("1", "2")] * many, right=("a\x1b[31m",))
+        head, first, *_ = capsys.readouterr().out.splitlines()
+        assert head == "[bold]  a\\x1b[31m"
+        assert first.split() == ["1", "2"]
+        assert len(first) == len(head)
+
+
 def test_tables_off_a_terminal_have_whole_lines(capsys, monkeypatch):
     """Long cells are neither cut nor folded, brackets are no markup, no colour is written."""
     monkeypatch.delenv("COLUMNS", raising=False)
