@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 
+import attrs
 import pytest
+from muxd_shot.album import write_whole
 from muxd_shot.camera import ShotError
 from muxd_shot.devices import device, device_names
 from muxd_shot.jobs import jobs_of
@@ -25,18 +26,28 @@ div { width: 100px; height: 100px; position: absolute; left: 0; }
 """
 
 
+LAZY = '<img src="/lazy.png" loading="lazy" style="position: absolute; top: 2990px" height="10">'
+
+
 @pytest.fixture
 def shots(muxd_run, tmp_path):
-    """Takes the pictures of a table: its record, the pictures by label, and the album."""
+    """Takes the pictures of all tables in one run, which is quicker: its record, and the albums by job."""
 
     def take(text):
         section = muxd.Section("shot", tomllib.loads(text), tmp_path / "muxd.toml")
-        [job], albums = jobs_of(section)
-        record = muxd_run(job)
-        album = albums[job.name]
-        return record, {shot.label: shot.path for shot in album.latest()}, album
+        jobs, albums = jobs_of(section)
+
+        async def all_of_them(run):
+            for job in jobs:
+                await job.body(attrs.evolve(run, job=job))
+
+        return muxd_run(all_of_them), albums
 
     return take
+
+
+def newest(album):
+    return {shot.label.removeprefix("127.0.0.1_"): shot.path for shot in album.latest()}
 
 
 def size(path):
@@ -51,99 +62,110 @@ def colour(path, x, y):
 
 @pytest.mark.browser
 def test_pictures_in_many_shapes(shots, muxd_site, tmp_path):
-    """Sizes, scales, devices and colour schemes each give a picture that is just so; what is hidden is
-    not on it, what is masked is covered; a device has the cookies of the session; and the old go."""
-    site = muxd_site({"/": PAGE})
-    table = f"""
+    """Sizes, scales, devices and colour schemes each give a picture that is just so; what is hidden is not
+    on it, what is masked is covered; a device has the cookies of the session. A whole page, one element of
+    it, a JPEG and a PDF are what they are called; lazy pictures load where the page is scrolled through.
+    The old ones go, and the sheets have what there is."""
+    site = muxd_site({"/": PAGE, "/long": PAGE + LAZY, "/lazy.png": Answer("", 404)})
+    old = tmp_path / "shots" / "home" / "2020-01-01T000000Z_127.0.0.1_320x240_dark.png"
+    write_whole(old, b"an old one")
+    record, albums = shots(
+        f"""
         keep = 1
         [[page]]
         name = "home"
         url = "{site.url}/"
-        viewports = ["640x480"]
-        devices = ["iPhone SE"]
+        viewports = ["320x240"]
         color_schemes = ["light", "dark"]
         hide = ["#red"]
         mask = ["#blue"]
-    """
-    record, found, album = shots(table)
-    assert (record.outcome, record.error) == (Outcome.ok, None)
-    place = "127.0.0.1"
-    assert sorted(found) == sorted(
-        f"{place}_{screen}_{scheme}"
-        for screen in ("640x480", "iphone-se")
-        for scheme in ("light", "dark")
+        [[page]]
+        name = "phone"
+        url = "{site.url}/"
+        devices = ["iPhone SE"]
+        color_schemes = ["light"]
+        [[page]]
+        name = "whole"
+        url = "{site.url}/long"
+        viewports = ["320x1000"]
+        full_page = true
+        format = "jpeg"
+        scroll = true
+        wait_for = "#red"
+        [[page]]
+        name = "part"
+        url = "{site.url}/"
+        selector = "#blue"
+        viewports = ["320x240", "300x200@2"]
+        [[page]]
+        name = "paper"
+        url = "{site.url}/"
+        viewports = ["320x240"]
+        format = "pdf"
+        landscape = true
+        """
     )
-    sizes = {label: size(path) for label, path in found.items()}
-    assert sizes[f"{place}_640x480_dark"] == (640, 480)
-    assert sizes[f"{place}_iphone-se_light"] == (320 * 2, 568 * 2)
-    dark, light = found[f"{place}_640x480_dark"], found[f"{place}_640x480_light"]
-    assert [colour(dark, *at) for at in ((400, 300), (50, 50), (50, 150))] == [
-        (0, 0, 0),
-        (0, 0, 0),
-        (255, 0, 255),
-    ]
-    assert colour(found[f"{place}_iphone-se_light"], 500, 500) == (255, 255, 255)
-    phone = [each for each in site.requests if "iPhone" in each.headers["user-agent"]]
-    assert phone
-    assert all("seen=yes" in each.cookies for each in phone)
-    assert record.left is None
+    assert (record.outcome, record.error, record.left) == (Outcome.ok, None, None)
 
-    one = re.sub('devices.*|"dark"', "", table)
-    again, found, album = shots(one)
-    assert (again.outcome, len(album.shots())) == (Outcome.ok, 4), "the new one is instead of one"
-    assert found[f"{place}_640x480_light"] != light
-    assert (tmp_path / "shots" / "contact-sheet.jpg").exists()
-    assert (tmp_path / "shots" / "index.html").read_text().count('class="card"') == 4
-    assert all(shot.small.exists() for shot in album.shots())
+    home = newest(albums["home"])
+    assert {label: size(path) for label, path in home.items()} == {
+        "320x240_light": (320, 240),
+        "320x240_dark": (320, 240),
+    }
+    black, pink = (0, 0, 0), (255, 0, 255)
+    points = [colour(home["320x240_dark"], *at) for at in ((300, 200), (50, 50), (50, 150))]
+    assert points == [black, black, pink]
+    assert colour(home["320x240_light"], 300, 200) == (255, 255, 255)
+    assert not old.exists(), "the new one is instead of it"
 
+    phone = newest(albums["phone"])
+    assert size(phone["iphone-se_light"]) == (320 * 2, 568 * 2)
+    asked = [each for each in site.requests if "iPhone" in each.headers["user-agent"]]
+    assert asked
+    assert all("seen=yes" in each.cookies for each in asked)
 
-@pytest.mark.browser
-def test_parts_wholes_and_documents(shots, muxd_site):
-    """A whole page, one element of it, a JPEG and a PDF are what they are called; lazy pictures load
-    where the page is scrolled through."""
-    lazy = (
-        '<img src="/lazy.png" loading="lazy" style="position: absolute; top: 2990px" height="10">'
-    )
-    site = muxd_site({"/": PAGE + lazy, "/lazy.png": Answer("", 404)})
-    url = f'[[page]]\nname = "home"\nurl = "{site.url}/"\n'
-    _, found, _ = shots(url + 'full_page = true\nformat = "jpeg"\nscroll = true\nwait_for = "#red"')
-    [path] = found.values()
-    with Image.open(path) as image:
-        assert (image.format, image.size) == ("JPEG", (1280, 3000))
+    [whole] = newest(albums["whole"]).values()
+    with Image.open(whole) as image:
+        assert (image.format, image.size) == ("JPEG", (320, 3000))
     assert site.seen["/lazy.png"] == 1
-    _, found, _ = shots(
-        url.replace("home", "part") + 'selector = "#blue"\nviewports = ["640x480", "300x200@2"]'
-    )
-    assert sorted(map(size, found.values())) == [(100, 100), (200, 200)]
-    record, _, album = shots(url.replace("home", "paper") + 'format = "pdf"\nlandscape = true')
-    [document] = album.shots()
-    assert (record.outcome, document.path.read_bytes()[:5]) == (Outcome.ok, b"%PDF-")
-    assert size(document.small)[0] == 480
+    assert sorted(map(size, newest(albums["part"]).values())) == [(100, 100), (200, 200)]
+    [document] = albums["paper"].shots()
+    assert document.path.read_bytes()[:5] == b"%PDF-"
+    assert size(document.small)[0] == 320
+
+    assert (tmp_path / "shots" / "contact-sheet.jpg").exists()
+    assert (tmp_path / "shots" / "index.html").read_text().count('class="card"') == 7
+    assert all(shot.small.exists() for album in albums.values() for shot in album.shots())
 
 
 @pytest.mark.browser
-def test_one_that_fails_costs_no_other(shots, muxd_site, muxd_run):
+def test_one_that_fails_costs_no_other(shots, muxd_site, muxd_run, tmp_path):
     """The run fails and says which pictures, and why; the others are taken; the old ones stay."""
     site = muxd_site({"/": PAGE, "/gone": Answer("<h1>not here</h1>", 404)})
     site.hang("/slow")
-    record, found, _ = shots(
+    old = tmp_path / "shots" / "all" / "2020-01-01T000000Z_127.0.0.1_320x240.png"
+    write_whole(old, b"an old one")
+    record, albums = shots(
         f"""
         keep = 1
         [[page]]
         name = "all"
         urls = ["{site.url}/slow", "{site.url}/gone", "{site.url}/"]
-        within = "500ms"
+        viewports = ["320x240"]
+        within = "3s"
         """
     )
     assert record.outcome is Outcome.failed
     assert isinstance(muxd_run.raised, ShotError)
-    assert record.error.startswith("2 of 3 failed: 127.0.0.1_slow_1280x720: ")
-    assert "Timeout 500ms exceeded" in record.error
+    assert record.error.startswith("2 of 3 failed: 127.0.0.1_slow_320x240: ")
+    assert "Timeout 3000ms exceeded" in record.error
     assert f"{site.url}/gone answered 404" in record.error
-    assert len(found) == 2, "of the page that says 404 there is a picture too"
+    assert len(newest(albums["all"])) == 2, "of the page that says 404 there is a picture too"
+    assert old.exists()
 
 
 @pytest.mark.browser
+@pytest.mark.nightly
 @pytest.mark.trio(run=muxd.run)
 async def test_the_devices_are_playwrights():
     """Each device that may be named is one of Playwright's, and of the same measures."""
