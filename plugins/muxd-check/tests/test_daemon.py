@@ -17,6 +17,7 @@ steps = [{{ goto = "{url}" }}, {{ expect_text = "{text}", within = "300ms" }}]
 
 
 @pytest.mark.browser
+@pytest.mark.nightly
 def test_twenty_flows_in_a_daemon(muxd_daemon, muxd_site):
     """Twenty tables are twenty jobs with a slot each; one that is run is on the status page with its
     figures, up or down, and in the file for everybody."""
