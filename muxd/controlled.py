@@ -246,9 +246,10 @@ class Controlled(ABC):
         """Wait until no run waits and none is in progress; False if the drain ends before."""
 
     @abstractmethod
-    async def reload(self, *, by: str) -> dict[str, Any]:
+    async def reload(self, note: str = "", *, by: str) -> dict[str, Any]:
         """Read the configuration, jobs directories and plugins anew, and take over what changed.
 
+        `note` says why, for the audit trail.
         Gives what changed, for JSON. Raises `UserError`: that can't be, and nothing has changed.
         """
 

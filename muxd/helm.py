@@ -107,14 +107,15 @@ class Helm(Controlled):
         """Wait until no run waits and none is in progress; False if the drain ends before."""
         return await self.steering.wait_drained()
 
-    async def reload(self, *, by: str) -> dict[str, Any]:
+    async def reload(self, note: str = "", *, by: str) -> dict[str, Any]:
         """Take over what changed in the configuration, the jobs directories and the plugins."""
         with self.trail.of(by, "reload", MUXD) as told:
             changes = await self.reloader.reload()
             numbers = {
                 what: len(changes[what]) for what in ("added", "removed", "changed", "moved")
             }
-            told.result = ", ".join(f"{count} {what}" for what, count in numbers.items())
+            told.result = f"{note}: " if note else ""
+            told.result += ", ".join(f"{count} {what}" for what, count in numbers.items())
             if changes["problems"]:
                 told.result += f"; {'; '.join(changes['problems'])}"
         return changes

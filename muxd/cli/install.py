@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["install", "uninstall"]
 
 PASSED_ON = "muxd.cli.install.passed_on"
+NOTE = 1000
+"""How long a note may be, characters: as the daemon takes it."""
 
 
 class _PassingOn(click.Command):
@@ -67,7 +69,7 @@ def install(
         raise click.UsageError("Missing argument 'PACKAGE...', or --editable DIR.")
     tool, before = installer(), version_of("muxd")
     _run(tool.install(packages, context.meta[PASSED_ON], editable=editable))
-    _take_over(context, config, before)
+    _take_over(context, config, before, f"installed {', '.join((*packages, *editable))}")
 
 
 @click.command(
@@ -87,7 +89,7 @@ def uninstall(context: click.Context, config: Config, packages: tuple[str, ...])
 
     tool, before = installer(), version_of("muxd")
     _run(tool.uninstall(packages, context.meta[PASSED_ON]))
-    _take_over(context, config, before)
+    _take_over(context, config, before, f"uninstalled {', '.join(packages)}")
 
 
 def _run(command: Sequence[str]) -> None:
@@ -100,10 +102,12 @@ def _run(command: Sequence[str]) -> None:
         raise MuxdError("the installer failed (see above): muxd goes on as it was")
 
 
-def _take_over(context: click.Context, config: Config, before: str | None) -> None:
+def _take_over(context: click.Context, config: Config, before: str | None, note: str) -> None:
+    """Have the daemon reload, if there is one. `note`: what was done, for its audit trail."""
     from muxd.cli.reload import tell_changes
     from muxd.control.client import ControlClient
     from muxd.installer import version_of
+    from muxd.secrets import Secrets
     from muxd.state import StateDir
 
     state = StateDir(config.daemon.state_dir)
@@ -111,7 +115,9 @@ def _take_over(context: click.Context, config: Config, before: str | None) -> No
     if owner is None or owner.role != "daemon":
         click.echo("no muxd is running: `muxd plan` shows what the jobs would be slotted like")
         return
-    told: dict[str, Any] = ControlClient(state).reload()
+    told: dict[str, Any] = ControlClient(state).reload(
+        note=Secrets().mask(note)[:NOTE]  # an address may have a password
+    )
     tell_changes(told, config)
     if version_of("muxd") != before:
         click.echo("! muxd itself is another version now: needs a restart (muxd restart)")

@@ -93,9 +93,9 @@ class ControlClient:
         bound = None if wait else BOUND
         return bool(self._call("POST", path, timeout=bound, json={"note": note})["drained"])
 
-    def reload(self) -> dict[str, Any]:
+    def reload(self, *, note: str = "") -> dict[str, Any]:
         """Take over what changed in the configuration and the plugins; what did."""
-        return self._call("POST", "/v1/reload", timeout=RELOAD)
+        return self._call("POST", "/v1/reload", timeout=RELOAD, json={"note": note})
 
     def restart(self, *, at_once: bool = False) -> dict[str, Any]:
         """Start muxd anew in the next gap, or at once: ``at`` an instant."""

@@ -51,7 +51,7 @@ async def _drain(call: Call) -> dict[str, Any] | Response:
 
 
 async def _reload(call: Call) -> dict[str, Any]:
-    return await call.daemon.reload(by=call.by)
+    return await call.daemon.reload(call["note"], by=call.by)
 
 
 async def _restart(call: Call) -> dict[str, Any]:
@@ -124,6 +124,7 @@ STEERING = (
         path="/v1/reload",
         answer=_reload,
         summary="Take over what changed in the configuration, the jobs directories and the plugins.",
+        body=[Field("note", "text", "Why.", "", 0, NOTE)],
         schema=schemas.RELOADED,
     ),
     Operation(

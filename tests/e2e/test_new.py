@@ -148,6 +148,8 @@ def test_from_new_to_a_slot_in_a_running_daemon(muxd_home, environment):
     # What stands behind -- spares the network.
     told = home.call(*install[3:], "--", "--no-build-isolation", "--no-index", timeout=120)
     assert "+ tea_prices  every 1h" in told, told + home.errors
+    (entry,) = home.json("audit")
+    assert entry["result"].startswith("installed ./muxd-tea-prices[test]: 1 added")
     assert home.json("run", "tea_prices")["result"] == "1 items: ['tea']"
     jobs.write_text(jobs.read_text().replace("<h1>tea", "<h1>green tea</h1><h2>black tea"))
     assert "tea_prices" in home.call("reload")
