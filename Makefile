@@ -4,12 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
+PIP := -m pip install -q --disable-pip-version-check
 PLUGINS := $(sort $(wildcard plugins/*/pyproject.toml))
+EDITABLE := -e . $(addprefix -e ,$(patsubst %/pyproject.toml,%,$(PLUGINS)))
 # More than there are processors: many tests wait for processes most of the time.
 WORKERS ?= 3
 TESTS := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help setup packages start test nightly bench lint types unit browser-tests docs clean
+.PHONY: help setup packages start test nightly bench lint types docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,42 +28,44 @@ $(STAMP): pyproject.toml $(PLUGINS)
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	      apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv $(VENV); \
 	    else echo "python3 has no venv module: apt-get install python3-venv"; exit 1; fi; }
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(MAKE) --no-print-directory packages
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --group types
+	@$(BIN)/python $(PIP) --upgrade 'pip>=25.1'
+	@$(BIN)/python $(PIP) $(EDITABLE)
+	@touch $@
+
+$(TOOLS): $(STAMP)
+	@$(BIN)/python $(PIP) --group dev --group docs --group types
 	@touch $@
 
 packages: # muxd, its plugins and what tests need, in the environment BIN
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --group dev --group docs -e . \
-	  $(addprefix -e ,$(patsubst %/pyproject.toml,%,$(PLUGINS)))
+	@$(BIN)/python $(PIP) --group dev $(EDITABLE)
 
 start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 	@$(BIN)/muxd start --speed 60
 
-test: setup lint ## Lint, types, all tests but the nightly ones
+test: setup $(TOOLS) lint ## Lint, types, all tests but the nightly ones
 	@$(BIN)/muxd browser install --engine headless-shell
 	@$(MAKE) --no-print-directory types & types=$$!; trap 'kill $$types 2>/dev/null' EXIT; \
 	  $(TESTS); tested=$$?; \
 	  wait $$types || { echo "a type checker has found something: make types"; exit 1; }; \
 	  exit $$tested
 
-nightly: setup ## Tests that take long, 100,000 simulated days with faults, 5,000 kills
+nightly: setup $(TOOLS) ## Tests that take long, 100,000 simulated days with faults, 5,000 kills
 	@$(BIN)/muxd browser install --engine headless-shell
 	$(TESTS) -m nightly
 	MUXD_CRASHES=$${MUXD_CRASHES:-5000} $(BIN)/python -m pytest -q tests/crash/test_crash_consistency.py
 	$(BIN)/python -m tests.simulation --days $${MUXD_SIMULATED_DAYS:-100000}
 
-bench: setup ## Measure muxd beside other ways to run the same job
+bench: setup $(TOOLS) ## Measure muxd beside other ways to run the same job
 	$(BIN)/python contrib/bench/all.py
 
-docs: $(STAMP) ## Build the documentation in site/, with warnings as errors
+docs: $(TOOLS) ## Build the documentation in site/, with warnings as errors
 	@$(BIN)/zensical build --clean --strict
 
-lint:
+lint: $(TOOLS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: # both on a plugin that uses all of the public API, too
+types: $(TOOLS) # both on a plugin that uses all of the public API, too
 	$(BIN)/mypy
 	$(BIN)/basedpyright --project tests/typing --pythonpath $(BIN)/python
 
