@@ -126,7 +126,7 @@ class Workspace:
             await self._http.aclose()
         if self._attachments is not None and self._attachments.used:
             await self._keep(self._attachments)
-        self.news.finish()
+        self.news.finish(None if self._attachments is None else self._attachments.kept)
         return None if self._data is None else await self._data.finish(good=good)
 
     async def _keep(self, attachments: Attachments) -> None:

@@ -42,6 +42,8 @@ class Attachments:
         self._folder: Path | None = None
         self._asked: dict[str, None] = {}
         self._closed = False
+        self.kept: frozenset[str] = frozenset()
+        """The names of the files that are kept with the run, once they are."""
 
     def path(self, name: str) -> Path:
         """Where the file of this name is to be written; the same for the same name.
@@ -85,9 +87,12 @@ class Attachments:
         with self._lock, self._stack:
             if self._folder is None:
                 return
+            self._folder.chmod(0o700)  # whatever the body has done to it
             dropped = dict(self._sort_out(self._folder))
-            if any(self._folder.iterdir()):
+            names = frozenset(path.name for path in self._folder.iterdir())
+            if names:
                 self._artifacts.add(self._run_id, self._folder)
+            self.kept = names
         log = structlog.get_logger()
         for name in list(dropped)[:_TOLD]:
             log.warning("an artifact is not kept", file=name[:200], reason=dropped[name])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import attrs
 import structlog
 
+from muxd.artifacts import EVIDENCE
 from muxd.events import JobNews
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 __all__ = ["MOST", "News"]
 
@@ -83,11 +85,15 @@ class News:
         """Nothing is told any more. Never blocks."""
         self._closed = True
 
-    def finish(self) -> None:
-        """The run's files are kept: tell what has waited for them, and what was too much. Never blocks."""
+    def finish(self, kept: Collection[str] | None = None) -> None:
+        """The run's files are kept: tell what has waited for them, and what was too much. Never blocks.
+
+        Args:
+          kept: the names of those that its body has left; None: they are not known.
+        """
         self.close()
         for news in self._later:
-            self._publish(news)
+            self._publish(news if kept is None else _with_files(news, kept))
         self._later = []
         if self._further:
             count = len(self._further)
@@ -119,10 +125,19 @@ def _names(files: Iterable[str | PurePath]) -> list[str]:
             raise TypeError(
                 f"run.tell(): a file is a name or a path, as run.artifact gives it, not {each!r}"
             )
-        names.append(each if isinstance(each, str) else each.name)
+        names.append(PurePath(each).name)
     if len(names) > _FILES:
         raise ValueError(f"run.tell(): {len(names)} files are too many: {_FILES} at most")
     return names
+
+
+def _with_files(news: JobNews, kept: Collection[str]) -> JobNews:
+    """The news without the files that are not there; the log says so."""
+    missing = [name for name in news.files if name not in kept and name not in EVIDENCE]
+    if not missing:
+        return news
+    structlog.get_logger().warning("files of news are not kept", news=news.title, files=missing)
+    return attrs.evolve(news, files=tuple(name for name in news.files if name not in missing))
 
 
 def _log(news: JobNews) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 import attrs
 import trio
@@ -21,6 +21,8 @@ EVERY = 1.0
 """At most one event in so many seconds; what is known is always the newest."""
 TEXT = 200
 """Characters of the text at most."""
+
+_Told: TypeAlias = tuple[float, float | None, str]
 
 
 @attrs.frozen
@@ -61,22 +63,31 @@ class Progress:
           mask: takes out of texts what must not be told.
         """
         self._mask = mask
-        self.reached: Reached | None = None
-        """As told last; None: nothing was."""
+        self._told: _Told | None = None
+        self._seen: tuple[_Told, Reached] | None = None
         self._job, self._run = record.job, record.id
         self._bodies, self._publish, self._real_now = bodies, publish, real_now
         self._next = -math.inf  # when an event may be published, trio's time
         self._waiting: trio.CancelScope | None = None
         self._closed = False
 
+    @property
+    def reached(self) -> Reached | None:
+        """As told last; None: nothing was. The text is made fit to be shown when somebody looks."""
+        told, seen = self._told, self._seen
+        if told is None:
+            return None
+        if seen is None or seen[0] is not told:
+            done, total, text = told
+            seen = self._seen = told, Reached(done, total, _line(self._mask(text)))
+        return seen[1]
+
     def tell(self, done: SupportsFloat, total: SupportsFloat | None, text: str) -> None:
         """See `muxd.Run.progress`. Never blocks; for any thread."""
-        reached = _reached(done, total, text)
-        if reached is not None and reached.text:
-            reached = attrs.evolve(reached, text=self._mask(reached.text))
-        if reached is None or self._closed or reached == self.reached:
+        told = _told(done, total, text)
+        if told is None or self._closed or told == self._told:
             return
-        self.reached = reached
+        self._told = told
         # A thread has no time of trio's: what it says is in the status, and in the next event.
         if trio.lowlevel.in_trio_run() and self._waiting is None:
             if trio.current_time() >= self._next:
@@ -87,7 +98,7 @@ class Progress:
 
     def close(self) -> None:
         """The body is over, and so is its progress. Never blocks."""
-        self._closed, self.reached = True, None
+        self._closed, self._told = True, None
         if self._waiting is not None:
             self._waiting.cancel()
 
@@ -98,21 +109,22 @@ class Progress:
             self._tell()
 
     def _tell(self) -> None:
-        if self.reached is not None:
+        reached = self.reached
+        if reached is not None:
             self._next = trio.current_time() + EVERY
             self._publish(
                 RunProgress(
                     at=self._real_now(),
                     job=self._job,
                     run=self._run,
-                    done=self.reached.done,
-                    total=self.reached.total,
-                    text=self.reached.text,
+                    done=reached.done,
+                    total=reached.total,
+                    text=reached.text,
                 )
             )
 
 
-def _reached(done: SupportsFloat, total: SupportsFloat | None, text: str) -> Reached | None:
+def _told(done: SupportsFloat, total: SupportsFloat | None, text: str) -> _Told | None:
     """What it comes down to: a total that can't be is not known, and what is no number says nothing.
 
     Raises:
@@ -126,11 +138,14 @@ def _reached(done: SupportsFloat, total: SupportsFloat | None, text: str) -> Rea
     whole = None if total is None else _number("total", total)
     if whole is not None and (whole < reached or whole == 0):
         whole = None
-    # Cut before it is looked at: however long it is, that costs next to nothing.
-    line = " ".join(text[: 4 * TEXT].split())
+    # However long it is, that costs next to nothing.
+    return reached, whole, text[: 4 * TEXT]
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
     line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
-    line = line if len(line) <= TEXT else line[: TEXT - 3] + "..."
-    return Reached(reached, whole, line)
+    return line if len(line) <= TEXT else line[: TEXT - 3] + "..."
 
 
 def _number(name: str, value: SupportsFloat) -> float | None:

@@ -131,6 +131,19 @@ async def test_what_is_too_large_is_dropped_and_said(autojump_clock, bench, monk
     assert told["second"] == "the run's artifacts would have more than 150 bytes"
 
 
+async def test_a_folder_that_its_body_has_closed_is_kept_as_any_other(autojump_clock, bench):
+    """Its mode is muxd's: else nobody but root could read or delete it."""
+
+    async def body(run):
+        await writes(run)
+        run.artifact("a").parent.chmod(0)
+
+    record = await bench.run(body)
+    assert bench.files(record)
+    (folder,) = bench.artifacts.root.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 async def test_a_disk_that_refuses_costs_the_files_and_nothing_else(
     autojump_clock, bench, monkeypatch
 ):

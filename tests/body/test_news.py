@@ -22,12 +22,13 @@ async def told(bench, body, **fields):
 
 async def test_news_are_told_at_once_and_those_with_files_when_they_are_kept(autojump_clock, bench):
     """What names files comes once they can be had, before the run's end; the rest in its moment; whether
-    the run ends well or not."""
+    the run ends well or not. A file that is not there is left out, and the log says so."""
     seen = []
 
     async def body(run):
         run.artifact("a.txt").write_text("a")
-        run.tell("later", files=[run.artifact("a.txt"), "b.txt"])
+        (run.artifact("c.txt").parent / "d.txt").write_text("d")
+        run.tell("later", files=[run.artifact("a.txt"), "b.txt", str(run.artifact("d.txt"))])
         await trio.sleep(3)
         run.tell(" at\nonce ", "-1\n+2", url="https://shop.example/")
         seen.append(bench.artifacts.files(run.id))
@@ -39,12 +40,14 @@ async def test_news_are_told_at_once_and_those_with_files_when_they_are_kept(aut
     assert seen == [{}]
     assert (first.title, first.text, first.url) == ("at once", "-1\n+2", "https://shop.example/")
     assert (first.at, first.job, first.run) == (record.started_at + 3, "job", record.id)
-    assert (second.title, second.files) == ("later", ("a.txt", "b.txt"))
+    assert (second.title, second.files) == ("later", ("a.txt", "d.txt"))
     assert isinstance(end, RunEnded)
     assert [line["event"] for line in logged if line["event"].startswith("news")] == [
         "news: later",
         "news: at once",
     ]
+    (warning,) = [line for line in logged if line["log_level"] == "warning"]
+    assert (warning["event"], warning["files"]) == ("files of news are not kept", ["b.txt"])
 
 
 async def test_too_many_news_are_one_summary(autojump_clock, bench):

@@ -120,6 +120,17 @@ async def test_odd_numbers_and_texts_cost_no_run(autojump_clock, bench, told, re
     assert seen == [reached]
 
 
+async def test_no_part_of_a_secret_is_left_by_a_cut(autojump_clock, bench):
+    """What is too long is cut after secrets are masked."""
+
+    async def body(run):
+        bench.workplace.secrets.learn("open sesame")
+        run.progress(1, text="x" * (TEXT - 10) + "open sesame")
+        return bench.workplace.progress_of(run.id).text
+
+    assert (await bench.run(body)).result == "x" * (TEXT - 10) + "***"
+
+
 @pytest.mark.parametrize(
     "told", [("3",), (None,), (1, "2"), (1, 2, None), (object(),)], ids=shortly
 )
