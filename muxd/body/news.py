@@ -9,7 +9,7 @@ import attrs
 import structlog
 
 from muxd.artifacts import EVIDENCE
-from muxd.events import JobNews
+from muxd.events import TEXT, JobNews
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -20,6 +20,8 @@ MOST = 20
 """How many news of a run are told one by one; of further ones, how many they are."""
 LISTED = 10
 """How many of those are told by their titles."""
+LOOKED_AT = 10 * TEXT
+"""How much of a text is looked at, characters: it may be a whole page's."""
 LOGGED = 500
 """How much of a text is logged, characters."""
 _FILES = 10
@@ -113,7 +115,8 @@ class News:
     def _checked(self, name: str, value: object) -> str:
         if not isinstance(value, str):
             raise TypeError(f"run.tell(): {name} is a text, not {type(value).__name__}")
-        return self._mask(value) if value else value
+        # It is cut later: first what must not be told has to be found, and no time lost with the rest.
+        return self._mask(value[:LOOKED_AT]) if value else value
 
 
 def _names(files: Iterable[str | PurePath]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from muxd.body.news import MOST
+from muxd.body.news import MOST, News
 from muxd.events import JobNews, RunEnded
 
 
@@ -77,6 +77,15 @@ async def test_what_is_too_long_is_cut(autojump_clock, bench):
     assert (len(news.title), len(news.text), len(news.url)) == (200, 4_000, 2_000)
     news.title.encode()
     news.text.encode()
+    looked_at = []
+    News(
+        "job",
+        "1",
+        publish=lambda _news: None,
+        real_now=lambda: 0.0,
+        mask=lambda text: looked_at.append(len(text)) or text,
+    ).tell("x" * 10**7, "y" * 10**7)
+    assert max(looked_at) < 10**5
 
 
 @pytest.mark.parametrize(
