@@ -168,21 +168,34 @@ def _jobs(member: Member, declared: list[Job], earlier: Earlier) -> Iterator[Job
     names: set[str] = set()
     for job in known.values():
         if job.name in names:
+            _blame_section(member, job.name, "it is there twice")
             raise Wrong(f"two jobs are named {job.name!r}")
         names.add(job.name)
-    _check_free(known.values(), earlier)
+    _check_free(member, known.values(), earlier)
     for job in known.values():
         yield job.of_plugin(member.name)
 
 
-def _check_free(jobs: Iterable[Job], earlier: Earlier) -> None:
-    """Raises `Wrong` if the name of a job is taken."""
+def _check_free(member: Member, jobs: Iterable[Job], earlier: Earlier) -> None:
+    """Raises `Wrong` if the name of a job is taken, or `ConfigError` if it was the user who gave it."""
     taken = earlier.jobs
     for name in sorted({job.name for job in jobs} & taken.keys()):
+        other = taken[name]
+        _blame_section(member, name, f"plugin {other.name!r} has a job of this name")
+        _blame_section(other, name, f"plugin {member.name!r} has a job of this name")
         raise Wrong(
-            f"the job name {name!r} is already taken by plugin {taken[name].name!r} "
-            f"from {taken[name].source.location}"
+            f"the job name {name!r} is already taken by plugin {other.name!r} "
+            f"from {other.source.location}"
         )
+
+
+def _blame_section(member: Member, name: str, why: str) -> None:
+    """Raises `ConfigError` if a job has its name from the plugin's section: all its others would go, too."""
+    for key, tables in member.section.values.items():
+        for at, table in enumerate(tables if isinstance(tables, list) else ()):
+            if isinstance(table, dict) and table.get("name") == name:
+                message = f"{name!r} is not possible: {why}; give another"
+                raise member.section.wrong(f"{key}[{at}].name", message)
 
 
 def _hooks(plugin: object, name: str) -> dict[str, list[pluggy.HookImpl]]:
@@ -366,10 +379,10 @@ def _keep(member: Member, last: Member, earlier: Earlier, problem: PluginError) 
 
 
 def _claim(member: Member, earlier: Earlier) -> None:
-    """Take the jobs that the plugin declared when it was loaded. Raises `PluginError`."""
+    """Take the jobs that the plugin declared when it was loaded. Raises `PluginError`, `ConfigError`."""
     _claim_name(member, earlier)
     try:
-        _check_free(member.declared, earlier)
+        _check_free(member, member.declared, earlier)
     except Wrong as error:
         raise PluginError(member.name, "muxd_jobs", str(error)) from None
     member.jobs = list(member.declared)

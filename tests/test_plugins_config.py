@@ -155,6 +155,40 @@ def test_a_mistake_in_a_section_is_the_users(configured):
     }
 
 
+PLAIN = 'import muxd\n@muxd.job(interval="1h")\nasync def shop(run): ...\n'
+ITEMS = """
+import muxd
+async def look(run): ...
+@muxd.hookimpl
+def muxd_jobs(section):
+    return [muxd.Job(item["name"], look, interval="1h") for item in section.values.get("item", ())]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "why"),
+    [
+        (
+            '[[plugins.b.item]]\nname = "x"\n[[plugins.a.item]]\nname = "x"\n',
+            "plugins.b.item[x].name",
+            "plugin 'a' has a job of this name",
+        ),
+        (
+            '[[plugins.a.item]]\nname = "shop"\n',
+            "plugins.a.item[shop].name",
+            "plugin 'shop' has a job of this name",
+        ),
+        ('[[plugins.a.item]]\nname = "x"\n' * 2, "plugins.a.item[x].name", "it is there twice"),
+    ],
+)
+def test_a_name_in_a_section_that_is_taken_is_the_users_mistake(configured, text, key, why):
+    """It is told where it stands, and costs none of the other jobs: neither plugin is left out for it."""
+    told = problems_of(configured(text, a=ITEMS, b=ITEMS, shop=PLAIN))
+    [found] = told
+    assert told[found].endswith(f"is not possible: {why}; give another")
+    assert found == key
+
+
 def test_to_who_only_looks_it_is_a_warning(configured):
     """`muxd plugins` and `muxd history` work all the same, and name what is wrong."""
     config = configured('[[plugins.watch.page]]\nname = "news"\nurl = 3\n', watch=WATCH, shop=SHOP)
