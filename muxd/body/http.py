@@ -24,9 +24,10 @@ TIMEOUT = 30.0
 _NOT_SENT = ("host", "content-length", "transfer-encoding", "connection")
 _NOT_GIVEN = ("content-length", "content-encoding", "transfer-encoding")
 _CONNECTING = (
-    "ECONN",
+    "ECONNREFUSED",
     "ENOTFOUND",
     "EAI_",
+    "EPROTO",
     "EHOSTUNREACH",
     "ENETUNREACH",
     "connect",
@@ -50,6 +51,11 @@ class _Session(httpx.AsyncBaseTransport):
         """Send it, and read the answer whole."""
         if self.closed:
             raise RuntimeError("the run is over: its client can't be used any more")
+        if request.url.scheme not in ("http", "https") or not request.url.host:
+            raise httpx.UnsupportedProtocol(
+                f"{str(request.url)!r:.200} is to begin with http:// or https:// and a host",
+                request=request,
+            )
         content = await request.aread()
         try:
             return await bridged(self._exchange)(request, content)
@@ -122,10 +128,6 @@ def _translated(error: Exception, request: httpx.Request) -> Exception:
     message = message.removeprefix("APIRequestContext.fetch: ")
     if not type(error).__module__.startswith("playwright.") or "closed" in message:
         return error
-    if message.startswith("Invalid URL"):
-        return httpx.UnsupportedProtocol(
-            f"{message}: it is to begin with http:// or https://", request=request
-        )
     if type(error).__name__ == "TimeoutError":
         return httpx.ReadTimeout(message, request=request)
     kind = httpx.ConnectError if any(sign in message for sign in _CONNECTING) else httpx.ReadError

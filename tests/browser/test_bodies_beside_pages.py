@@ -69,8 +69,14 @@ def test_requests_share_the_session(muxd_run, site):
             missing.raise_for_status()
         with pytest.raises(httpx.ConnectError, match="ECONNREFUSED"):
             await run.http.get("http://127.0.0.1:1/")
-        with pytest.raises(httpx.UnsupportedProtocol, match="begin with http://"):
-            await run.http.get("shop.example/a")
+        for address in ("shop.example/a", "ftp://shop.example/", "", "https://"):
+            with pytest.raises(httpx.UnsupportedProtocol, match="begin with http://"):
+                await run.http.get(address)
+        with pytest.raises(httpx.ConnectError, match="EPROTO"):  # it has no TLS
+            await run.http.get(site.url.replace("http:", "https:"))
+        site.drop("/popup", times=1)
+        with pytest.raises(httpx.ReadError, match="ECONNRESET"):
+            await run.http.get(f"{site.url}/popup")
         site.hang("/popup")
         with pytest.raises(httpx.ReadTimeout):
             await run.http.get(f"{site.url}/popup", timeout=0.2)
