@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from muxd.record import Record
     from muxd.release import Release
 
-__all__ = ["FINISH_BOUND", "Workplace"]
+__all__ = ["Workplace"]
 
 TIDY_BOUND = 5.0
 """How long tidying up may take, seconds."""
-FINISH_BOUND = 9.0
-"""How long the end of a workspace may take, seconds. The browser is free meanwhile."""
 
 
 @final

@@ -112,7 +112,8 @@ class Workspace:
     async def finish(self, *, good: bool) -> MuxdError | None:
         """Keep what is to be kept; the browser is free already, the record not yet written.
 
-        Bounded (`muxd.workplace.FINISH_BOUND`), and never raises for what the world does.
+        Bounded (`KEEP_BOUND` and `muxd.body.rundata.WRITE_BOUND` together), and never raises for what the
+        world does.
 
         Args:
           good: the run has ended well.

@@ -184,7 +184,8 @@ class Site:
                 self._closing.wait()
             return None
         try:
-            return self._found(request)
+            found = self._found(request)
+            return attrs.evolve(found, body=_encoded(found.body))
         except Exception as error:  # of a function of the test's
             return Answer(f"{type(error).__name__}: {error}", 500, {"content-type": "text/plain"})
 
@@ -234,6 +235,14 @@ def _answer_of(content: Any, request: Request) -> Answer:
     )
 
 
+def _encoded(body: str | bytes) -> bytes:
+    if isinstance(body, str):
+        return body.encode()
+    if not isinstance(body, bytes):
+        raise TypeError(f"the body of an Answer is a text or bytes, not {body!r:.100}")
+    return body
+
+
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
@@ -261,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if answer is None:
             return
-        body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        body = _encoded(answer.body)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

@@ -155,3 +155,6 @@ def test_what_is_wrong_is_told(muxd_site, tmp_path):
         b"TypeError: /: 5 is no content: give a text, bytes, a Path, a dict ...",
     )
     assert ask(site, "/broken")[::2] == (500, b"ZeroDivisionError: division by zero")
+    site["/half"], site["/none"] = "\ud83c", Answer(None)
+    assert ask(site, "/half")[2].startswith(b"UnicodeEncodeError: ")
+    assert ask(site, "/none")[2] == b"TypeError: the body of an Answer is a text or bytes, not None"
