@@ -272,6 +272,8 @@ class _Layer:
             for extra in sorted(map(str, error.extra_fields)):
                 where = ".".join((*path, extra))
                 message = f"no such {what}; {did_you_mean(extra, known)}"
+                if path == ("plugins",):
+                    message += f"; a plugin has a table, [{where}]"
                 yield ConfigProblem(self.source(where), where, message)
         else:
             words = MASK if _is_secret(key) else shown(_plain(value))

@@ -250,6 +250,8 @@ def test_a_key_that_is_no_section_is_a_mistake(configured):
         configured("plugins.stricct = true\n")
     with pytest.raises(ConfigError, match=r"plugins\.watch: it is given several times: it is one"):
         configured("[[plugins.watch]]\na = 1\n")
+    with pytest.raises(ConfigError, match=r"plugins\.watch: .*; a plugin has a table, \[plugins\."):
+        configured("plugins.watch = 5\n")
 
 
 def test_all_values_are_shown_but_secrets(configured):

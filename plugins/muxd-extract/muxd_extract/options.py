@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping  # noqa: TC003 - the annotations are read when it runs
+from datetime import datetime
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -89,6 +90,22 @@ def _between(low: int, high: int) -> Callable[[object, object, int], None]:
     return check
 
 
+def _check_format(field: Field, attribute: object, value: tuple[str, ...]) -> None:
+    if value and field.type != "date":
+        raise ValueError('it is of dates: give type = "date"')
+    for each in value:
+        try:
+            datetime.strptime("", each)
+        except ValueError as error:
+            if "does not match" not in str(error):
+                raise ValueError(f'{error}: give one such as "%d.%m.%Y"') from None
+
+
+def _check_decimal(field: Field, attribute: object, value: str) -> None:
+    if value and field.type != "number":
+        raise ValueError('it is of numbers: give type = "number"')
+
+
 @attrs.frozen(kw_only=True)
 class Field:
     """One column: where it stands in a row, and what it is."""
@@ -103,9 +120,9 @@ class Field:
     """All that are found, not only the first."""
     match: re.Pattern[str] | None = None
     """A regular expression: its first group is what counts of the text, or all that it matches."""
-    format: Texts = attrs.field(default=(), converter=_texts)
+    format: Texts = attrs.field(default=(), converter=_texts, validator=_check_format)
     """How dates are written, as for `datetime.strptime`; several are tried in turn."""
-    decimal: Literal["", ".", ","] = ""
+    decimal: Literal["", ".", ","] = attrs.field(default="", validator=_check_decimal)
     """What stands before the decimals of numbers; empty: what is likelier."""
     required: bool = False
     """A row without it is passed over."""
