@@ -28,7 +28,7 @@ import trio
 from muxd.audit import AuditTrail
 from muxd.body.data import Data
 from muxd.body.memory import Memory
-from muxd.body.pruning import keep_rows
+from muxd.body.pruning import keep_data_in_shape
 from muxd.body.reading import DataReader, FileData
 from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
@@ -423,7 +423,7 @@ class Daemon(Helm):
                         beside.start_soon(self._checkup.look_now_and_then)
                         beside.start_soon(self._keep_in_shape)
                         beside.start_soon(
-                            partial(keep_rows, keep=self.config.data.keep),
+                            partial(keep_data_in_shape, keep=self.config.data.keep),
                             self._data,
                             time.time,
                             self.core.lulls,

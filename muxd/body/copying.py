@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from muxd.body.dataerrors import explained
-from muxd.body.datafile import connect_reading
+from muxd.body.datafile import connect_reading, damage_of
 from muxd.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def look_through(path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    found = [text for (text,) in connection.execute("PRAGMA quick_check(3)") if text != "ok"]
-    if found:
-        damage = "; ".join(found).replace("\n", ": ")
+    damage = damage_of(connection)
+    if damage is not None:
         raise DataError(f"the data file {path} is damaged ({damage}): move it away")

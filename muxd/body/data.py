@@ -12,7 +12,13 @@ import attrs
 import trio
 
 from muxd.body.dataerrors import explained, is_damage
-from muxd.body.datafile import connect_writing, set_aside, transaction
+from muxd.body.datafile import (
+    connect_reading,
+    connect_writing,
+    damage_of,
+    set_aside,
+    transaction,
+)
 from muxd.errors import ItemError
 
 if TYPE_CHECKING:
@@ -94,6 +100,17 @@ class Data:
 
         return await self._do(glance)
 
+    async def check(self) -> None:
+        """Look through all of the file, beside all other calls; one that is damaged is set aside.
+
+        Else a save would go on for as long as what it needs is in memory. Raises and cancelled as `save`.
+        """
+        damage = await self._in_thread(
+            self._damage, abandon_on_cancel=True, thread_name="muxd data file"
+        )
+        if damage is not None:
+            await self._do(lambda _check: self._replace(damage))
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -141,6 +158,20 @@ class Data:
                     raise explained(error, self.path) from error
                 self._replace(error)
         raise AssertionError("unreachable")
+
+    def _damage(self) -> sqlite3.Error | None:
+        try:
+            connection = connect_reading(self.path)
+            if connection is None:
+                return None
+            try:
+                return damage_of(connection)
+            finally:
+                connection.close()
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                return error
+            raise explained(error, self.path) from error
 
     def _connected(self) -> sqlite3.Connection:
         # Somebody may have deleted it, or put another one in its place.

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["PATIENCE", "connect_reading", "connect_writing", "set_aside", "transaction"]
+__all__ = [
+    "PATIENCE",
+    "connect_reading",
+    "connect_writing",
+    "damage_of",
+    "set_aside",
+    "transaction",
+]
 
 PATIENCE = 2.5
 """How long another process's lock is waited for, seconds."""
@@ -123,6 +130,21 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
             f"{VERSION}): install that muxd again, or choose another --state-dir"
         )
     return True
+
+
+def damage_of(connection: sqlite3.Connection) -> sqlite3.Error | None:
+    """Look through all of the file: the error that says what is damaged, or None."""
+    try:
+        found = [text for (text,) in connection.execute("PRAGMA quick_check(3)") if text != "ok"]
+    except sqlite3.Error as error:
+        if is_damage(error):
+            return error
+        raise
+    if not found:
+        return None
+    damage = sqlite3.DatabaseError("; ".join(found).replace("\n", ": "))
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return damage
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Deletes rows that jobs have not seen for long, a few at a time, in quiet moments."""
+"""Keeps the data file in shape: looks for damage, deletes rows that jobs have not seen for long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from muxd.body.data import Data
     from muxd.lulls import Lulls
 
-__all__ = ["keep_rows"]
+__all__ = ["keep_data_in_shape"]
 
 FIRST = 90.0
 """How long after the start it is done for the first time, seconds."""
@@ -30,26 +30,27 @@ AT_ONCE = 1000
 """So many rows are deleted at once."""
 
 
-async def keep_rows(
+async def keep_data_in_shape(
     data: Data, real_now: Callable[[], float], lulls: Lulls, *, keep: float
 ) -> None:
-    """Delete old rows soon after the start and then daily, until cancelled; 0 keeps them for ever.
+    """Check the file and delete old rows soon after the start and then daily, until cancelled.
 
-    A file that can't be written is logged and tried again the next day.
+    Rows are deleted a few at a time, in quiet moments; with `keep` 0 they are kept for ever. A file that
+    can't be read or written is logged and tried again the next day.
     """
-    if not keep:
-        return
     await trio.sleep(FIRST)
     while True:
         deleted = 0
         try:
-            for table in await data.look(_names) or ():
+            await data.check()
+            for table in (await data.look(_names) or ()) if keep else ():
                 while gone := await data.look(partial(_delete, table, real_now() - keep)):
                     deleted += gone
                     await lulls.wait(LULL, at_most=PATIENCE)
         except DataError as error:
             structlog.get_logger().error(
-                "old rows could not be deleted: tried again in a day", error=str(error)
+                "what jobs save could not be checked and pruned: tried again in a day",
+                error=str(error),
             )
         if deleted:
             structlog.get_logger().info("old rows of jobs are deleted", rows=deleted)

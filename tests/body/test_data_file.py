@@ -20,7 +20,7 @@ from muxd.abc import DataTable
 from muxd.body import data as data_module
 from muxd.body import datafile, pruning
 from muxd.body.data import FILE_NAME, Data
-from muxd.body.pruning import keep_rows
+from muxd.body.pruning import keep_data_in_shape
 from muxd.body.reading import DataReader, FileData
 from muxd.body.saving import Saving
 from muxd.errors import DataError
@@ -308,23 +308,50 @@ async def test_old_rows_are_deleted_where_that_is_wanted(autojump_clock, tmp_pat
         return 10_000.0 + trio.current_time()
 
     begun = trio.current_time()
-    async with Data(tmp_path, real_now=now, in_thread=at_once) as data:
-        await keep_rows(data, now, Lulls(), keep=0)  # for ever
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(keep_rows, data, now, Lulls(), keep=1000.0))
-            await trio.sleep(3600)  # there is no file yet
-            assert list(tmp_path.iterdir()) == []
-            await data.save(saving([{"n": n} for n in range(25)], at=now()))
-            await data.save(saving([{"n": n} for n in range(5)], at=now(), table="b"))
-            await trio.sleep(pruning.EVERY - 3600)
-            await data.save(saving([{"n": 3}], at=now()))
-            assert len(rows(tmp_path)) == 25
-            await trio.sleep(pruning.FIRST + 1)
-            assert rows(tmp_path) == [3]
-            assert len(waited) == 4
-            assert DataReader(tmp_path).rows("shop", "b") == []
-            nursery.cancel_scope.cancel()
+    async with (
+        Data(tmp_path, real_now=now, in_thread=at_once) as data,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(partial(keep_data_in_shape, data, now, Lulls(), keep=1000.0))
+        await trio.sleep(3600)  # there is no file yet
+        assert list(tmp_path.iterdir()) == []
+        await data.save(saving([{"n": n} for n in range(25)], at=now()))
+        await data.save(saving([{"n": n} for n in range(5)], at=now(), table="b"))
+        await trio.sleep(pruning.EVERY - 3600)
+        await data.save(saving([{"n": 3}], at=now()))
+        assert len(rows(tmp_path)) == 25
+        await trio.sleep(pruning.FIRST + 1)
+        assert rows(tmp_path) == [3]
+        assert len(waited) == 4
+        assert DataReader(tmp_path).rows("shop", "b") == []
+        nursery.cancel_scope.cancel()
     assert trio.current_time() - begun < 2 * pruning.EVERY
+
+
+async def test_damage_is_found_though_all_of_it_is_in_memory(autojump_clock, tmp_path):
+    """Once a day, also where rows are kept for ever: what is saved meanwhile would be lost."""
+
+    async def at_once(call, *args, **_options):
+        await trio.lowlevel.checkpoint()
+        return call(*args)
+
+    async with (
+        Data(tmp_path, real_now=lambda: 0.0, in_thread=at_once) as data,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(partial(keep_data_in_shape, data, lambda: 1e9, None, keep=0))
+        await data.save(saving([{"n": 1}]))
+        await trio.sleep(pruning.FIRST + 1)
+        for part in ("data.db", "data.db-wal"):
+            with tmp_path.joinpath(part).open("r+b") as file:
+                file.write(b"garbage!" * 4000)
+        assert (await data.save(saving([{"n": 1}]))).same == 1  # nobody has noticed
+        assert data.warnings == []
+        await trio.sleep(pruning.EVERY)
+        assert "the data file was damaged" in data.warnings[0]
+        assert (await data.save(saving([{"n": 1}]))).new == [{"n": 1}]
+        assert rows(tmp_path) == [1]
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.nightly
