@@ -225,15 +225,16 @@ def _process(pid: int | None) -> str:
 
 
 class PluginError(MuxdError):
-    """A plugin did something wrong; it alone is left out.
+    """A plugin did something wrong; it alone is left out, or only a `part` of it, in words.
 
     The cause, when there is one, is in ``__cause__``.
     """
 
-    def __init__(self, plugin: str, hook: str, reason: str) -> None:
+    def __init__(self, plugin: str, hook: str, reason: str, *, part: str = "") -> None:
         self.plugin, self.hook, self.reason = plugin, hook, reason
+        of = f"{part} of " if part else ""
         super().__init__(
-            f"plugin {plugin!r} is left out: {hook}: {reason}; "
+            f"{of}plugin {plugin!r} is left out: {hook}: {reason}; "
             f"mend it, or `muxd plugins disable {shlex.quote(plugin)}`"
         )
 

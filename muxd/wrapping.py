@@ -90,14 +90,14 @@ class Wrappers:
     def broke(self, wrapper: _Wrapper, cause: BaseException, *, at_once: bool = False) -> None:
         """It was broken in a run; the last time that it may be it is left out."""
         wrapper.broken += 1
-        name = _name(wrapper)
-        reason = f"the page wrapper {name!r} is broken: {_words(cause)}"
-        log = structlog.get_logger()
+        part, words = f"page wrapper {_name(wrapper)!r}", _words(cause)
+        log, told = structlog.get_logger(), f"{part} is broken: {words}"
         if wrapper.broken < PATIENCE and not at_once:
-            log.error(reason, plugin=wrapper.plugin, exc_info=cause)
+            log.error(told, plugin=wrapper.plugin, exc_info=cause)
             return
         times = "" if at_once else f" {PATIENCE} times one after another"
-        problem = PluginError(wrapper.plugin, HOOK, f"{reason}{times}; it is left out from now on")
+        reason = f"it was broken{times}: {words}"
+        problem = PluginError(wrapper.plugin, HOOK, reason, part=part)
         wrapper.problem = problem
         log.error(str(problem), plugin=wrapper.plugin, exc_info=cause)
 
@@ -295,6 +295,8 @@ def _name(wrapper: _Wrapper) -> str:
 
 
 def _words(cause: BaseException) -> str:
+    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]  # a nursery's: what counts is what was raised in it
     try:
         return f"{type(cause).__name__}: {cause}"[:500]
     except (Exception, SystemExit):

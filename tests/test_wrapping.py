@@ -197,10 +197,25 @@ async def test_a_broken_wrapper_costs_no_job_a_run_and_is_left_out(
         await run_once()
     (problem,) = bench.problems
     assert (problem.plugin, problem.hook) == ("plugin-a", "muxd_page_wrappers")
-    assert "'a' is broken" in str(problem)
-    assert "left out" in str(problem)
+    assert str(problem).startswith("page wrapper 'a' of plugin 'plugin-a' is left out: ")
+    assert f"it was broken {PATIENCE} times one after another: " in str(problem)
     await run_once()
     assert bench.seen == ["b in", "b out"]
+
+
+async def test_what_a_nursery_of_a_wrapper_raised_is_told_itself(autojump_clock, bench):
+    """Not that there was a group of one."""
+
+    async def in_a_nursery(run):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fails, run)
+
+    bench.use(Round("a", bench.seen, before=in_a_nursery))
+    for _ in range(PATIENCE):
+        await bench.run(quick)
+    (problem,) = bench.problems
+    assert "ExceptionGroup" not in str(problem)
+    assert "ValueError: mine" in str(problem)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
