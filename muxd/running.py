@@ -105,7 +105,7 @@ class Run:
           text: more about it, lines.
           url: where it is to be seen.
           files: what goes with it: names or paths of artifacts of this run, 10 at most. It is told when
-            the run has ended, since only then they are kept.
+            the run has ended, since only then they are kept; one that is not there then is left out.
 
         Raises:
           TypeError: something is no text.
