@@ -14,7 +14,7 @@ import attrs
 from muxd.blocklist import parse_blocklist
 from muxd.errors import JobError, qualified_name
 from muxd.hints import slip_of
-from muxd.jobslips import check_fields, fields_checked
+from muxd.jobslips import body_help, check_fields, fields_checked
 from muxd.units import DURATION_HELP, format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -408,8 +408,7 @@ class _Check:
             "body",
             value,
             inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call),
-            "give an `async def` function that takes the run "
-            "(muxd uses Playwright's async API: `await run.page.goto(...)`)",
+            body_help(value),
         )
         try:
             inspect.signature(cast("Callable[..., Any]", value)).bind(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -11,9 +12,19 @@ from muxd.hints import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["check_fields", "fields_checked"]
+__all__ = ["body_help", "check_fields", "fields_checked"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+def body_help(body: object) -> str:
+    """What to give in place of this, which is no body."""
+    if inspect.isasyncgenfunction(body):
+        return "it yields: have it collect what it finds, and `return` that at its end"
+    return (
+        "give an `async def` function that takes the run "
+        "(muxd uses Playwright's async API: `await run.page.goto(...)`)"
+    )
 
 
 def check_fields(job: str, given: Mapping[str, object], known: Iterable[str]) -> None:

@@ -227,6 +227,12 @@ def test_replace_checks_again():
         made.replace(interval="5m")
 
 
+def test_a_body_that_yields_is_told_to_return():
+    """It is an `async def`, so to be told to write one would not help."""
+    with pytest.raises(JobError, match="it yields: have it collect what it finds, and `return`"):
+        Job("a", generator, interval="1h")
+
+
 def test_replace_refuses_misspelt_fields():
     """As the decorator does."""
     with pytest.raises(

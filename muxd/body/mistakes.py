@@ -13,7 +13,6 @@ from muxd.unbridged import UnbridgedAwait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
 
 __all__ = ["mistake_in", "mistake_of"]
 
@@ -65,7 +64,7 @@ def _words(error: BaseException) -> str | None:
             "`page.goto(...)`"
         )
     if isinstance(error, (AttributeError, TypeError)) and _COROUTINE.search(message):
-        names = _forgotten(error.__traceback__)
+        names = _forgotten(error)
         of = f" {' and '.join(names)}" if names else " what it was called for"
         return (
             f"{message}: a call is not awaited, so there is a coroutine in place of{of}: write "
@@ -85,8 +84,9 @@ def _words(error: BaseException) -> str | None:
     return None
 
 
-def _forgotten(traceback: TracebackType | None) -> list[str]:
-    """The names of variables that are coroutines nobody has begun to await; they are closed."""
+def _forgotten(error: BaseException) -> list[str]:
+    """What are coroutines that nobody has begun to await, by their variables; they are closed."""
+    traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     found = []
@@ -94,6 +94,10 @@ def _forgotten(traceback: TracebackType | None) -> list[str]:
         if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
             value.close()  # or Python would warn of it once more
             found.append(f"`{name}`")
+    made = getattr(error, "obj", None)  # in no variable: `run.page.title().upper()`
+    if inspect.iscoroutine(made) and inspect.getcoroutinestate(made) == inspect.CORO_CREATED:
+        made.close()
+        found.append(f"what {made.__qualname__}() gives")
     return found
 
 

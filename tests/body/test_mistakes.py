@@ -116,7 +116,14 @@ def test_a_coroutine_that_is_used_as_what_it_would_give(tmp_path):
         rows = fetch()
         return rows[0]
 
-    for body_, name in ((body, "`title`"), (other, "`rows`")):
+    async def at_once(run):
+        return fetch().upper()
+
+    for body_, name in (
+        (body, "`title`"),
+        (other, "`rows`"),
+        (at_once, "in place of what fetch() gives"),
+    ):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             record = perform(body_, tmp_path)
