@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from muxd_check.errors import first_line
-from muxd_check.judge import shown
+from muxd_check.judge import over_budget, shown
 from muxd_check.plugin import CheckPlugin
 from muxd_check.steps import Step, matcher
+from muxd_check.vitals import Vitals
+from muxd_check.witness import Witness
 
 import muxd
 
@@ -92,6 +94,14 @@ def test_what_is_expected_is_meant_as_it_stands():
     assert matcher("/[0-9]+ items/").search("12 items")
     assert matcher("https://*/account?a=1", glob=True).search("https://a.example/x/account?a=1")
     assert not matcher("https://*/account", glob=True).search("https://a.example/account/x")
+
+
+def test_certificates_have_to_last_as_long_as_is_said():
+    """No longer; and 0 days are no matter."""
+    for days, told in ((5, []), (0, []), (6, ["the certificate of h is good for 5.5 more days"])):
+        flow = jobs(ONE + f"tls_days = {days}")[0].config
+        found = over_budget(flow, {}, Witness(flow), Vitals(), {"h": 5.5})
+        assert [each.partition(",")[0] for each in found] == told
 
 
 def test_figures_are_for_people():

@@ -78,6 +78,7 @@ async def shoot(run: Run, album: Album) -> list[str]:
         run.log.info("taken", file=path.name, kilobytes=len(picture) // 1000)
         if status is not None and status >= 400 and not page.any_status:
             wrong.append(f"{variant.label}: {variant.url} answered {status}")
+    await tabs.close()
     run.progress(len(wanted), len(wanted))
     if not wrong:
         keep, keep_for = page.keep or 0, page.keep_for or 0.0
@@ -138,10 +139,14 @@ class _Tabs:
         try:
             yield page
         except BrowserError:
-            self._plain = None
-            if page is not self.run.page:
-                await page.close()
+            await self.close()
             raise
+
+    async def close(self) -> None:
+        """Be done with the page for sizes; muxd closes its own."""
+        page, self._plain = self._plain, None
+        if page is not None and page is not self.run.page:
+            await page.close()
 
 
 def _scheme(variant: Variant) -> Literal["light", "dark", "null"]:
