@@ -6,8 +6,10 @@ import math
 import re
 import unicodedata
 
-__all__ = ["parse_amount"]
+__all__ = ["LONGEST", "parse_amount"]
 
+LONGEST = 10_000
+"""How much of a text is looked through, characters: a page may have any, and who asks must not wait."""
 _SPACES = " \u00a0\u2009\u202f'\u2019"
 _NUMBER = re.compile(rf"\d{{1,3}}(?:[{_SPACES}]\d{{3}})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*|[.,]\d+")
 _TIMES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
@@ -15,7 +17,7 @@ _SUFFIX = re.compile(r"[kKMB](?!\w)")
 
 
 def parse_amount(text: str, *, decimal: str = "") -> float:
-    """The first number in a text: a price, a count, a share.
+    """The first number in a text, or in its first `LONGEST` characters: a price, a count, a share.
 
     Args:
       text: such as ``"$1,299.00"``, ``"1 234,50 €"``, ``"-5 %"``, ``"12.3K"`` (a K, M or B right
@@ -27,6 +29,7 @@ def parse_amount(text: str, *, decimal: str = "") -> float:
     Raises:
       ValueError: there is no number in it.
     """
+    text = text.strip()[:LONGEST]
     found = _NUMBER.search(text)
     if found is None:
         raise ValueError(f"there is no number in {_shown(text)}")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muxd.amounts import parse_amount
+from muxd.amounts import LONGEST, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,10 @@ def test_any_text_gives_a_number_or_a_clear_error(text):
     """Whatever a page shows, the answer is a finite number or a `ValueError`."""
     with contextlib.suppress(ValueError):
         assert math.isfinite(parse_amount(text))
+
+
+def test_only_the_beginning_of_a_long_text_is_looked_through():
+    """A page may have any text, and nobody waits for it: blank space at its beginning does not count."""
+    assert parse_amount(" " * 1_000_000 + "5 EUR") == 5
+    with pytest.raises(ValueError, match="there is no number in"):
+        parse_amount("x" * LONGEST + " 5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,6 +18,8 @@ LONGEST = 200_000
 """How much of a text is compared, characters."""
 LONGEST_LINE = 300
 """A line longer than that is cut into several, so that the difference shows where it is."""
+MOST_LINES = 5_000
+"""How many lines are compared one by one: of more, such as those of a hostile page, it would take minutes."""
 CONTEXT = 2
 """How many lines round a change are shown."""
 LONGEST_SHOWN = 20_000
@@ -57,13 +60,33 @@ class TextDifference:
 
 def text_difference(before: str, after: str) -> TextDifference:
     """What differs between two texts that `normal` has made."""
-    lines = list(difflib.unified_diff(_lines(before), _lines(after), n=CONTEXT, lineterm=""))[2:]
-    added = sum(line.startswith("+") for line in lines)
-    removed = sum(line.startswith("-") for line in lines)
-    unified = "\n".join(lines)
+    old, new = _lines(before), _lines(after)
+    if max(len(old), len(new)) > MOST_LINES:
+        old, new = _from_the_first_difference(old, new)
+    more = max(len(old), len(new)) > MOST_LINES
+    parts = difflib.unified_diff(old[:MOST_LINES], new[:MOST_LINES], n=CONTEXT, lineterm="")
+    lines = list(parts)[2:]
+    if more:  # how often each line is there now, and was
+        added, removed = (
+            (Counter(new) - Counter(old)).total(),
+            (Counter(old) - Counter(new)).total(),
+        )
+    else:
+        added = sum(line.startswith("+") for line in lines)
+        removed = sum(line.startswith("-") for line in lines)
+    unified = "\n".join([*lines, "..."] if more else lines)
     if len(unified) > LONGEST_SHOWN:
         unified = unified[:LONGEST_SHOWN].rpartition("\n")[0] + "\n..."
     return TextDifference(added, removed, unified)
+
+
+def _from_the_first_difference(old: list[str], new: list[str]) -> tuple[list[str], list[str]]:
+    """Without what is the same at the beginning and the end: lines are counted from there."""
+    least = min(len(old), len(new))
+    head = next((n for n in range(least) if old[n] != new[n]), least)
+    tail = next((n for n in range(least - head) if old[-1 - n] != new[-1 - n]), least - head)
+    head, tail = max(head - CONTEXT, 0), max(tail - CONTEXT, 0)
+    return old[head : len(old) - tail], new[head : len(new) - tail]
 
 
 def _lines(text: str) -> list[str]:

@@ -100,6 +100,22 @@ def png(width=100, height=100, *boxes, colour="white"):
     return file.getvalue()
 
 
+def test_texts_of_many_lines_are_compared_all_the_same():
+    """One other line among many is shown as it is; of texts that differ all over, each line of a hostile
+    page's, how many do is counted, and the beginning shown: line by line it would take minutes."""
+    lines = [f"line {n}" for n in range(20_000)]
+    found = text_difference("\n".join(lines), "\n".join([*lines[:9000], "new", *lines[9001:]]))
+    assert found.unified.splitlines()[1:] == [
+        *(" line 8998", " line 8999", "-line 9000", "+new", " line 9001", " line 9002")
+    ]
+    repeated = [f"{n * n % 151}" for n in range(20_000)]
+    mixed = [*reversed(repeated), "a", "b", "b"]
+    found = text_difference("\n".join(repeated), "\n".join(mixed))
+    assert (found.added, found.removed) == (3, 0)
+    assert found.unified.endswith("\n...")
+    assert text_difference("\n".join(repeated), "\n".join(mixed[:-3])).summary == "changed"
+
+
 def test_pictures_are_compared_pixel_by_pixel():
     """By the share of the pixels that differ by more than the tolerance, outside the regions that don't
     count; a page that has grown differs there, and where it differs is marked."""
