@@ -32,7 +32,7 @@ class ExtractPlugin:
         """One for each page, or set of pages, that rows are read from."""
         pages = section.structure(Settings).page
         jobs = list(_jobs(section, pages)) if pages else []
-        self._options.clear()
+        # A reload may be refused after this: those of before stay, and a page shows what is a job.
         self._options.update({page.name: page for page in pages})
         return jobs
 

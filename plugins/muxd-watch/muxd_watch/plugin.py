@@ -30,7 +30,7 @@ class WatchPlugin:
         """One for each page that is watched."""
         pages = section.structure(Settings).page
         jobs = list(_jobs(section, pages)) if pages else []
-        self._options.clear()
+        # A reload may be refused after this: those of before stay, and a page shows what is a job.
         self._options.update({page.name: page for page in pages})
         return jobs
 
