@@ -33,6 +33,8 @@ FLUSH_BOUND = 2.0
 """How long the end of the process waits for what reads the log, seconds."""
 LONGEST = 100_000
 """A line that is longer than so many characters is cut where it is kept for long."""
+LONGEST_SECRET = 10_000
+"""Characters."""
 _DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -109,8 +111,21 @@ class _Masked:
         self._render, self._mask, self._is_json = render, mask, is_json
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        level, event_text = event.get("level", method), str(event.get("event", ""))
         text = str(self._render(logger, method, event))
+        if len(text) > LONGEST:  # looking it through would take seconds
+            if self._is_json:
+                event_text = self._beginning(event_text, LONGEST // 10)
+                text = _shortened(logger, method, str(level), event_text, len(text))
+            else:
+                text = f"{self._beginning(text, LONGEST)} ... (cut from {len(text)} characters)"
         return masked(text, self._mask) if self._is_json else self._mask(text)
+
+    def _beginning(self, text: str, length: int) -> str:
+        """So many characters of it, without half of a secret where it is cut."""
+        if len(text) <= length:
+            return text
+        return self._mask(text[: length + 2 * LONGEST_SECRET])[:-LONGEST_SECRET][:length]
 
 
 class _Copied:
@@ -126,10 +141,15 @@ class _Copied:
         told = {key: value for key, value in event.items() if not key.startswith("_")}
         line = _json(logger, method, dict(told))
         if len(line) > LONGEST:
-            short = {"level": level, "event": str(told["event"])[: LONGEST // 10]}
-            line = _json(logger, method, short | {"cut_from": len(line)})
+            line = _shortened(logger, method, level, str(told["event"]), len(line))
         self._also(line)
         return event
+
+
+def _shortened(logger: WrappedLogger, method: str, level: str, event: str, length: int) -> str:
+    """What is told of a line that is too long."""
+    short = {"level": level, "event": event[: LONGEST // 10], "cut_from": length}
+    return _json(logger, method, short)
 
 
 class _Stderr:

@@ -57,6 +57,27 @@ def test_a_line_for_machines_is_json():
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
+def test_of_an_endless_line_the_beginning_is_told(log_format):
+    """It is not looked through for secrets as a whole, which would hold up muxd; nor is the half of
+    one shown where it is cut."""
+    looked_through = []
+
+    def mask(text):
+        looked_through.append(len(text))
+        return text.replace("s3cret-s3cret", "***")
+
+    out = io.StringIO()
+    logs.configure(log_format, stream=out, mask=mask)
+    structlog.get_logger().info(("s3cret-s3cret" + "y" * 87) * 100_000, more="x" * 1_000_000)
+    shown = out.getvalue()
+    assert len(shown) < 150_000
+    assert max(looked_through) <= 200_000
+    assert "s3cret" not in shown.replace("s3cret-s3cret", "")
+    assert "***" in shown
+    assert "cut" in shown
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
 def test_a_traceback_is_kept(log_format):
     """`log.exception` shows where it was raised, in either form."""
     out = io.StringIO()
