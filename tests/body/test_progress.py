@@ -131,9 +131,7 @@ async def test_no_part_of_a_secret_is_left_by_a_cut(autojump_clock, bench):
     assert (await bench.run(body)).result == "x" * (TEXT - 10) + "***"
 
 
-@pytest.mark.parametrize(
-    "told", [("3",), (None,), (1, "2"), (1, 2, None), ([],)], ids=shortly
-)
+@pytest.mark.parametrize("told", [("3",), (None,), (1, "2"), (1, 2, None), ([],)], ids=shortly)
 async def test_what_is_no_number_is_a_mistake(autojump_clock, bench, told):
     """A wrong type is the author's mistake: told at the first run, not hidden."""
 
