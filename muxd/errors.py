@@ -70,6 +70,7 @@ __all__ = [
     "UnknownJob",
     "UserError",
     "WorldError",
+    "message_of",
     "qualified_name",
 ]
 
@@ -155,6 +156,14 @@ class UnknownJob(UserError):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see `muxd jobs` for those there are"
         super().__init__(f"there is no job {name!r}: {hint}")
+
+
+def message_of(error: BaseException) -> str:
+    """What an error says. Never raises: a plugin's own may not even be able to say it."""
+    try:
+        return str(error)
+    except (Exception, SystemExit, KeyboardInterrupt):
+        return "<its message can't be shown>"
 
 
 def _named(value: object) -> str:

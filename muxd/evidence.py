@@ -13,7 +13,7 @@ import attrs
 import structlog
 import trio
 
-from muxd.errors import qualified_name
+from muxd.errors import message_of, qualified_name
 from muxd.observation import Observation
 from muxd.secrets import KnownSecrets, Secrets, secrets_in
 from muxd.tracebacks import traceback_through_jobs
@@ -304,7 +304,7 @@ class Case:
     ) -> str:
         if error is not None:
             record = attrs.evolve(
-                record, error_type=qualified_name(type(error)), error=_message(error)
+                record, error_type=qualified_name(type(error)), error=message_of(error)[:4000]
             )
         told = {
             "run": {
@@ -333,10 +333,3 @@ class Case:
 def _within(seconds: float) -> Callable[[], bool]:
     end = time.monotonic() + seconds
     return lambda: time.monotonic() < end
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)[:4000]
-    except Exception:
-        return "<its message can't be shown>"

@@ -30,16 +30,21 @@ ALIKE = (
     *(
         f"tests/slotting/test_{name}.py"
         for name in (
-            "contract", "crowding", "infeasible", "many", "pictures", "response", "stability",
+            "contract", "crowding", "infeasible", "many", "oracles", "pictures", "response", "solve",
+            "stability",
         )
     ),
     "tests/builtin/test_ledger_crashes.py",
     "tests/builtin/test_ledger_damage.py",
+    "tests/cli/test_import.py",
     "tests/cli/test_plan_crontab.py",
+    "tests/cli/test_plugins_commands.py",
     "tests/test_civil.py",
+    "tests/test_docs.py",
     "tests/test_guard.py",
     "tests/test_replan.py",
     "tests/test_slotter_plugins.py",
+    "tests/test_tutorial.py",
 )  # fmt: skip
 """Files of tests that are the same on every Python, and take long enough to be spared on others."""
 

@@ -582,6 +582,10 @@ class Plugins:
         """Give one that ends a `muxd run` before it has a browser."""
         return [(None, Refused())]
 
+    def page_wrappers(self):
+        """Give none."""
+        return []
+
     def leave_out(self, *args):
         """Take note."""
         return args

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from muxd.bridge import Abandoned, Leash
+from muxd.errors import message_of
 from muxd.performance import split
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class EveryPage:
 
     def _charge(self, error: BaseException, page: Any) -> None:
         # A page that is closed meanwhile, as popups are, needs nothing any more.
-        if self._closed or ("closed" in str(error) and page.is_closed()):
+        if self._closed or ("closed" in message_of(error) and page.is_closed()):
             return
         if not isinstance(error, Exception):  # SystemExit ends nothing but its run
             error = RuntimeError(f"what was to be done with every page raised {error!r}")

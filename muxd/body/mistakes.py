@@ -6,7 +6,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING
 
-from muxd.errors import BodyMistake, LoggedOut
+from muxd.errors import BodyMistake, LoggedOut, message_of
 from muxd.hints import slip_of
 from muxd.running import Run
 from muxd.unbridged import UnbridgedAwait
@@ -49,14 +49,14 @@ def mistake_of(error: BaseException | None, stray: Iterable[BaseException]) -> B
         return None
     if error is None:
         return found
-    message = (str(error).strip() or repr(error)).splitlines()[0]
+    message = (message_of(error).strip() or type(error).__name__).splitlines()[0]
     mistake = BodyMistake(f"{found}; it then raised {type(error).__name__}: {message:.500}")
     mistake.__cause__ = error
     return mistake
 
 
 def _words(error: BaseException) -> str | None:
-    message = str(error)
+    message = message_of(error)
     if _SYNC in message:
         return (
             "this body uses Playwright's sync API (sync_playwright), which can't be used in muxd: the "
