@@ -27,7 +27,9 @@ __all__ = ["DataReader", "FileData", "Snapshot"]
 
 T = TypeVar("T")
 _AT_ONCE = 1000
-_SEEN = "(?1 IS NULL OR last_seen >= ?1) AND (?2 IS NULL OR first_seen >= ?2)"
+_SEEN = (
+    "(:since IS NULL OR last_seen >= :since) AND (:new_since IS NULL OR first_seen >= :new_since)"
+)
 
 
 @final
@@ -125,7 +127,8 @@ class Snapshot:
     def count(self, since: float | None, new_since: float | None) -> int:
         """How many rows there are that were seen then."""
         (rows,) = self._connection.execute(
-            f"SELECT count(*) FROM {self._table.quoted} WHERE {_SEEN}", (since, new_since)
+            f"SELECT count(*) FROM {self._table.quoted} WHERE {_SEEN}",
+            {"since": since, "new_since": new_since},
         ).fetchone()
         return int(rows)
 
@@ -137,8 +140,8 @@ class Snapshot:
         found = self._connection.execute(
             # Of many the newest, these in the order in which they came.
             f"SELECT * FROM (SELECT _muxd_row, {cells} FROM {self._table.quoted} WHERE {_SEEN} "
-            "ORDER BY first_seen DESC, _muxd_row DESC LIMIT ?3) ORDER BY first_seen, _muxd_row",
-            (since, new_since, -1 if limit is None else limit),
+            "ORDER BY first_seen DESC, _muxd_row DESC LIMIT :limit) ORDER BY first_seen, _muxd_row",
+            {"since": since, "new_since": new_since, "limit": -1 if limit is None else limit},
         )
         while part := found.fetchmany(_AT_ONCE):
             for _row, kinds, *values in part:

@@ -68,8 +68,8 @@ def create(connection: sqlite3.Connection) -> None:
 def tables_of(connection: sqlite3.Connection, job: str | None = None) -> list[Table]:
     """The tables of a job, its own first; or (None) of all jobs, by name."""
     found = connection.execute(
-        "SELECT job, name, sql_name, key FROM _tables WHERE ?1 IS NULL OR job = ?1 ORDER BY job, name",
-        (job,),
+        "SELECT job, name, sql_name, key FROM _tables WHERE :job IS NULL OR job = :job ORDER BY job, name",
+        {"job": job},
     ).fetchall()
     return [
         Table(job, name, sql_name, tuple(json.loads(key)), _columns(connection, sql_name))
