@@ -115,7 +115,35 @@ class LogReader:
 
 
 def _open_all(path: Path) -> list[IO[bytes]]:
-    """The files that there are, newest first, each once though one may be renamed meanwhile."""
+    """The files that there are, newest first, each once though they may be renamed meanwhile.
+
+    A file moves up by a name when a new one is begun, so none is missed by going up the names; but
+    one that was begun meanwhile may be met among those older than itself. Then it is looked again,
+    which ends: to begin a file takes longer, a rename for each, than to open them.
+    """
+    while True:
+        newest = _newest(path)
+        found = _opened(path)
+        if _newest(path) == newest:
+            return found
+        for file in found:
+            file.close()
+
+
+def _newest(path: Path) -> list[tuple[int, int] | None]:
+    """Which files have the first two names: other ones as soon as a file was begun."""
+    found: list[tuple[int, int] | None] = []
+    for name in (path, path.with_name(f"{path.name}.1")):
+        try:
+            there = os.stat(name)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((there.st_dev, there.st_ino))
+    return found
+
+
+def _opened(path: Path) -> list[IO[bytes]]:
     found: dict[tuple[int, int], IO[bytes]] = {}
     numbers = []
     with contextlib.suppress(OSError):

@@ -235,8 +235,10 @@ class TopApp(App[None]):
         return datetime.fromisoformat(told).timestamp() if told else time.time()
 
     def _show(self) -> None:
-        if self._seen is None or not self.screen_stack[0].query("#failures"):
-            return  # there is nothing to show yet, or it has come to its end
+        if self._seen is None:
+            return
+        if not self.screen_stack or not self.screen_stack[0].query("#failures"):
+            return  # it has not begun yet, or has come to its end
         told, low = self._seen.status, self.size.height < LOW
         head = view.head(told, self._now, self._away)
         self._put("head", head[: 4 + (2 if low else 6)])
