@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from muxd.errors import LoggedOut as LoggedOut
     from muxd.errors import MuxdError as MuxdError
     from muxd.fields import duration_field as duration_field
+    from muxd.fields import number_field as number_field
     from muxd.fields import size_field as size_field
+    from muxd.fields import texts_field as texts_field
+    from muxd.fields import url_field as url_field
+    from muxd.fields import urls_field as urls_field
+    from muxd.fields import whole_field as whole_field
     from muxd.hookspecs import hookimpl as hookimpl
     from muxd.job import Job as Job
     from muxd.job import Misfire as Misfire
@@ -75,10 +80,15 @@ _HOMES = {
     "duration_field": "muxd.fields",
     "find_browser": "muxd.browser.find",
     "hookimpl": "muxd.hookspecs",
+    "number_field": "muxd.fields",
     "open_nursery": "muxd.bridge",
     "open_priority_channel": "muxd.channel",
     "run": "muxd.bridge",
     "size_field": "muxd.fields",
+    "texts_field": "muxd.fields",
+    "url_field": "muxd.fields",
+    "urls_field": "muxd.fields",
+    "whole_field": "muxd.fields",
 }
 
 __all__ = ["__version__", "job", *_HOMES]

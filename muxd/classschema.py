@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from muxd import readers
 from muxd.attributedocs import attribute_docs
 from muxd.classfields import fields_of, is_class
-from muxd.jsontypes import JOB_FIELDS, Schema, duration, list_of, size
+from muxd.jsontypes import JOB_FIELDS, Schema, duration, limited, list_of
 
 if TYPE_CHECKING:
     from muxd.classfields import Field
@@ -30,6 +31,12 @@ _PLAIN: Mapping[Any, Schema] = {
     date: {"type": "string", "format": "date"},
     time: {"type": "string", "format": "time"},
     timedelta: duration(),
+}
+_TEXT: Schema = {"type": "string"}
+_READERS: Mapping[Callable[[object], Any], Schema] = {
+    readers.page_url: _TEXT,
+    readers.page_urls: {"anyOf": [_TEXT, list_of(_TEXT)]},
+    readers.texts: {"anyOf": [_TEXT, list_of(_TEXT)]},
 }
 _BOUNDS = {">=": "minimum", ">": "exclusiveMinimum", "<=": "maximum", "<": "exclusiveMaximum"}
 
@@ -85,12 +92,9 @@ class Definitions:
 
     def _given(self, field: Field) -> Schema:
         if field.how is not None:
-            if field.how.kind == "duration":
-                return duration()
-            if field.how.kind == "size":
-                return size()
-            job_field = field.how.kind.removeprefix("job.")
-            return JOB_FIELDS[job_field]
+            if field.how.job_key is not None:
+                return JOB_FIELDS[field.how.job_key]
+            return _READERS.get(field.how.read) or limited(field.how.read)
         convert = field.attribute.converter if field.attribute is not None else None
         if convert not in (None, list, tuple, set, frozenset, dict):
             return {}

@@ -15,6 +15,7 @@ import attrs
 import platformdirs
 
 from muxd import configvalues as values
+from muxd import readers
 from muxd.blocklist import parse_blocklist
 from muxd.engine import Engine
 from muxd.keys import dotted
@@ -86,13 +87,13 @@ class BrowserConfig:
     """Further command line arguments for the browser."""
     block: tuple[str, ...] = _setting((), parse_blocklist)
     """What pages need not load, for the jobs that don't say so themselves: see `Job.block`."""
-    launch_timeout: float = _setting(60.0, values.seconds(1, 3600, "from 1s to 1h"))
+    launch_timeout: float = _setting(60.0, readers.seconds(1, 3600))
     """How long a launch may take, real seconds, 1 to 3600."""
-    recycle_runs: int = _setting(1000, values.count)
+    recycle_runs: int = _setting(1000, readers.whole(0, 1_000_000))
     """After how many runs the browser is replaced, in a gap; 0: never for that."""
-    recycle_age: float = _setting(86_400.0, values.seconds(0, 366 * 86_400, "from 0s to 366d"))
+    recycle_age: float = _setting(86_400.0, readers.seconds(0, 366 * 86_400))
     """At which age, real seconds; 0: never for that."""
-    recycle_memory: int = _setting(1_000_000_000, values.size)
+    recycle_memory: int = _setting(1_000_000_000, readers.size())
     """At how much memory of its process tree, bytes; 0: never for that."""
 
 
@@ -104,7 +105,7 @@ class PluginsConfig:
     """Names of plugins that are not loaded."""
     strict: bool = _setting(False, values.flag)
     """True: a broken plugin is fatal, instead of being left out."""
-    patience: float = _setting(10.0, values.seconds(0.1, 600, "from 0.1s to 10m"))
+    patience: float = _setting(10.0, readers.seconds(0.1, 600))
     """How long the import of a plugin, and each call of a hook of it, may take, real seconds,
     0.1 to 600."""
     jobs_dirs: tuple[Path, ...] = _setting((), values.paths, env="MUXD_JOBS_DIRS", kind="paths")
@@ -124,23 +125,23 @@ class DaemonConfig:
     """Where profile, sessions, ledger and lock are kept. One daemon a state directory."""
     timezone: str | None = _setting(None, values.timezone, env="MUXD_TIMEZONE")
     """IANA name of the zone whose midnight the timetable counts from. None: the system's."""
-    grace: float = _setting(30.0, values.seconds(0, 86400, "from 0s to 1d"))
+    grace: float = _setting(30.0, readers.seconds(0, 86400))
     """How long the run in progress may go on after a stop was asked for, real seconds,
     0 to 86400."""
-    speed: float = _setting(1.0, values.number(0, 3600, above=True))
+    speed: float = _setting(1.0, readers.number(0, 3600, above=True))
     """How much faster than real time the timetable runs, above 0, at most 3600. For rehearsals."""
     restart: bool = _setting(True, values.flag)
     """True: a guard watches the daemon from outside and starts it again when it dies or is
     blocked. False: the daemon is on its own."""
-    blocked_limit: float = _setting(30.0, values.seconds(5, 3600, "from 5s to 1h"))
+    blocked_limit: float = _setting(30.0, readers.seconds(5, 3600))
     """For how long a run may block the whole of muxd before it is killed and started again, real
     seconds, 5 to 3600."""
     log_format: LogFormat = _setting("auto", values.log_format, env="MUXD_LOG_FORMAT")
     """``console`` for people, ``json`` for machines, ``journald`` for systemd's journal; ``auto``: what
     fits where it goes."""
-    log_files: int = _setting(5, values.whole(0, 1000))
+    log_files: int = _setting(5, readers.whole(0, 1000))
     """How many files the log is kept in, in the state directory; 0: none."""
-    log_size: int = _setting(10_000_000, values.at_least(100_000, values.size, "100 kB or more"))
+    log_size: int = _setting(10_000_000, readers.size(100_000))
     """How large each may be, bytes."""
 
 
@@ -148,10 +149,10 @@ class DaemonConfig:
 class SlottingConfig:
     """``[slotting]``: how the timetable is made."""
 
-    headroom: float = _setting(0.5, values.number(0, 1))
+    headroom: float = _setting(0.5, readers.number(0, 1))
     """Which share of the best possible gap between slots is kept where preferred phases ask for
     less, 0 to 1: 0 follows the preferences, 1 the gap."""
-    max_utilisation: float = _setting(0.95, values.number(0, 10, above=True))
+    max_utilisation: float = _setting(0.95, readers.number(0, 10, above=True))
     """How much of the browser's time the jobs may ask for, above 0; beyond that `muxd start`
     refuses and names whom to slow down. 1 is all of it."""
 
@@ -160,9 +161,9 @@ class SlottingConfig:
 class ResourcesConfig:
     """``[resources]``: what must be left for runs that can wait."""
 
-    memory_floor: int = _setting(200_000_000, values.size)
+    memory_floor: int = _setting(200_000_000, readers.size())
     """Below this much free memory, bytes, ``low`` and ``background`` jobs are held; 0: never."""
-    disk_floor: int = _setting(200_000_000, values.size)
+    disk_floor: int = _setting(200_000_000, readers.size())
     """The same for the disk that the state directory is on, bytes."""
 
 
@@ -175,13 +176,11 @@ class EvidenceConfig:
     trace: Literal["retries", "always", "never"] = _setting("retries", values.trace)
     """Which runs Playwright traces with pictures. ``retries``: those that are one, and those whose
     job's last run did not end well; the others without. ``never``: none is traced."""
-    keep: float = _setting(14 * 86_400.0, values.seconds(60, 3660 * 86_400, "from 1m to 3660d"))
+    keep: float = _setting(14 * 86_400.0, readers.seconds(60, 3660 * 86_400))
     """How long it is kept, real seconds."""
-    max_size: int = _setting(500_000_000, values.at_least(50_000_000, values.size, "50 MB or more"))
+    max_size: int = _setting(500_000_000, readers.size(50_000_000))
     """Bytes that all of it may take, at least 50 MB."""
-    max_runs: int = _setting(
-        1000, values.at_least(1, values.count, "a whole number from 1 to 1000000")
-    )
+    max_runs: int = _setting(1000, readers.whole(1, 1_000_000))
     """Of how many runs it is kept, 1 to 1,000,000."""
     mask: tuple[str, ...] = _setting((), values.texts, secret=True)
     """Texts that are never kept."""
@@ -193,9 +192,9 @@ class EvidenceConfig:
 class LedgerConfig:
     """``[ledger]``: how much of the past is kept."""
 
-    keep: float = _setting(90 * 86_400.0, values.seconds(0, 36_600 * 86_400, "from 0s to 36600d"))
+    keep: float = _setting(90 * 86_400.0, readers.seconds(0, 36_600 * 86_400))
     """How long ended runs are kept, real seconds; 0: for ever."""
-    max_runs: int = _setting(1_000_000, values.whole(0, 1_000_000_000))
+    max_runs: int = _setting(1_000_000, readers.whole(0, 1_000_000_000))
     """How many of them at most; 0: any number."""
 
 
@@ -203,7 +202,7 @@ class LedgerConfig:
 class DataConfig:
     """``[data]``: how much is kept of what jobs save."""
 
-    keep: float = _setting(0.0, values.seconds(0, 36_600 * 86_400, "from 0s to 36600d"))
+    keep: float = _setting(0.0, readers.seconds(0, 36_600 * 86_400))
     """How long rows are kept after they were last seen, real seconds; 0: for ever."""
 
 
@@ -239,12 +238,12 @@ class NotifyConfig:
     """True: on this machine's screen, too."""
     on: tuple[str, ...] = _setting(values.TOLD_OF, values.told_of)
     """What is told, of `muxd.configvalues.TOLD_OF`."""
-    gather: float = _setting(120.0, values.seconds(0, 3600, "from 0s to 1h"))
+    gather: float = _setting(120.0, readers.seconds(0, 3600))
     """How long what is wrong is gathered before it is told, real seconds, 0 to 3600. What is well
     again by then is not told."""
-    quiet: float = _setting(3600.0, values.seconds(0, 7 * 86_400, "from 0s to 7d"))
+    quiet: float = _setting(3600.0, readers.seconds(0, 7 * 86_400))
     """How long nothing further is told while that is still wrong, real seconds."""
-    silence: float = _setting(3600.0, values.seconds(0, 366 * 86_400, "from 0s to 366d"))
+    silence: float = _setting(3600.0, readers.seconds(0, 366 * 86_400))
     """How much longer than the shortest interval nothing may run, real seconds; 0: for ever."""
 
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from muxd import readers
 from muxd.engine import Engine
-from muxd.sizes import SIZE_HELP, parse_size
-from muxd.units import DURATION_HELP, parse_duration
 from muxd.zone import named_zone
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-_Reader = TypeVar("_Reader", bound="Callable[[object], Any]")
 TOLD_OF = (
     "failure",
     "recovery",
@@ -33,19 +25,6 @@ TOLD_OF = (
 """What people can be told of."""
 SHORTEST_SIGNING = 16
 """Characters of the shortest secret that signs anything."""
-
-
-def limits_of(read: Callable[[object], Any]) -> tuple[str, dict[str, float]]:
-    """What a reader that was made here takes: ``number``, ``integer``, ``duration`` or ``size``, and its
-    limits as JSON Schema has them.
-    """
-    found: tuple[str, dict[str, float]] = vars(read)["limits"]
-    return found
-
-
-def _within(read: _Reader, kind: str, **limits: float) -> _Reader:
-    vars(read)["limits"] = (kind, limits)
-    return read
 
 
 def texts(value: object) -> tuple[str, ...]:
@@ -78,76 +57,6 @@ def paths(value: object) -> tuple[Path, ...]:
     return tuple(map(path, value))
 
 
-def number(low: float, high: float, *, above: bool = False) -> Callable[[object], float]:
-    """A number from `low` (or, with `above`, from just above it) to `high`."""
-    words = (
-        f"give a number {'above' if above else 'from'} {low:g} {'up ' if above else ''}to {high:g}"
-    )
-
-    def read(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-            raise ValueError(words)
-        if not low <= value <= high or (above and value == low):
-            raise ValueError(words)
-        return float(value)
-
-    bound = "exclusiveMinimum" if above else "minimum"
-    return _within(read, "number", **{bound: low}, maximum=high)
-
-
-def seconds(low: float, high: float, limits: str) -> Callable[[object], float]:
-    """A duration within these limits, as seconds."""
-
-    def read(value: object) -> float:
-        try:
-            seconds = parse_duration(value)
-        except ValueError:
-            raise ValueError(f"give {DURATION_HELP}, {limits}") from None
-        if not low <= seconds <= high:
-            raise ValueError(f"give {limits}")
-        return seconds
-
-    return _within(read, "duration", minimum=low, maximum=high)
-
-
-def size(value: object) -> int:
-    """A size in bytes."""
-    try:
-        return parse_size(value)
-    except ValueError:
-        raise ValueError(f"give {SIZE_HELP}") from None
-
-
-def count(value: object) -> int:
-    """A whole number up to a million."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
-        raise ValueError("give a whole number from 0 to 1000000")
-    return value
-
-
-def whole(low: int, high: int) -> Callable[[object], int]:
-    """A whole number within these limits."""
-
-    def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"give a whole number from {low} to {high}")
-        return value
-
-    return _within(read, "integer", minimum=low, maximum=high)
-
-
-def at_least(low: int, read: Callable[[object], int], words: str) -> Callable[[object], int]:
-    """What `read` gives, if it is not below `low`."""
-
-    def check(value: object) -> int:
-        found = read(value)
-        if found < low:
-            raise ValueError(f"give {words}")
-        return found
-
-    return _within(check, "size" if read is size else "integer", minimum=low)
-
-
 def engine(value: object) -> Engine:
     """An engine."""
     if not isinstance(value, str) or value not in list(Engine):
@@ -178,7 +87,7 @@ def address(value: object) -> str:
 def port(value: object) -> int:
     """A port, also as a text."""
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
-    return whole(0, 65535)(number)
+    return readers.whole(0, 65535)(number)
 
 
 def hosts(value: object) -> tuple[str, ...]:

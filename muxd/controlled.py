@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
 
 from muxd.jobdata import JobData, NoData
+from muxd.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from muxd.slotting import Timetable
 
 __all__ = ["Controlled", "Layout"]
+
+_T = TypeVar("_T")
 
 _PLAIN = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -47,7 +50,7 @@ class Layout(Protocol):
 class Controlled(ABC):
     """A daemon that can be looked at, and steered while it runs.
 
-    Laws: no look changes anything, and none takes longer the more jobs or runs there are. What steers
+    Laws: no look changes anything, and none but `configured` takes longer the more jobs or runs there are. What steers
     says who wants it (`by`, for people: ``uid 1000 (ann)``) and is in the audit trail once it is done.
     """
 
@@ -87,6 +90,20 @@ class Controlled(ABC):
     @abstractmethod
     def settings(self, section: str) -> Mapping[str, Any]:
         """The values in force of a section of the configuration. Raises KeyError: there is none."""
+
+    def section(self, plugin: str) -> Section:
+        """The section of a plugin that is in force: after a reload the new one, unless it was refused.
+
+        A service that goes by it asks again once `muxd.events.Reloaded` has come.
+        """
+        return Section(plugin)
+
+    def configured(self, kind: type[_T]) -> Mapping[str, _T]:
+        """The configurations of this class (`muxd.Run.config`), by the names of the jobs that have them.
+
+        All jobs are looked through: it takes the longer the more there are, a millisecond for 10,000.
+        """
+        return {}
 
     @abstractmethod
     def events(

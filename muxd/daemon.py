@@ -19,7 +19,7 @@ import os
 import signal
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import structlog
@@ -81,10 +81,13 @@ if TYPE_CHECKING:
     from muxd.pulse import Pulse
     from muxd.record import Record
     from muxd.secrets import KnownSecrets
+    from muxd.section import Section
     from muxd.servicemanager import ServiceManager
     from muxd.slotting import Timetable
 
 __all__ = ["Daemon"]
+
+_T = TypeVar("_T")
 
 SINK_BOUND = 5.0
 """How long sinks may take to handle what they have been told when the daemon stops, seconds."""
@@ -306,6 +309,17 @@ class Daemon(Helm):
         if section not in SECTIONS:
             raise KeyError(section)
         return attrs.asdict(getattr(self.config, section), recurse=False)
+
+    def section(self, plugin: str) -> Section:
+        """The section of a plugin that is in force: see `Controlled.section`."""
+        return self.config.section(plugin)
+
+    def configured(self, kind: type[_T]) -> Mapping[str, _T]:
+        """The configurations of this class, by job: see `Controlled.configured`."""
+        jobs = (
+            self.plugins.jobs if self.core.scheduler is None else self.core.scheduler.jobs.values()
+        )
+        return {job.name: job.config for job in jobs if isinstance(job.config, kind)}
 
     @contextlib.contextmanager
     def events(

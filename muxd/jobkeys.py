@@ -33,7 +33,7 @@ def _key(name: str) -> Any:
     return attrs.field(
         default=None,
         converter=attrs.converters.optional(read),
-        metadata={FIELD: Read(f"job.{name}", read, f"what [jobs.NAME] takes for {name}")},
+        metadata={FIELD: Read(read, f"what [jobs.NAME] takes for {name}", job_key=name)},
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from muxd.job import LONGEST, Misfire, OnInterrupt, Overlap, Priority
+from muxd.readers import limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["DURATION", "JOB_FIELDS", "NAME", "SIZE", "Schema", "duration", "list_of", "size"]
+__all__ = ["DURATION", "JOB_FIELDS", "NAME", "SIZE", "Schema", "duration", "limited", "list_of"]
 
 Schema = dict[str, Any]
 
@@ -31,12 +32,13 @@ def duration(low: float = 0, high: float | None = None) -> Schema:
     return {"anyOf": [number, {"type": "string", "pattern": DURATION}]}
 
 
-def size(low: int = 0, high: int | None = None) -> Schema:
-    """A size in bytes."""
-    number: Schema = {"type": "number", "minimum": low}
-    if high is not None:
-        number["maximum"] = high
-    return {"anyOf": [number, {"type": "string", "pattern": SIZE}]}
+def limited(read: Callable[[object], Any]) -> Schema:
+    """What a reader of `muxd.readers` takes; anything, if that is not known."""
+    kind, limits = limits_of(read) or ("", {})
+    if kind in ("duration", "size"):
+        text = {"type": "string", "pattern": DURATION if kind == "duration" else SIZE}
+        return {"anyOf": [{"type": "number", **limits}, text]}
+    return {"type": kind, **limits} if kind else {}
 
 
 def list_of(items: Schema) -> Schema:

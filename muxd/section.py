@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, final
 
 import attrs
 
@@ -10,14 +10,21 @@ from muxd.errors import ConfigError, ConfigProblem
 from muxd.keys import dotted, key_within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from muxd.job import Job
 
 __all__ = ["Section", "config_of"]
 
+
+class _WithName(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
 _T = TypeVar("_T")
+_Named = TypeVar("_Named", bound=_WithName)
 
 
 @final
@@ -73,6 +80,29 @@ class Section:
             base=None if self.file is None else self.file.parent,
         )
         return made
+
+    def each(self, key: str, tables: Iterable[_Named]) -> Iterator[tuple[str, _Named]]:
+        """Each of some tables that have a name each, with the key where it stands in the section.
+
+        ::
+
+            for at, page in section.each("page", section.structure(Settings).page):
+                yield page.as_job(page.name, watch, section=section, at=at, config=page)
+
+        Args:
+          key: of the list of them.
+          tables: as they were structured.
+
+        Raises:
+          ConfigError: two have the same name.
+        """
+        names = set()
+        for number, table in enumerate(tables):
+            at = f"{key}[{number}]"
+            if table.name in names:
+                raise self.wrong(f"{at}.name", f"{table.name!r} is there twice: give another")
+            names.add(table.name)
+            yield at, table
 
     def path(self, text: str | Path) -> Path:
         """A path that stands in the section: relative to the directory of its file.

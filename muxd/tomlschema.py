@@ -14,7 +14,7 @@ from muxd.classschema import Definitions
 from muxd.config import SECTIONS
 from muxd.engine import Engine
 from muxd.job import Job
-from muxd.jsontypes import DURATION, JOB_FIELDS, SIZE, Schema, list_of, size
+from muxd.jsontypes import DURATION, JOB_FIELDS, SIZE, Schema, limited, list_of
 from muxd.sizes import format_size
 from muxd.units import format_duration
 
@@ -35,8 +35,6 @@ _READERS: Mapping[Callable[..., Any], Schema] = {
     values.flag: {"type": "boolean"},
     values.path: _FILLED,
     values.paths: list_of(_FILLED),
-    values.size: size(),
-    values.count: {"type": "integer", "minimum": 0, "maximum": 1_000_000},
     values.engine: {"enum": [str(engine) for engine in Engine]},
     values.trace: {"enum": ["retries", "always", "never"]},
     values.address: _FILLED,
@@ -121,11 +119,7 @@ def _as_given(default: Any, schema: Schema) -> Any:
 def _setting(read: Callable[[object], Any]) -> Schema:
     if read in _READERS:
         return _READERS[read]
-    kind, limits = values.limits_of(read)
-    if kind in ("duration", "size"):
-        text = {"type": "string", "pattern": DURATION if kind == "duration" else SIZE}
-        return {"anyOf": [{"type": "number", **limits}, text]}
-    return {"type": kind, **limits}
+    return limited(read)
 
 
 def _own(section: Section, definitions: Definitions) -> Schema:

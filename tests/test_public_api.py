@@ -28,7 +28,12 @@ SIGNATURES = {
     "job": "*interval *name **fields",
     "open_nursery": "strict_exception_groups",
     "open_priority_channel": "capacity key *overtakes",
+    "number_field": "default *at_least *at_most",
     "size_field": "default *at_least *at_most",
+    "texts_field": "default *validator",
+    "url_field": "default",
+    "urls_field": "default *validator",
+    "whole_field": "default *at_least *at_most",
     "run": "async_fn *args *clock *instruments *restrict_keyboard_interrupt_to_checkpoints "
     "*strict_exception_groups",
 }

@@ -49,6 +49,11 @@ class Page(muxd.JobKeys):
     kind: Literal["a", 2] = "a"
     out: Path | None = None
     wait: timedelta = timedelta(0)
+    most: int = muxd.whole_field(1, at_least=1, at_most=9)
+    share: float | None = muxd.number_field(None, at_most=1)
+    link: str = muxd.url_field("https://a.example/")
+    links: tuple[str, ...] = muxd.urls_field(())
+    words: tuple[str, ...] = muxd.texts_field(())
     limit: int = attrs.field(default=1, validator=attrs.validators.ge(1))
     threshold: float | None = None
     whole: Annotated[bool, "for people"] = False
@@ -81,6 +86,14 @@ RIGHT = {
     "selectors": [("a", "a"), (["a", "b"], ["a", "b"])],
     "every": [("15m", 900.0), (5, 5.0)],
     "largest": [("2 MB", 2_000_000)],
+    "most": [(9, 9)],
+    "share": [(1, 1.0), (0.25, 0.25)],
+    "link": [("http://b.example", "http://b.example"), ("file:///a", "file:///a")],
+    "links": [
+        ("http://b", ("http://b",)),
+        (["http://b", "https://c/"], ("http://b", "https://c/")),
+    ],
+    "words": [("a", ("a",)), (["a", "b"], ("a", "b")), ([], ())],
     "mode": [("picture", Mode.picture)],
     "level": [(2, Level.high)],
     "kind": [(2, 2), ("a", "a")],
@@ -114,6 +127,11 @@ WRONG = {
     "selectors": ([1], "[0]: 1 is not possible: give a text"),
     "every": ("2d", "'2d' is not possible: give from 1s to 1d"),
     "largest": ("2 XB", "'2 XB' is not possible: give a size"),
+    "most": (10, "10 is not possible: give a whole number from 1 to 9"),
+    "share": (2, "2 is not possible: give a number from 0 to 1"),
+    "link": ("b.example", "'b.example' is not possible: give the address of a page"),
+    "links": (["http://b", "http:///"], "is not possible: give the address of a page"),
+    "words": ([1], "[1] is not possible: give a text, or a list of texts"),
     "mode": ("pic", "'pic' is not possible: give one of text, picture"),
     "level": (True, "True is not possible: give one of 1, 2"),
     "kind": ("2", "'2' is not possible: give one of a, 2"),
@@ -194,6 +212,15 @@ def test_a_plugin_can_say_what_is_wrong():
 
 async def body(run):
     """Do nothing."""
+
+
+def test_tables_have_a_place_and_a_name_each():
+    """Each comes with the key where it stands; a name that is there twice is a mistake at the second."""
+    values = section({"page": [{"url": "u", "name": "a"}, {"url": "u", "name": "b"}]})
+    pages = values.structure(Site).page
+    assert list(values.each("page", pages)) == [("page[0]", pages[0]), ("page[1]", pages[1])]
+    with pytest.raises(ConfigError, match=r"plugins\.watch\.page.*name: 'a' is there twice: give"):
+        list(values.each("page", [pages[0], pages[1], pages[0]]))
 
 
 def test_a_table_makes_a_job():

@@ -19,6 +19,7 @@ from starlette.routing import Route
 import muxd
 from muxd.abc import Controlled, LaunchOptions, PageLink, PageWrapper, Service, Sink, Slotter, Store
 from muxd.events import RunEnded
+from muxd.pageparts import badge, moment, run_badge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 class ShopConfig:
     """What a user may say in ``[jobs.prices.config]``."""
 
-    url: str
+    url: str = muxd.url_field()
+    others: tuple[str, ...] = muxd.urls_field(())
     wait: float = muxd.duration_field("10s", at_most="5m")
     largest: int = muxd.size_field("2 MB")
-    words: tuple[str, ...] = ()
+    most: int = muxd.whole_field(20, at_least=1)
+    threshold: float | None = muxd.number_field(None, at_most=1)
+    words: tuple[str, ...] = muxd.texts_field(())
 
 
 @attrs.frozen
@@ -187,12 +191,10 @@ def muxd_jobs(section: muxd.Section) -> Iterator[muxd.Job]:
         return
     fronts = section.structure(Fronts)
     assert_type(fronts, Fronts)
-    for place, front in enumerate(fronts.front):
+    for at, front in section.each("front", fronts.front):
         if not front.url.startswith("https:"):
-            raise section.wrong(f"front[{place}].url", "give an address of https")
-        yield front.as_job(
-            front.name, headline, section=section, at=f"front[{place}]", config=front
-        )
+            raise section.wrong(f"{at}.url", "give an address of https")
+        yield front.as_job(front.name, headline, section=section, at=at, config=front)
     if section.file is not None:
         assert_type(section.path("masks"), Path)
     yield muxd.Job("news", headline, interval=3600, needs_login=muxd.LoggedIn("/me", shows="#me"))
@@ -289,7 +291,12 @@ class Watchman(Service):
 
     async def _page(self, request: Request) -> HTMLResponse:
         rows = await self._daemon.data("prices").rows(limit=10)
-        return await self._daemon.page("Sample", f"<p>{len(rows)} prices</p>")
+        fronts = self._daemon.configured(Front)
+        assert_type(fronts.get("a"), Front | None)
+        assert_type(self._daemon.section("sample"), muxd.Section)
+        [job, *_] = self._daemon.jobs(limit=1)["jobs"]
+        body = f"<p>{len(rows)} prices, {len(fronts)} fronts</p>{run_badge(job['last'])}"
+        return await self._daemon.page("Sample", body + moment(None, "UTC") + badge("ok"))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         with self._daemon.events(self.name, only=(RunEnded,)) as events:

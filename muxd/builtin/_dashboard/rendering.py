@@ -10,6 +10,7 @@ import trio
 from starlette.responses import HTMLResponse
 
 from muxd.builtin._dashboard import words
+from muxd.pageparts import MARKS, badge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ class Renderer:
             "unix": words.unix,
             "outcome": lambda name: name.replace("_", " "),
         }
-        made.globals["marks"] = words.MARKS
+        made.globals |= {"marks": MARKS, "badge_of": lambda outcome: self.html(badge(outcome))}
         return made
 
     async def render(

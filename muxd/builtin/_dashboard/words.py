@@ -12,20 +12,7 @@ from muxd.units import format_duration, format_share
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MARKS", "Almanac", "duration", "every", "link", "share", "size", "unix"]
-
-MARKS = {
-    "ok": "✓",
-    "empty": "○",
-    "failed": "✕",
-    "timed_out": "◷",
-    "crashed": "⚡",
-    "interrupted": "‖",
-    "cancelled": "⊘",
-    "missed": "\N{EN DASH}",
-    "coalesced": "≡",
-}
-"""A sign for each outcome: nobody needs to tell colours apart."""
+__all__ = ["Almanac", "duration", "every", "link", "share", "size", "unix"]
 
 
 def duration(seconds: float | None) -> str:

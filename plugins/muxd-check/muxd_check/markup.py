@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from muxd.pageparts import badge
 from muxd_check.drawing import sparkline, strip
 from muxd_check.judge import shown
 from muxd_check.vitals import NAMES
@@ -75,9 +76,9 @@ def _card(standing: Standing) -> str:
 def _badge(standing: Standing) -> str:
     if standing.newest is None:
         return f'<span class="note">{standing.word}</span>'
-    sign, kind = ("✓", "o-ok") if standing.is_up else ("✕", "o-failed")
     link = f"/runs/{quote(standing.newest.id, safe='')}"
-    return f'<a class="plain" href="{link}"><b class="badge {kind}">{sign} {standing.word}</b></a>'
+    shown = badge("ok" if standing.is_up else "failed", standing.word)
+    return f'<a class="plain" href="{link}">{shown}</a>'
 
 
 def _why(standing: Standing) -> str:

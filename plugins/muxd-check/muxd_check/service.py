@@ -18,10 +18,11 @@ from muxd.abc import PageLink, Service
 from muxd.errors import MuxdError
 from muxd.events import EventsMissing, Reloaded, RunEnded
 from muxd_check.markup import dashboard_body, public_page
+from muxd_check.settings import Flow, Settings
 from muxd_check.standing import standing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from starlette.requests import Request
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from muxd.abc import Controlled
     from muxd.events import Event
-    from muxd_check.settings import Flow, Settings
     from muxd_check.standing import Standing
 
 __all__ = ["StatusPage"]
@@ -48,14 +48,9 @@ class StatusPage(Service):
 
     name = "check"
 
-    def __init__(self, daemon: Controlled, settings: Callable[[], Settings]) -> None:
-        """Make one.
-
-        Args:
-          daemon: whose runs it shows.
-          settings: gives those in force.
-        """
-        self._daemon, self._settings = daemon, settings
+    def __init__(self, daemon: Controlled) -> None:
+        """Make one; `daemon`: whose runs it shows."""
+        self._daemon = daemon
         self._known: dict[str, tuple[float, Standing]] = {}
         self._news = 0  # how often something has come up: what was asked for before is old
 
@@ -89,7 +84,7 @@ class StatusPage(Service):
     def _heed(self, event: Event) -> bool:
         """Forget what is other now; whether anything is."""
         if isinstance(event, RunEnded):
-            if event.record.job not in {flow.name for flow in self._settings().flow}:
+            if event.record.job not in self._daemon.configured(Flow):
                 return False
             self._known.pop(event.record.job, None)
         else:
@@ -99,7 +94,7 @@ class StatusPage(Service):
 
     async def standings(self) -> list[Standing]:
         """How all flows do. Raises `MuxdError`: it can't be read."""
-        return [await self._standing(flow) for flow in self._settings().flow]
+        return [await self._standing(flow) for flow in self._daemon.configured(Flow).values()]
 
     async def _standing(self, flow: Flow) -> Standing:
         made, known = self._known.get(flow.name, (0.0, None))
@@ -120,7 +115,7 @@ class StatusPage(Service):
 
     async def _keep_file(self, stale: trio.MemoryReceiveChannel[None]) -> None:
         async for _ in stale:
-            settings = self._settings()
+            settings = self._daemon.section("check").structure(Settings)
             if settings.status_page is None:
                 continue
             try:

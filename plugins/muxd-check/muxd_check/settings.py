@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path  # noqa: TC003 - read when the section is
-from typing import Any
 
 import attrs
 
-from muxd import JobKeys, duration_field, size_field
+from muxd import JobKeys, duration_field, number_field, size_field, whole_field
 from muxd_check.steps import Step  # noqa: TC001 - as Path
 
 __all__ = ["Budget", "Flow", "Settings"]
-
-
-def _from_zero(instance: object, attribute: object, value: Any) -> None:
-    if value is not None and not 0 <= value <= 1_000_000:
-        raise ValueError("give a number from 0 to 1000000")
 
 
 def _size(instance: object, attribute: object, value: str | None) -> None:
@@ -30,7 +24,7 @@ class Budget:
 
     lcp: float | None = duration_field(None, at_most="10m")
     """Largest Contentful Paint, of the slowest page; and so on."""
-    cls: float | None = attrs.field(default=None, validator=_from_zero)
+    cls: float | None = number_field(None)
     """Cumulative Layout Shift."""
     inp: float | None = duration_field(None, at_most="10m")
     """Interaction to Next Paint: how long the page took to show what came of a click or a key."""
@@ -42,11 +36,11 @@ class Budget:
     """Until the page and all that it needs was loaded."""
     took: float | None = duration_field(None, at_most="1d")
     """All steps together."""
-    console_errors: int | None = attrs.field(default=None, validator=_from_zero)
+    console_errors: int | None = whole_field(None)
     """Errors in the console, and of scripts that nobody caught."""
-    failed_requests: int | None = attrs.field(default=None, validator=_from_zero)
+    failed_requests: int | None = whole_field(None)
     """Requests without an answer, or with an error."""
-    requests: int | None = attrs.field(default=None, validator=_from_zero)
+    requests: int | None = whole_field(None)
     transfer: int | None = size_field(None)
     """Bytes that came over the network; measured only if it is judged, and by Chromium only."""
 
@@ -65,7 +59,7 @@ class Flow(JobKeys):
     budget: Budget = Budget()
     ignore: tuple[str, ...] = ()
     """Console errors and failed requests that have one of these texts in them don't count."""
-    tls_days: int = attrs.field(default=14, validator=_from_zero)
+    tls_days: int = whole_field(14)
     """How many days the certificate of each visited host has to be good for; 0: that is not judged."""
     any_certificate: bool = False
     """Go on where the browser would not trust a certificate."""

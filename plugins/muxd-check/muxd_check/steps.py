@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from muxd import duration_field
+from muxd import duration_field, url_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,18 +48,13 @@ def _secret(instance: object, attribute: object, value: str | None) -> None:
         raise ValueError("give the name of a secret: letters, digits, '_', '.' or '-'")
 
 
-def _url(instance: object, attribute: object, value: str | None) -> None:
-    if value is not None and not re.match(r"https?://[^/]|file:", value):
-        raise ValueError('give an address such as "https://example.org/"')
-
-
 @attrs.frozen(kw_only=True)
 class Step:
     """One step. Exactly one of what it does is given."""
 
     name: str | None = None
     """What people call it, in messages."""
-    goto: str | None = attrs.field(default=None, validator=_url)
+    goto: str | None = url_field(None)
     """Open this address; fails if it answers an error."""
     click: str | None = None
     """Click what this selector finds."""

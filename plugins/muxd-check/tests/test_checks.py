@@ -51,7 +51,7 @@ def checks(muxd_run):
     """Walks all flows of a text in one run, which is quicker: for each its figures, or what was wrong."""
 
     def walk_all(text):
-        jobs = CheckPlugin().muxd_jobs(muxd.Section("check", tomllib.loads(text)))
+        jobs = list(CheckPlugin().muxd_jobs(muxd.Section("check", tomllib.loads(text))))
 
         async def all_of_them(run):
             found = {}

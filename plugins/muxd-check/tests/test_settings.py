@@ -21,7 +21,7 @@ ONE = '[[flow]]\nname = "shop"\nsteps = [{ goto = "https://shop.example/" }]\n'
 
 
 def jobs(text):
-    return CheckPlugin().muxd_jobs(muxd.Section("check", tomllib.loads(text), FILE))
+    return list(CheckPlugin().muxd_jobs(muxd.Section("check", tomllib.loads(text), FILE)))
 
 
 def test_a_flow_is_a_job():
@@ -132,5 +132,5 @@ def test_what_the_readme_shows_is_right():
     assert examples
     for example in examples:
         section = tomllib.loads(example)["plugins"]["check"]
-        made = CheckPlugin().muxd_jobs(muxd.Section("check", section, FILE))
+        made = list(CheckPlugin().muxd_jobs(muxd.Section("check", section, FILE)))
         assert len(made) == example.count("[[")

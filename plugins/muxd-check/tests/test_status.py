@@ -15,11 +15,11 @@ import trio
 import trio.testing
 from muxd_check.drawing import sparkline, strip
 from muxd_check.service import StatusPage
-from muxd_check.settings import Budget, Flow, Settings
+from muxd_check.settings import Budget, Flow
 from muxd_check.steps import Step
 from starlette.applications import Starlette
 
-from muxd import Outcome, Record
+from muxd import Outcome, Record, Section
 from muxd.abc import Controlled, PageLink
 from muxd.events import RunEnded
 from muxd.testing import MemoryStore
@@ -37,9 +37,20 @@ class Daemon:
 
     store: MemoryStore
     rows_of: dict = attrs.field(factory=dict)
+    flows: tuple = ()
+    settings: dict = attrs.field(factory=dict)
     layout = None
     page = Controlled.page
     tell: trio.MemorySendChannel = None
+
+    def configured(self, kind):
+        """The flows, by job."""
+        assert kind is Flow
+        return {flow.name: flow for flow in self.flows}
+
+    def section(self, plugin):
+        """What is said beside the flows."""
+        return Section(plugin, self.settings)
 
     def data(self, job):
         """What a job has saved."""
@@ -89,7 +100,8 @@ async def had(daemon, job, *outcomes, every=HOUR, error=None):
 
 
 def service_of(daemon, *flows, **fields):
-    return StatusPage(daemon, lambda: Settings(flow=flows, **fields))
+    daemon.flows, daemon.settings = flows, fields
+    return StatusPage(daemon)
 
 
 async def asked(service):

@@ -6,31 +6,18 @@ import re
 from collections.abc import Mapping  # noqa: TC003 - the annotations are read when it runs
 from datetime import datetime
 from pathlib import Path  # noqa: TC003
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 import attrs
 
-from muxd import JobKeys, duration_field
+from muxd import JobKeys, duration_field, texts_field, urls_field, whole_field
 from muxd.hints import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["Field", "PageOptions", "Settings"]
 
 OURS = ("first_seen", "last_seen", "run", "gone_at")
 """The columns that muxd adds to each row."""
 _SHORT = re.compile(r"(?P<select>.*?)@(?P<attribute>[A-Za-z_][\w:.-]*)\s*", re.DOTALL)
-Texts = str | tuple[str, ...]
-
-
-def _texts(value: Any) -> Any:
-    """One text, or several."""
-    found = (value,) if isinstance(value, str) else tuple(value)
-    if not all(isinstance(each, str) for each in found):
-        raise ValueError("give a text, or a list of texts")
-    return found
 
 
 def _fields(value: Mapping[str, str | Field]) -> Mapping[str, Field]:
@@ -65,14 +52,6 @@ def _check_columns(instance: object, attribute: object, value: Mapping[str, Fiel
 
 
 def _check_urls(instance: object, attribute: object, value: tuple[str, ...]) -> None:
-    for url in value:
-        try:
-            parts = urlsplit(url)
-            good = parts.scheme in ("http", "https") and parts.hostname
-        except ValueError:
-            good = False
-        if not good and not url.startswith("file:///"):
-            raise ValueError('give the address of a page, such as "https://example.org/news"')
     if not value:
         raise ValueError("give one address at least")
 
@@ -80,14 +59,6 @@ def _check_urls(instance: object, attribute: object, value: tuple[str, ...]) -> 
 def _check_file(instance: object, attribute: object, value: Path | None) -> None:
     if value is not None and value.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
         raise ValueError("give a file whose name ends with .csv or .jsonl")
-
-
-def _between(low: int, high: int) -> Callable[[object, object, int], None]:
-    def check(instance: object, attribute: object, value: int) -> None:
-        if not low <= value <= high:
-            raise ValueError(f"give a whole number from {low} to {high}")
-
-    return check
 
 
 def _check_format(field: Field, attribute: object, value: tuple[str, ...]) -> None:
@@ -120,7 +91,7 @@ class Field:
     """All that are found, not only the first."""
     match: re.Pattern[str] | None = None
     """A regular expression: its first group is what counts of the text, or all that it matches."""
-    format: Texts = attrs.field(default=(), converter=_texts, validator=_check_format)
+    format: tuple[str, ...] = texts_field((), validator=_check_format)
     """How dates are written, as for `datetime.strptime`; several are tried in turn."""
     decimal: Literal["", ".", ","] = attrs.field(default="", validator=_check_decimal)
     """What stands before the decimals of numbers; empty: what is likelier."""
@@ -152,13 +123,13 @@ class PageOptions(JobKeys):
     name: str
     """The job's."""
 
-    url: Texts = attrs.field(converter=_texts, validator=_check_urls)
+    url: tuple[str, ...] = urls_field(validator=_check_urls)
     """The page, or a list of them."""
     fields: Mapping[str, str | Field] = attrs.field(converter=_fields, validator=_check_columns)
     """The columns, by name: a selector, ``"a@href"`` for an attribute, or a table."""
     row: str = attrs.field(default="")
     """What a row is: any selector of Playwright's. Empty: the whole page is one row."""
-    key: Texts = attrs.field(default=(), converter=_texts)
+    key: tuple[str, ...] = texts_field(())
     """The field, or fields, by which a row is known again. Without, all of them together."""
     wait: str = ""
     """What has to be there before anything is read. Empty: the first row, for `patience`."""
@@ -166,7 +137,7 @@ class PageOptions(JobKeys):
     """How long that, and each further part of the list, may take to appear."""
     settle: float = duration_field("0s", at_most="5m")
     """How long the page is left alone before its rows are read."""
-    click: Texts = attrs.field(default=(), converter=_texts)
+    click: tuple[str, ...] = texts_field(())
     """What is clicked first, where it is there: banners."""
     next: str = ""
     """The link or button that leads to the next page."""
@@ -174,9 +145,9 @@ class PageOptions(JobKeys):
     """The button that makes the list longer."""
     scroll: bool = attrs.field(default=False)
     """The list gets longer when one scrolls to its end."""
-    pages: int = attrs.field(default=20, validator=_between(1, 10_000))
+    pages: int = whole_field(20, at_least=1, at_most=10_000)
     """How many parts of the list are read at most."""
-    limit: int = attrs.field(default=5000, validator=_between(1, 1_000_000))
+    limit: int = whole_field(5000, at_least=1, at_most=1_000_000)
     """How many rows are read at most."""
     complete: bool = False
     """Rows that are not there any more are gone: as long as the list was read to its end."""

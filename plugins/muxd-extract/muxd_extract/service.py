@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import trio
 from starlette.routing import Route
 
 from muxd.abc import PageLink, Service
+from muxd.pageparts import moment, run_badge
+from muxd_extract.options import PageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from muxd.abc import Controlled
-    from muxd_extract.options import PageOptions
 
 __all__ = ["ExtractPages"]
 
@@ -32,7 +31,6 @@ MOST_ROWS = 200
 """How many rows of one are shown, the newest."""
 LONGEST = 200
 """How much of a value is shown, characters."""
-_SIGNS = {"ok": "✓", "failed": "✕", "timed_out": "◷", "crashed": "✸", "empty": "○"}
 
 
 class ExtractPages(Service):
@@ -40,9 +38,9 @@ class ExtractPages(Service):
 
     name = "extract"
 
-    def __init__(self, daemon: Controlled, options: Mapping[str, PageOptions]) -> None:
-        """Make it; `options` are those of the jobs, by name, as they are at any time."""
-        self._daemon, self._options = daemon, options
+    def __init__(self, daemon: Controlled) -> None:
+        """Make it."""
+        self._daemon = daemon
 
     @property
     def pages(self) -> Sequence[PageLink]:
@@ -61,9 +59,13 @@ class ExtractPages(Service):
 
     def _jobs(self) -> tuple[list[dict[str, Any]], str]:
         """The jobs that extract, and the time zone."""
-        told = self._daemon.jobs(limit=10_000)
-        jobs = [job for job in told["jobs"] if job["name"] in self._options]
+        told, options = self._daemon.jobs(limit=10_000), self._options
+        jobs = [job for job in told["jobs"] if job["name"] in options]
         return jobs[:MOST_PAGES], told["timezone"]
+
+    @property
+    def _options(self) -> Mapping[str, PageOptions]:
+        return self._daemon.configured(PageOptions)
 
     async def _all(self, request: Request) -> Response:
         jobs, zone = self._jobs()
@@ -91,7 +93,7 @@ class ExtractPages(Service):
         return (
             f'<tr><th scope="row"><a href="/extract/{quote(name, safe="")}">{escape(name)}</a></th>'
             f'<td class="tail"><a href="{url}" rel="noreferrer">{url}</a></td>'
-            f"<td>{_outcome(last)}</td><td>{_moment(last.get('ended_at'), zone)}</td>"
+            f"<td>{run_badge(last)}</td><td>{moment(last.get('ended_at'), zone)}</td>"
             f'<td>{escape(result)}</td><td class="num">{rows}</td></tr>'
         )
 
@@ -114,7 +116,7 @@ class ExtractPages(Service):
         link = quote(name, safe="")
         body = (
             f'<section class="card"><dl class="facts"><dt>from</dt><dd>{urls}</dd>'
-            f"<dt>last run</dt><dd>{_outcome(job['last'])}</dd><dt>kept</dt><dd>{count}; "
+            f"<dt>last run</dt><dd>{run_badge(job['last'])}</dd><dt>kept</dt><dd>{count}; "
             f"all of them: <code>muxd data {escape(name)} --csv</code></dd>"
             f'<dt>job</dt><dd><a href="/jobs/{link}">{escape(name)}</a></dd></dl></section>'
         )
@@ -129,7 +131,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], zone: str)
     for row in reversed(rows):
         gone = ' class="paused"' if row.get("gone_at") else ""
         cells = "".join(_cell(row.get(column)) for column in columns)
-        lines.append(f"<tr{gone}>{cells}<td>{_moment(row['first_seen'], zone)}</td></tr>")
+        lines.append(f"<tr{gone}>{cells}<td>{moment(row['first_seen'], zone)}</td></tr>")
     return (
         '<section class="card"><div class="wide" tabindex="0" role="region" aria-label="Rows">'
         f"<table><thead><tr>{heads}<th>First seen</th></tr></thead>"
@@ -153,23 +155,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _moment(at: float | str | None, zone: str) -> str:
-    if at is None:
-        return '<span class="note">never</span>'
-    if isinstance(at, str):
-        when = datetime.fromisoformat(at).astimezone(ZoneInfo(zone))
-    else:
-        when = datetime.fromtimestamp(at, ZoneInfo(zone))
-    return f'<time datetime="{when.isoformat()}">{when:%Y-%m-%d %H:%M}</time>'
-
-
-def _outcome(record: Mapping[str, Any] | None) -> str:
-    if not record or not record.get("outcome"):
-        return '<span class="note">not yet</span>'
-    word = str(record["outcome"])
-    return (
-        f'<a class="plain" href="/runs/{quote(record["id"], safe="")}"><span class="badge '
-        f'o-{escape(word)}">{_SIGNS.get(word, "·")} {escape(word.replace("_", " "))}</span></a>'
-    )

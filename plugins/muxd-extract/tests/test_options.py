@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -84,16 +83,3 @@ def test_the_readme_has_every_key():
     own = {field.name for kind in (PageOptions, Field) for field in attrs.fields(kind)}
     own -= {field.name for field in attrs.fields(JobKeys)} | {"name"}
     assert [name for name in sorted(own) if f"`{name}`" not in readme] == []
-
-
-def test_a_reload_that_is_refused_takes_nothing_from_the_pages():
-    """What it asked for is not in force: they show the jobs that there are, and those alone."""
-    made = ExtractPlugin()
-    first = f"[[page]]\n{GOOD}fields.a = ''"
-    for text in (first, first.replace('"a"', '"b"')):
-        made.muxd_jobs(Section("extract", tomllib.loads(text)))
-    there = [{"name": "a"}, {"name": "other"}]
-    [pages] = made.muxd_services(
-        SimpleNamespace(jobs=lambda limit: {"jobs": there, "timezone": "UTC"})
-    )
-    assert pages._jobs() == ([{"name": "a"}], "UTC")

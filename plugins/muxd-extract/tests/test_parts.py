@@ -155,13 +155,17 @@ async def test_pages_show_the_rows_and_escape_them():
             jobs = [{"name": name, "last": last} for name in ("shop", "other")]
             return {"jobs": jobs, "timezone": "Europe/Berlin"}
 
+        def configured(self, kind):
+            assert kind is PageOptions
+            return {"shop": options(), "gone": options()}
+
         def data(self, job):
             return Data()
 
         async def page(self, title, body, *, path, status=200):
             return title, body, status
 
-    pages = ExtractPages(Daemon(), {"shop": options(), "gone": options()})
+    pages = ExtractPages(Daemon())
     title, body, _ = await pages._all(None)
     assert title == "Extracts"
     assert body.count("<tr>") == 2  # the head, and the one that is its own

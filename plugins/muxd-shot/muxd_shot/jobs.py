@@ -12,54 +12,56 @@ from muxd_shot.album import Album
 from muxd_shot.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from muxd import Job, Section
     from muxd_shot.settings import PageShots
 
-__all__ = ["jobs_of"]
+__all__ = ["albums_of", "jobs_of"]
 
 INTERVAL = "1d"
 """Of a page that says nothing else."""
 _LONGEST_GUESS = 600.0
 
 
-def jobs_of(section: Section) -> tuple[list[Job], dict[str, Album]]:
-    """The jobs, and by their names the albums where they put what they take.
+def jobs_of(section: Section) -> Iterator[Job]:
+    """A job for each table; each puts what it takes into the album of its name, of `albums_of`.
 
     Raises:
       ConfigError: something in the section is wrong.
     """
     settings = section.structure(Settings)
-    jobs: list[Job] = []
-    albums: dict[str, Album] = {}
     if not settings.page:
-        return jobs, albums
-    from muxd_shot.camera import shoot  # who has this installed and uses it not pays for nothing
+        return  # who has it installed and uses it not pays for nothing
+    from muxd_shot.camera import shoot
 
-    folder = section.path("shots") if settings.folder is None else settings.folder
-    for number, given in enumerate(settings.page):
+    for at, given in section.each("page", settings.page):
         page = attrs.evolve(
             given,
             keep=settings.keep if given.keep is None else given.keep,
             keep_for=settings.keep_for if given.keep_for is None else given.keep_for,
         )
-        if page.name in albums:
-            raise section.wrong(
-                f"page[{number}].name", f"{page.name!r} is there twice: give another"
-            )
-        albums[page.name] = Album(folder / page.name)
-        job = page.as_job(
+        yield page.as_job(
             page.name,
-            partial(shoot, album=albums[page.name]),
+            partial(shoot, album=_album(section, settings, page.name)),
             section=section,
-            at=f"page[{number}]",
+            at=at,
             interval=INTERVAL,
             duration=_likely_duration(page),
             idempotent=True,
             description=f"{'PDFs' if page.format == 'pdf' else 'pictures'} of {page.first_url}",
             config=page,
         )
-        jobs.append(job)
-    return jobs, albums
+
+
+def albums_of(section: Section) -> dict[str, Album]:
+    """The albums of the jobs, by their names; there need not be anything in them."""
+    settings = section.structure(Settings)
+    return {page.name: _album(section, settings, page.name) for page in settings.page}
+
+
+def _album(section: Section, settings: Settings, name: str) -> Album:
+    return Album((settings.folder or section.path("shots")) / name)
 
 
 def _likely_duration(page: PageShots) -> float:

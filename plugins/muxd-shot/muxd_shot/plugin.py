@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, final
 
 from muxd import hookimpl
 from muxd.abc import LaunchOptions
 from muxd_shot.jobs import jobs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from click import Group
 
     from muxd import Job, Section
     from muxd.abc import Controlled, Service
-    from muxd_shot.album import Album
 
 __all__ = ["ShotPlugin", "plugin"]
 
@@ -25,33 +22,28 @@ STEADY = ("--force-color-profile=srgb", "--font-render-hinting=none")
 """So that one machine's pictures are another's: neither its screen nor its fonts' settings show."""
 
 
-@attrs.define
+@final
 class ShotPlugin:
-    """Remembers the albums of the jobs that it made last, for the page: a reload makes others."""
-
-    albums: dict[str, Album] = attrs.field(factory=dict)
+    """What muxd asks it for."""
 
     @hookimpl
-    def muxd_jobs(self, section: Section) -> Sequence[Job]:
+    def muxd_jobs(self, section: Section) -> Iterable[Job]:
         """A job for each ``[[plugins.shot.page]]``."""
-        made, self.albums = jobs_of(section)
-        return made
+        return jobs_of(section)
 
     @hookimpl
-    def muxd_launch_options(self, options: LaunchOptions) -> LaunchOptions | None:
+    def muxd_launch_options(self, options: LaunchOptions, section: Section) -> LaunchOptions | None:
         """A browser that draws the same everywhere, if there is anything to be taken."""
-        if not self.albums or options.engine in ("firefox", "webkit"):
+        if not section.values.get("page") or options.engine in ("firefox", "webkit"):
             return None
         return LaunchOptions(args=STEADY)
 
     @hookimpl
     def muxd_services(self, daemon: Controlled | None) -> Iterable[Service]:
         """The contact sheet, beside a daemon."""
-        if daemon is None:
-            return []
         from muxd_shot.service import ContactSheet
 
-        return [ContactSheet(daemon, lambda: self.albums)]
+        return [] if daemon is None else [ContactSheet(daemon)]
 
     @hookimpl
     def muxd_register_commands(self, cli: Group) -> None:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from muxd.abc import PageLink, Service
 from muxd_shot.album import Album, is_shot_name, small_of
+from muxd_shot.jobs import albums_of
 from muxd_shot.sheet import cards
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from muxd.abc import Controlled
+    from muxd.section import Section
     from muxd_shot.album import Shot
 
 __all__ = ["ContactSheet"]
@@ -34,18 +36,15 @@ _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".pdf": "application/pdf"}
 
 @final
 class ContactSheet(Service):
-    """Shows what is in the albums; remembers nothing, and costs nothing while nobody looks."""
+    """Shows what is in the albums; costs nothing while nobody looks."""
 
     name = "shot"
 
-    def __init__(self, daemon: Controlled, albums: Callable[[], Mapping[str, Album]]) -> None:
-        """Make one.
-
-        Args:
-          daemon: makes the pages.
-          albums: gives those of the jobs that there are now, by name.
-        """
-        self._daemon, self._albums = daemon, albums
+    def __init__(self, daemon: Controlled) -> None:
+        """Make one; `daemon`: makes the pages, and has the section that is in force."""
+        self._daemon = daemon
+        self._section: Section | None = None
+        self._known: Mapping[str, Album] = {}
 
     @property
     def pages(self) -> Sequence[PageLink]:
@@ -67,6 +66,13 @@ class ContactSheet(Service):
         """Do nothing, until cancelled."""
         task_status.started()
         await trio.sleep_forever()
+
+    def _albums(self) -> Mapping[str, Album]:
+        """Those of the section in force, by job; it is read once, however many pictures are asked for."""
+        section = self._daemon.section("shot")
+        if self._section is None or section.values is not self._section.values:
+            self._section, self._known = section, albums_of(section)
+        return self._known
 
     async def _sheet(self, request: Request) -> Response:
         body = await trio.to_thread.run_sync(_all, self._albums())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path  # noqa: TC003 - read when the section is
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from muxd import JobKeys, duration_field
+from muxd import JobKeys, duration_field, url_field, urls_field, whole_field
 from muxd.hints import did_you_mean
 from muxd_shot.devices import device_names
 from muxd_shot.variants import Variant, Viewport, variants
@@ -46,36 +45,14 @@ def _each_device(instance: object, attribute: object, value: Iterable[str]) -> N
             raise ValueError(f"there is no device {name!r}; {did_you_mean(name, known)}")
 
 
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.scheme in ("http", "https") and parts.hostname) or parts.scheme == "file"
-
-
-def _each_address(instance: object, attribute: object, value: Any) -> None:
-    for url in [value] if isinstance(value, str) else value or ():
-        if not _is_address(url):
-            raise ValueError('give an address such as "https://example.org/"')
-
-
-def _between(low: int, high: int) -> Any:
-    def check(instance: object, attribute: object, value: int | None) -> None:
-        if value is not None and not low <= value <= high:
-            raise ValueError(f"give a whole number from {low} to {high}")
-
-    return check
-
-
 @attrs.frozen(kw_only=True)
 class PageShots(JobKeys):
     """A page, or several, and the pictures that are taken of it: one job, with the keys of one."""
 
     name: str
     """The job's name, and the folder's."""
-    url: str | None = attrs.field(default=None, validator=_each_address)
-    urls: tuple[str, ...] = attrs.field(default=(), validator=_each_address)
+    url: str | None = url_field(None)
+    urls: tuple[str, ...] = urls_field(())
     viewports: tuple[str, ...] = attrs.field(default=(), validator=_each_viewport)
     """Sizes of the window, such as ``1280x720`` or ``390x844@3``. Without any, and without devices,
     it is 1280x720."""
@@ -103,14 +80,14 @@ class PageShots(JobKeys):
     any_status: bool = False
     """An answer such as 404 is no failure."""
     format: Literal["png", "jpeg", "pdf"] = "png"
-    quality: int | None = attrs.field(default=None, validator=_between(1, 100))
+    quality: int | None = whole_field(None, at_least=1, at_most=100)
     """Of a JPEG."""
     paper: Literal["A0", "A1", "A2", "A3", "A4", "A5", "A6", "Letter", "Legal", "Tabloid"] = "A4"
     """Of a PDF."""
     landscape: bool = False
     background: bool = True
     """Colours and pictures behind the text of a PDF."""
-    keep: int | None = attrs.field(default=None, validator=_between(0, 1_000_000))
+    keep: int | None = whole_field(None)
     """How many of each picture are kept; 0: all. Default: what ``[plugins.shot]`` says."""
     keep_for: float | None = duration_field(None)
     """How long one is kept; 0: for good. The newest one of each stays."""
@@ -160,7 +137,7 @@ class Settings:
     folder: Path | None = None
     """Where the pictures are, each job's in a folder below; relative to the file of the
     configuration. Default: ``shots``, beside that file."""
-    keep: int = attrs.field(default=30, validator=_between(0, 1_000_000))
+    keep: int = whole_field(30)
     """How many of each picture are kept, where a page says nothing else; 0: all."""
     keep_for: float = duration_field("0s")
     """How long one is kept, where a page says nothing else; 0: for good."""

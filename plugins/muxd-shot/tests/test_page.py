@@ -8,6 +8,7 @@ from muxd_shot.album import Album, small_of, write_whole
 from muxd_shot.service import ContactSheet
 from starlette.applications import Starlette
 
+from muxd import Section
 from muxd.abc import Controlled, PageLink
 
 EVIL = '"><script>alert(1)</script>'
@@ -19,6 +20,9 @@ class Daemon:
     layout = None
     page = Controlled.page
 
+    def __init__(self, section):
+        self.section = {"shot": section}.__getitem__
+
 
 @pytest.fixture
 async def web(tmp_path):
@@ -29,7 +33,8 @@ async def web(tmp_path):
         write_whole(path, b"whole")
         write_whole(small_of(path), b"small")
     write_whole(tmp_path / "home" / "secret.txt", b"mine")
-    service = ContactSheet(Daemon(), lambda: {"home": album, "new": Album(tmp_path / "new")})
+    pages = [{"name": name, "url": "https://shop.example/"} for name in ("home", "new")]
+    service = ContactSheet(Daemon(Section("shot", {"folder": str(tmp_path), "page": pages})))
     assert service.pages == [PageLink("Shots", "/shot")]
     transport = httpx.ASGITransport(Starlette(routes=service.routes))
     async with httpx.AsyncClient(transport=transport, base_url="http://muxd") as client:

@@ -22,6 +22,6 @@ from muxd.abc import LaunchOptions
 def test_the_browser_draws_the_same_on_every_machine(text, engine, args):
     """Colours and fonts are steady where pictures are taken; who takes none has the browser as it is."""
     plugin = ShotPlugin()
-    list(plugin.muxd_jobs(muxd.Section("shot", tomllib.loads(text))))
-    wanted = plugin.muxd_launch_options(LaunchOptions(engine=engine))
+    section = muxd.Section("shot", tomllib.loads(text))
+    wanted = plugin.muxd_launch_options(LaunchOptions(engine=engine), section)
     assert (wanted and wanted.args) == args

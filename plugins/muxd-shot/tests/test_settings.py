@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from muxd_shot.jobs import jobs_of
+from muxd_shot.jobs import albums_of, jobs_of
 from muxd_shot.plugin import ShotPlugin
 from muxd_shot.variants import Viewport, variants
 
@@ -21,8 +21,11 @@ ONE = '[[page]]\nname = "home"\nurl = "https://www.example.org/"\n'
 
 
 def jobs(text):
-    made, _albums = jobs_of(muxd.Section("shot", tomllib.loads(text), FILE))
-    return made
+    return list(jobs_of(section_of(text)))
+
+
+def section_of(text):
+    return muxd.Section("shot", tomllib.loads(text), FILE)
 
 
 def test_a_table_is_a_job():
@@ -62,12 +65,12 @@ def test_a_job_with_many_pictures_expects_to_take_longer():
 def test_the_section_says_what_pages_dont():
     """Retention is each page's own, else the section's; the folder is relative to the file."""
     text = 'folder = "pictures"\nkeep = 5\nkeep_for = "7d"\n' + ONE
-    made, albums = jobs_of(muxd.Section("shot", tomllib.loads(text), FILE))
-    assert (made[0].config.keep, made[0].config.keep_for) == (5, 7 * 86_400)
-    assert albums["home"].folder == FILE.parent / "pictures" / "home"
-    made, albums = jobs_of(muxd.Section("shot", tomllib.loads(ONE + "keep = 0"), FILE))
-    assert (made[0].config.keep, made[0].config.keep_for) == (0, 0)
-    assert albums["home"].folder == FILE.parent / "shots" / "home"
+    [made] = jobs(text)
+    assert (made.config.keep, made.config.keep_for) == (5, 7 * 86_400)
+    assert albums_of(section_of(text))["home"].folder == FILE.parent / "pictures" / "home"
+    [made] = jobs(ONE + "keep = 0")
+    assert (made.config.keep, made.config.keep_for) == (0, 0)
+    assert albums_of(section_of(ONE))["home"].folder == FILE.parent / "shots" / "home"
 
 
 WRONG = {
@@ -130,5 +133,5 @@ def test_what_the_readme_shows_is_right():
     assert examples
     for example in examples:
         section = tomllib.loads(example)["plugins"]["shot"]
-        made = jobs_of(muxd.Section("shot", section, FILE))[0]
+        made = list(jobs_of(muxd.Section("shot", section, FILE)))
         assert len(made) == example.count("[[")

@@ -9,7 +9,7 @@ import pytest
 from muxd_shot.album import write_whole
 from muxd_shot.camera import ShotError
 from muxd_shot.devices import device, device_names
-from muxd_shot.jobs import jobs_of
+from muxd_shot.jobs import albums_of, jobs_of
 from PIL import Image
 from playwright.async_api import async_playwright
 
@@ -35,13 +35,13 @@ def shots(muxd_run, tmp_path):
 
     def take(text):
         section = muxd.Section("shot", tomllib.loads(text), tmp_path / "muxd.toml")
-        jobs, albums = jobs_of(section)
+        jobs = list(jobs_of(section))
 
         async def all_of_them(run):
             for job in jobs:
                 await job.body(attrs.evolve(run, job=job))
 
-        return muxd_run(all_of_them), albums
+        return muxd_run(all_of_them), albums_of(section)
 
     return take
 

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
+
+from muxd.pageparts import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["change_card", "curve", "moment", "outcome"]
+__all__ = ["change_card", "curve"]
 
 _CLASSES = {"+": "plus", "-": "minus", "@": "place"}
-_SIGNS = {"ok": "✓", "failed": "✕", "timed_out": "◷", "crashed": "✸", "empty": "○"}
-
-
-def moment(at: float | None, zone: str) -> str:
-    """When that was."""
-    if at is None:
-        return '<span class="note">never</span>'
-    when = datetime.fromtimestamp(at, ZoneInfo(zone))
-    return f'<time datetime="{when.isoformat()}">{when:%Y-%m-%d %H:%M}</time>'
-
-
-def outcome(record: Mapping[str, Any] | None) -> str:
-    """How a run has ended, with a link to it."""
-    if not record or not record.get("outcome"):
-        return '<span class="note">not yet</span>'
-    word = str(record["outcome"])
-    sign = _SIGNS.get(word, "·")
-    return (
-        f'<a class="plain" href="/runs/{quote(record["id"], safe="")}"><span class="badge '
-        f'o-{escape(word)}">{sign} {escape(word.replace("_", " "))}</span></a>'
-    )
 
 
 def curve(values: Sequence[float], name: str, css_class: str) -> str:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 import attrs
 
-from muxd import JobKeys, duration_field
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from muxd import JobKeys, duration_field, number_field, texts_field, url_field, whole_field
 
 __all__ = ["WatchOptions", "What"]
 
@@ -36,31 +32,12 @@ _OF = {
 """What is of some kinds of watch only."""
 
 
-def _texts(value: Any) -> Any:
-    """One text, or several."""
-    return _all_of(str, value, "give a text, or a list of texts")
-
-
-def _patterns(value: Any) -> Any:
+def _patterns(value: Any) -> tuple[re.Pattern[str], ...]:
     """One pattern, or several."""
-    return _all_of(re.Pattern, value, "give a regular expression, or a list of them")
-
-
-def _all_of(kind: type, value: Any, words: str) -> tuple[Any, ...]:
-    found = (value,) if isinstance(value, kind) else tuple(value)
-    if not all(isinstance(each, kind) for each in found):
-        raise ValueError(words)
+    found = (value,) if isinstance(value, re.Pattern) else tuple(value)
+    if not all(isinstance(each, re.Pattern) for each in found):
+        raise ValueError("give a regular expression, or a list of them")
     return found
-
-
-def _check_url(instance: object, attribute: object, value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and parts.hostname
-    except ValueError:
-        good = False
-    if not good and not value.startswith("file:///"):
-        raise ValueError('give the address of a page, such as "https://example.org/news"')
 
 
 def _check_size(instance: object, attribute: object, value: str) -> None:
@@ -110,14 +87,6 @@ def _step(value: Any) -> Step | None:
     return Step(float(size), share is not None)
 
 
-def _between(low: float, high: float) -> Callable[[object, object, float], None]:
-    def check(instance: object, attribute: object, value: float) -> None:
-        if not low <= value <= high:
-            raise ValueError(f"give a number from {low:g} to {high:g}")
-
-    return check
-
-
 @attrs.frozen(kw_only=True)
 class WatchOptions(JobKeys):
     """What is watched of a page, and what of it is news: one job."""
@@ -125,7 +94,7 @@ class WatchOptions(JobKeys):
     name: str
     """The job's."""
 
-    url: str = attrs.field(validator=_check_url)
+    url: str = url_field()
     """The page."""
     what: What = attrs.field(default="text")
     """``text``, ``visual`` (a picture), ``number`` (a price too) or ``element`` (is it there?)."""
@@ -133,7 +102,7 @@ class WatchOptions(JobKeys):
     """The part of the page: any selector of Playwright's; the first that it finds. Empty: all of it."""
     attribute: str = ""
     """Which attribute of it, instead of its text."""
-    mask: str | tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    mask: tuple[str, ...] = texts_field(())
     """Selectors of what doesn't count: left out of texts, covered in pictures."""
     ignore: re.Pattern[str] | tuple[re.Pattern[str], ...] = attrs.field(
         default=(), converter=_patterns
@@ -141,7 +110,7 @@ class WatchOptions(JobKeys):
     """Regular expressions: what they match in a line of the text doesn't count."""
     regions: tuple[tuple[int, ...], ...] = attrs.field(default=(), validator=_check_regions)
     """Parts of the picture that don't count: x, y, width, height each."""
-    tolerance: float = attrs.field(default=0.1, validator=_between(0, 1))
+    tolerance: float = number_field(0.1, at_most=1)
     """How different the colour of a pixel may be and still count as the same, 0 to 1."""
     threshold: float | str = attrs.field(default=0.001, converter=_share)
     """Which share of all pixels has to be different."""
@@ -159,7 +128,7 @@ class WatchOptions(JobKeys):
     """Which of an element's comings and goings are news."""
     missing: Literal["fail", "empty"] = "fail"
     """What it is if `select` finds nothing: a failure, or a text, picture or number that is empty."""
-    confirm: int = attrs.field(default=1, validator=_between(1, 100))
+    confirm: int = whole_field(1, at_least=1, at_most=100)
     """How many runs, one after the other, have to see a change before it counts."""
     wait: str = ""
     """What has to be there before anything is looked at. Empty: `select`, for `patience`."""
@@ -167,7 +136,7 @@ class WatchOptions(JobKeys):
     """How long that may take to appear."""
     settle: float = duration_field("0s", at_most="5m")
     """How long the page is left alone before anything is looked at."""
-    click: str | tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    click: tuple[str, ...] = texts_field(())
     """What is clicked first, where it is there: banners."""
 
     @select.validator

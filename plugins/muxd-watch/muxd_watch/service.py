@@ -12,8 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from muxd.abc import PageLink, Service
+from muxd.pageparts import moment, run_badge
 from muxd_watch.body import CHANGES, VALUES
-from muxd_watch.markup import change_card, curve, moment, outcome
+from muxd_watch.markup import change_card, curve
+from muxd_watch.options import WatchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from muxd.abc import Controlled
-    from muxd_watch.options import WatchOptions
 
 __all__ = ["WatchPages"]
 
@@ -45,9 +46,9 @@ class WatchPages(Service):
 
     name = "watch"
 
-    def __init__(self, daemon: Controlled, options: Mapping[str, WatchOptions]) -> None:
-        """Make it; `options` are those of the watches, by name, as they are at any time."""
-        self._daemon, self._options = daemon, options
+    def __init__(self, daemon: Controlled) -> None:
+        """Make it."""
+        self._daemon = daemon
 
     @property
     def pages(self) -> Sequence[PageLink]:
@@ -74,9 +75,13 @@ class WatchPages(Service):
 
     def _watches(self) -> tuple[list[dict[str, Any]], str]:
         """The jobs that are watches, and the time zone."""
-        told = self._daemon.jobs(limit=10_000)
-        watches = [job for job in told["jobs"] if job["name"] in self._options]
+        told, options = self._daemon.jobs(limit=10_000), self._options
+        watches = [job for job in told["jobs"] if job["name"] in options]
         return watches[:MOST_WATCHES], told["timezone"]
+
+    @property
+    def _options(self) -> Mapping[str, WatchOptions]:
+        return self._daemon.configured(WatchOptions)
 
     async def _all(self, request: Request) -> Response:
         watches, zone = self._watches()
@@ -118,7 +123,7 @@ class WatchPages(Service):
         return (
             f'<tr><th scope="row"><a href="/watch/{quote(name, safe="")}">{escape(name)}</a></th>'
             f'<td class="tail">{WORDS[options.what]} of <a href="{url}" rel="noreferrer">{url}</a></td>'
-            f"<td>{outcome(last)}</td><td>{escape(seen)}</td>"
+            f"<td>{run_badge(last)}</td><td>{escape(seen)}</td>"
             f"<td>{curve(values, name, 'spark')}</td><td>{changed}</td></tr>"
         )
 
@@ -135,7 +140,7 @@ class WatchPages(Service):
         body = (
             f'{STYLE}<section class="card"><dl class="facts"><dt>of</dt><dd>{WORDS[options.what]} of '
             f'<a href="{url}" rel="noreferrer">{url}</a>{part}</dd>'
-            f"<dt>last look</dt><dd>{outcome(job['last'])}</dd>"
+            f"<dt>last look</dt><dd>{run_badge(job['last'])}</dd>"
             f'<dt>job</dt><dd><a href="/jobs/{link}">{escape(name)}</a></dd></dl></section>'
         )
         values = [row["value"] for row in await data.rows(VALUES, limit=MOST_VALUES)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import httpx
 import pytest
 
@@ -39,3 +41,12 @@ def test_twenty_watches_in_a_daemon(muxd_daemon, muxd_site):
         assert client.get(picture).headers["content-type"] == "image/png"
         assert client.get("/watch/style.css").headers["content-type"].startswith("text/css")
         assert client.get("/watch/nothing").status_code == 404
+
+        # What a reload was refused for is not in force: the page has the watches that there are.
+        wrong = PAGE.format(name="wrong", url=site.url, more="wat = 1")
+        file.write_text(file.read_text().replace('"w1"', '"other"') + wrong)
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            daemon.call("reload")
+        assert "plugins.watch.page[wrong].wat" in refused.value.stderr
+        assert client.get("/watch").text.count("/watch/w1") == page.count("/watch/w1") > 0
+        assert client.get("/watch/other").status_code == 404

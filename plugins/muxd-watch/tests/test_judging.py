@@ -162,8 +162,17 @@ def pages():
     async def get(run):
         return SimpleNamespace(result=f"nothing new: {EVIL}")
 
+    options = {
+        "texts": WatchOptions(name="texts", url=URL),
+        "price": WatchOptions(name="price", url=URL, what="number", select=EVIL),
+    }
+
     class Daemon:
         store = SimpleNamespace(get=get)
+
+        def configured(self, kind):
+            assert kind is WatchOptions
+            return options
 
         def jobs(self, *, limit):
             last = {"id": "r2", "outcome": "ok"}
@@ -182,11 +191,7 @@ def pages():
         async def page(self, title, body, *, path, status=200):
             return title, body, status
 
-    options = {
-        "texts": WatchOptions(name="texts", url=URL),
-        "price": WatchOptions(name="price", url=URL, what="number", select=EVIL),
-    }
-    return WatchPages(Daemon(), options)
+    return WatchPages(Daemon())
 
 
 async def test_pages_show_what_was_news_and_escape_it(pages):

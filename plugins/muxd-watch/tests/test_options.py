@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -47,7 +46,7 @@ def test_the_entry_point_names_the_plugin():
     ("text", "told"),
     [
         ('[[pagess]]\nname = "a"', "watch.pagess: no such key; did you mean 'page'?"),
-        ('[[page]]\nname = "a"', "page[a].url: it is missing: give a text"),
+        ('[[page]]\nname = "a"', "page[a].url: it is missing: give the address of a page"),
         ('[[page]]\nname = "a"\nurl = "x"', "page[a].url: 'x' is not possible: give the address of a page"),
         (f'{GOOD}what = "txt"', "page[a].what: 'txt' is not possible: give one of text, visual, number, element"),
         (f'{GOOD}what = "number"', "page[a]: say where on the page the number is: give a selector"),
@@ -59,7 +58,7 @@ def test_the_entry_point_names_the_plugin():
         (f'{GOOD}what = "visual"\nregions = [[1, 2, 3]]', "page[a].regions: [[1, 2, 3]] is not possible: give [x, y, width"),
         (f'{GOOD}what = "visual"\nviewport = "big"', "page[a].viewport: 'big' is not possible: give a size"),
         (f'{GOOD}what = "number"\nselect = "b"\nchange = "5 euro"', "page[a].change: '5 euro' is not possible: give a share"),
-        (f"{GOOD}confirm = 0", "page[a].confirm: 0 is not possible: give a number from 1 to 100"),
+        (f"{GOOD}confirm = 0", "page[a].confirm: 0 is not possible: give a whole number from 1 to 100"),
         (f'{GOOD}settle = "a bit"', "page[a].settle: 'a bit' is not possible: give a duration"),
         (f'{GOOD}timeout = "never"', "page[a].timeout: 'never' is not possible"),
         (GOOD * 2, "page[a].name: 'a' is there twice"),
@@ -80,16 +79,3 @@ def test_the_readme_has_every_key():
     own = {field.name for kind in (WatchOptions,) for field in attrs.fields(kind)}
     own -= {field.name for field in attrs.fields(JobKeys)} | {"name"}
     assert [name for name in sorted(own) if f"`{name}`" not in readme] == []
-
-
-def test_a_reload_that_is_refused_takes_nothing_from_the_pages():
-    """What it asked for is not in force: they show the jobs that there are, and those alone."""
-    made = WatchPlugin()
-    first = GOOD
-    for text in (first, first.replace('"a"', '"b"')):
-        made.muxd_jobs(Section("watch", tomllib.loads(text)))
-    there = [{"name": "a"}, {"name": "other"}]
-    [pages] = made.muxd_services(
-        SimpleNamespace(jobs=lambda limit: {"jobs": there, "timezone": "UTC"})
-    )
-    assert pages._watches() == ([{"name": "a"}], "UTC")
