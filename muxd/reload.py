@@ -13,6 +13,7 @@ from muxd.errors import MuxdError, UserError
 from muxd.events import Reloaded, Reloading
 from muxd.floors import Floors
 from muxd.job import Job
+from muxd.keys import dotted
 from muxd.login import is_login
 from muxd.plugins import load_plugins
 from muxd.record import utc_text
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from muxd.plugins import Plugins
     from muxd.slotting import Timetable
 
-__all__ = ["Changes", "Reloader", "changes_of", "in_force", "needs_restart"]
+__all__ = ["Changes", "Reloader", "changes_of", "in_force", "needs_restart", "taken_over"]
 
 LIVE = frozenset(
     {
@@ -94,6 +95,17 @@ def needs_restart(before: Config, after: Config) -> list[str]:
         for field in attrs.fields(kind)
         for key in (f"{section}.{field.name}",)
         if key not in LIVE and _value(before, key) != _value(after, key)
+    ]
+
+
+def taken_over(before: Config, after: Config) -> list[str]:
+    """The dotted keys, of muxd and of plugins' sections, whose values change without a restart. Pure."""
+    own = [key for key in sorted(LIVE) if _value(before, key) != _value(after, key)]
+    names = sorted({*before.sections, *after.sections})
+    return own + [
+        dotted("plugins", (name,))
+        for name in names
+        if before.sections.get(name) != after.sections.get(name)
     ]
 
 
@@ -246,12 +258,13 @@ class Reloader:
             with trio.CancelScope(shield=True):
                 await core.planner.take_over(new, plugins, slot, config.slotting)
                 self._apply(config)
+                settings = taken_over(self.config, config)
                 self.config, self.plugins = config, plugins
                 core.take_over(plugins)
         cancelled = await self._cancel_gone(plugins)
         for problem in (*plugins.problems, *plugins.stale):
             structlog.get_logger().error(str(problem))
-        told = self._account(changes, table, new)
+        told = self._account(changes, table, new) | {"settings": settings}
         told["cancelled"] = cancelled
         told["problems"] = [
             *(str(problem) for problem in plugins.problems),

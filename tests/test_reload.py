@@ -8,12 +8,19 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from muxd.config import BrowserConfig, Config, DaemonConfig, PluginsConfig, SlottingConfig
+from muxd.config import (
+    BrowserConfig,
+    Config,
+    DaemonConfig,
+    NotifyConfig,
+    PluginsConfig,
+    SlottingConfig,
+)
 from muxd.errors import UserError
 from muxd.installer import installer
 from muxd.job import Job
 from muxd.plugins import BrokenPlugins, load_plugins
-from muxd.reload import changes_of, in_force, needs_restart
+from muxd.reload import changes_of, in_force, needs_restart, taken_over
 
 COUNTING = """
 import muxd
@@ -64,6 +71,23 @@ def test_what_can_not_change_is_named():
     assert now.slotting.headroom == 0.25
     assert now.jobs == after.jobs
     assert needs_restart(now, after) == needs_restart(before, after)
+
+
+def test_what_is_taken_over_is_named():
+    """Who has changed no job, but a setting or what a plugin reads, is told that it counts."""
+    before = Config(sections={"watch": {"page": []}, "shot": {}})
+    after = Config(
+        browser=BrowserConfig(headed=True, recycle_runs=7),
+        notify=NotifyConfig(urls=("ntfys://ntfy.sh/x",)),
+        sections={"watch": {"page": []}, "shot": {"keep": 3}, "my.own": {"a": 1}},
+    )
+    assert taken_over(before, before) == []
+    assert taken_over(before, in_force(before, after)) == [
+        "browser.recycle_runs",
+        "notify.urls",
+        'plugins."my.own"',
+        "plugins.shot",
+    ]
 
 
 @pytest.fixture

@@ -83,5 +83,7 @@ def _lines(told: dict[str, Any], config: Config) -> Iterator[str]:
         yield f"> {row['job']}  moved from {format_duration(row['before'])}: {place(row)}"
     for run in told["cancelled"]:
         yield f"  run {run} was waiting and is cancelled"
+    if told["settings"]:
+        yield f"= {', '.join(told['settings'])}"
     for key in told["needs_restart"]:
         yield f"! {key}: needs a restart (muxd restart)"

@@ -98,6 +98,7 @@ RELOADED = _object(
         "cancelled": _list(TEXT),
         "problems": _list(TEXT),
         "warnings": _list(TEXT),
+        "settings": _list(TEXT),
         "needs_restart": _list(TEXT),
     }
 )
