@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from starlette.responses import HTMLResponse
 
-    from muxd.abc import Store
     from muxd.events import Event
     from muxd.links import PageLink
     from muxd.logins import Logins
     from muxd.record import Record
     from muxd.release import Release
     from muxd.slotting import Timetable
+    from muxd.store import Store
 
 __all__ = ["Controlled", "Layout"]
 

@@ -23,7 +23,10 @@ LAYERS = {
         muxd.pause muxd.left muxd.statistics muxd.soak muxd.login muxd.logincheck muxd.logininput
         muxd.events
     """,
-    "contracts": "muxd.jobdata muxd.pagewrapper muxd.controlled muxd.abc muxd.hookspecs",
+    "contracts": """
+        muxd.store muxd.slotter muxd.sink muxd.service muxd.pagesource muxd.jobdata muxd.pagewrapper
+        muxd.controlled muxd.abc muxd.hookspecs
+    """,
     "mechanisms": """
         muxd.slotting muxd.civil muxd.course muxd.gaps muxd.agenda muxd.misfire muxd.retry
         muxd._timerfd muxd.clock muxd.ageing muxd._channel_state muxd.channel muxd.bus
