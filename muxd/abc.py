@@ -13,6 +13,7 @@ from muxd.service import Service
 from muxd.sink import Sink
 from muxd.slotter import Slotter
 from muxd.statistics import Statistics
+from muxd.store import FOUND as FOUND
 from muxd.store import Store
 
 __all__ = [

@@ -143,7 +143,7 @@ async def resolve(store: Store, name: str) -> Record:
         case [record]:
             return record
         case []:
-            from muxd.abc import FOUND
+            from muxd.store import FOUND
 
             raise UserError(
                 f"there is no run {name!r}: `muxd history` shows those there are (the end of an id "
