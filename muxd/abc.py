@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muxd.controlled import Controlled
 from muxd.jobdata import DataTable, JobData
 from muxd.launchoptions import LaunchOptions
@@ -15,6 +17,9 @@ from muxd.slotter import Slotter
 from muxd.statistics import Statistics
 from muxd.store import FOUND as FOUND
 from muxd.store import Store
+
+if TYPE_CHECKING:
+    from muxd.store import Pace as Pace
 
 __all__ = [
     "Controlled",
