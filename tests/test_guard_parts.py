@@ -173,7 +173,7 @@ STACK = """
   File "{place}/muxd/browser/leftovers.py", line 3 in inner
   File "/jobs/stuck.py", line 7 in stuck
   File "{place}/muxd/coroutine_driver.py", line 86 in _step
-  File "{place}/muxd/bridge.py", line 113 in run
+  File "{place}/muxd/bridge/hosting.py", line 66 in run
 """
 
 
