@@ -14,7 +14,7 @@ import trio
 from muxd.book import RunBook
 from muxd.channel import open_priority_channel
 from muxd.ended import recall
-from muxd.errors import LoopBlocked, RunError, UnknownJob, UserError, qualified_name
+from muxd.errors import LoopBlocked, RunError, qualified_name
 from muxd.events import Draining, Started
 from muxd.evidence import RECALLED
 from muxd.floors import Floors
@@ -22,6 +22,7 @@ from muxd.holding import Holding
 from muxd.login import is_login
 from muxd.loginneeds import LoginNeeds
 from muxd.lulls import Lulls
+from muxd.orders import Orders
 from muxd.pauses import Pauses
 from muxd.planner import Planner, solve_in_thread
 from muxd.record import Outcome
@@ -42,12 +43,10 @@ if TYPE_CHECKING:
     from muxd.civil import Calendar
     from muxd.clock import Clock
     from muxd.config import SlottingConfig
-    from muxd.errors import MuxdError
     from muxd.events import Event
     from muxd.evidence import Evidence
     from muxd.floors import ReadFree
     from muxd.holding import Prune
-    from muxd.job import Job
     from muxd.leaks import Leaks
     from muxd.planner import InThread, JobSource
     from muxd.record import Record
@@ -65,7 +64,7 @@ async def _unknown(_pid: int) -> None:
 
 
 @final
-class Core:
+class Core(Orders):
     """Timetable, scheduler, channel, worker, browser and book, put together. It is run once.
 
     In this order: `recover`, `plan`, `assemble`, `work`; beside them `RunBook.run`, and after them
@@ -294,104 +293,11 @@ class Core:
         """What waits in the channel, in the order in which it would run now, then what is held."""
         return (*self._receive.snapshot(), *(self.holding.held if self.holding else ()))
 
-    async def request(self, job: str) -> Release:
-        """Have a run of this job now, before everything that waits.
-
-        Raises:
-          UnknownJob: there is no such job.
-          UserError: it is stopping.
-
-        Waits while there is no browser yet. When cancelled while it waits, nothing is asked for.
-        """
-        return await (await self._taking()).request(job)
-
-    async def request_login(self, job: Job) -> Release:
-        """Have a login, before everything that waits: as `request`, of a job that has no slot."""
-        return await (await self._taking()).request_login(job)
-
-    async def request_in_gap(self, job: str) -> tuple[Release, float | None]:
-        """Have a run of this job in the next gap: see `Scheduler.request_in_gap`, and `request`."""
-        return await (await self._taking()).request_in_gap(job)
-
-    async def _taking(self) -> Scheduler:
-        """The scheduler, once there is one, if it takes what people ask for. Raises `UserError`."""
-        await self._settled.wait()
-        if self.stopping.is_set() or self.scheduler is None:
-            raise UserError("muxd is stopping: no new run is taken")
-        if self.pauses.drain is not None:
-            raise UserError("muxd is drained: no new run is taken before `muxd resume --all`")
-        return self.scheduler
-
-    async def look(self) -> bytes | None:
-        """What the page of the run in progress shows: see `Runner.look`."""
-        return await self._runner.look()
-
-    async def end_running(self, record: Record, reason: MuxdError) -> Record:
-        """End the run in progress as ``cancelled``, if it still is this one; its record at its end."""
-        running = self.book.running
-        if running is not None and running.id == record.id:
-            self._runner.end_current(Outcome.cancelled, reason)
-        return await self.book.wait_ended(record.id)
-
-    async def withdraw(self, record: Record, reason: str) -> Record:
-        """End a run that has not begun as ``cancelled``, wherever it waits; its record.
-
-        If it begins at this very moment, it is ended as one in progress.
-        """
-        if not await self.book.cancel(record.id, reason):
-            return await self.end_running(record, RunError(reason))
-        self._receive.discard(lambda release: release.id == record.id)
-        self.worker.drop(record.id)
-        final = await self.book.wait_ended(record.id)
-        if self.scheduler is not None:
-            self.scheduler.forget(final)
-            self.scheduler.ended(final)
-        self.moved()
-        return final
-
-    async def motion(self) -> None:
-        """Wait until a run has ended, or muxd is told to stop."""
-        await self._motion.wait()
-
-    def moved(self) -> None:
-        """What somebody may wait for has come. Never blocks."""
-        self._motion.set()
-        self._motion = trio.Event()
-
     def take_over(self, plugins: JobSource) -> None:
         """Go on with these jobs, on the planner's timetable. Never blocks."""
         self._plugins = plugins
         self._replaced(self.planner.timetable)
         self._rested()
-
-    def pause(self, job: str, note: str, *, seconds: float | None = None) -> None:
-        """Pause a job, for so long or until it is resumed.
-
-        Raises:
-          UnknownJob: there is no such job.
-        """
-        self._check(job)
-        until = None if seconds is None else self._real_now() + seconds
-        self.pauses.pause(job, note, until=until)
-
-    def resume(self, job: str | None = None, *, by: str = "a person") -> list[str]:
-        """End the pause of a job, or of all.
-
-        Returns:
-          Those that were paused.
-
-        Raises:
-          UnknownJob: there is no such job, nor a pause of one.
-        """
-        if job is not None and job not in self.pauses.all:
-            self._check(job)
-        names = list(self.pauses.all) if job is None else [job]
-        return [name for name in names if self.pauses.resume(name, by=by)]
-
-    def _check(self, job: str) -> None:
-        known = tuple(each.name for each in self._plugins.jobs)
-        if job not in known:
-            raise UnknownJob(job, known)
 
     def _ended(self, record: Record) -> None:
         self.planner.ended(record)
