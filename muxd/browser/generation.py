@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
-import psutil
 import structlog
 import trio
 from playwright.async_api import Error
@@ -14,20 +13,15 @@ from muxd.abc import Lease, PageSource
 from muxd.bridge import bridged
 from muxd.browser.blocking import open_blocking
 from muxd.browser.closing import FUTILE, Account, Closer, is_closed
+from muxd.browser.deadline import within
 from muxd.browser.driver import open_driver
 from muxd.browser.evidence import observe
 from muxd.browser.eye import Eye
-from muxd.browser.launch import launch_error
+from muxd.browser.launching import launch, watch_leftovers
 from muxd.browser.leftovers import Leftovers, NoLeftovers
 from muxd.browser.litter import sweep
-from muxd.browser.processes import WatchedProcess, browsers_of_profile, kill_group
-from muxd.browser.profile import (
-    claim_profile,
-    kill_browsers_of,
-    note_lock,
-    nothing_left_of,
-    release_profile,
-)
+from muxd.browser.processes import WatchedProcess, kill_group
+from muxd.browser.profile import claim_profile, note_lock, nothing_left_of, release_profile
 from muxd.browser.ready import Shelf
 from muxd.browser.sessions import FRESH, MAIN
 from muxd.browser.shared import Traces
@@ -37,7 +31,7 @@ from muxd.errors import BrowserLost, BrowserUnusable, PageCrashed, SessionError,
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from playwright.async_api import BrowserContext, Page
@@ -48,8 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Generation", "open_generation"]
 
-ANSWER_BOUND = 15.0
-"""How long a browser that was just launched may take to answer, seconds."""
 OPEN_BOUND = 8.0
 """How long a new page may take, with its context, seconds. It's 0.1 to 3: one that takes so long is
 of a browser that hangs, and the run waits for the next browser."""
@@ -69,21 +61,6 @@ NOTICE = 1.0
 """How long a death may take to be noticed after a call has failed because of it, seconds."""
 CLOSE_BOUND = 5.0
 """How long the browser may take to close, seconds."""
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-
-async def _within(
-    seconds: float, call: Callable[_P, Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs
-) -> _T:
-    """One call to Playwright under a deadline of trio's: none is ever made without.
-
-    Raises:
-      trio.TooSlowError: it took longer; it was cancelled.
-    """
-    with trio.fail_after(seconds):
-        return await bridged(call)(*args, **kwargs)
 
 
 class Generation(PageSource):
@@ -256,7 +233,7 @@ class Generation(PageSource):
             lease.errors.append(error)
         try:
             try:
-                state = await _within(SAVE_BOUND, lease.context.storage_state, indexed_db=True)
+                state = await within(SAVE_BOUND, lease.context.storage_state, indexed_db=True)
             except trio.TooSlowError:
                 raise BrowserLost(
                     f"the state of session {session!r} could not be read in {SAVE_BOUND:g} s"
@@ -282,7 +259,7 @@ class Generation(PageSource):
         try:
             await dropped(self._tracer)
             self._tracer = Tracer(lease.context, pictures=pictures)
-            await _within(TRACE_BOUND, self._tracer.begin)
+            await within(TRACE_BOUND, self._tracer.begin)
         except Exception as error:  # or that of a listener of an earlier run
             structlog.get_logger().warning("a run could not be traced", error=repr(error))
 
@@ -420,25 +397,9 @@ async def open_generation(
     except OSError as error:
         raise BrowserUnusable(f"the browser profile can't be used: {error}") from error
     async with nothing_left_of(plan.profile), open_driver(plan.scratch) as (playwright, driver):
-        options, browsers = plan.options(), getattr(playwright, plan.found.engine.playwrights)
-        try:
-            main = await _within(plan.timeout + 5, browsers.launch_persistent_context, **options)
-        except trio.TooSlowError:
-            kill_browsers_of(plan.profile)
-            raise BrowserLost(f"the browser did not launch in {plan.timeout:g} s") from None
-        except Error as error:
-            kill_browsers_of(plan.profile)
-            raise launch_error(error, plan) from error
-        except BaseException as error:
-            kill_browsers_of(plan.profile)
-            if type(error) is Exception:  # Playwright's, where its driver dies
-                raise BrowserLost(f"the browser did not launch: {error}") from error
-            raise
-        leader = _leader(plan)
-        if leader is None:
-            raise BrowserLost("the browser ended as soon as it had launched")
+        main, leader = await launch(playwright, plan)
         await trio.to_thread.run_sync(note_lock, plan.profile)
-        leftovers = await _watch_leftovers(main, plan)
+        leftovers = await watch_leftovers(main, plan)
         assert main.browser is not None
         blocking = open_blocking(main.browser, plan.found.engine, plan.block)
         generation = Generation(
@@ -455,25 +416,3 @@ async def open_generation(
                     await generation._aclose()
                     if generation.lost is not None:
                         driver.kill()  # perhaps it's what hangs, and it has nothing left to close
-
-
-async def _watch_leftovers(main: BrowserContext, plan: LaunchPlan) -> Leftovers | NoLeftovers:
-    if not plan.found.engine.is_chromium:
-        return NoLeftovers()
-    assert main.browser is not None
-    try:
-        return await _within(ANSWER_BOUND, Leftovers.watch, main.browser, plan.scratch)
-    except BaseException as error:
-        kill_browsers_of(plan.profile)
-        if isinstance(error, trio.TooSlowError):
-            raise BrowserLost(f"the browser did not answer in {ANSWER_BOUND:g} s") from None
-        if isinstance(error, Error):
-            raise BrowserLost(f"the browser was lost as it launched: {error.message}") from error
-        raise
-
-
-def _leader(plan: LaunchPlan) -> WatchedProcess | None:
-    for process in browsers_of_profile(plan.profile):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return WatchedProcess.of(process)
-    return None
