@@ -5,17 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from enum import IntEnum, StrEnum
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from muxd.blocklist import parse_blocklist
-from muxd.errors import JobError, qualified_name
-from muxd.hints import slip_of
-from muxd.jobslips import body_help, check_fields, fields_checked
-from muxd.units import DURATION_HELP, format_duration, parse_duration
+from muxd.jobcheck import RETRY_ON, JobCheck
+from muxd.jobpolicies import Misfire, OnInterrupt, Overlap, Priority
+from muxd.jobslips import check_fields, fields_checked
+from muxd.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
     Body = Callable[[Run], Awaitable[Any]]
     LoginCheck = Callable[[Run], Awaitable[object]]
 
-_E = TypeVar("_E", bound=StrEnum)
-
 __all__ = ["Job", "Misfire", "OnInterrupt", "Overlap", "Priority", "job"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -38,55 +33,6 @@ _NAME_HELP = "give 1 to 100 letters, digits, '_', '.' or '-', the first a letter
 _SESSION_HELP = "give 'main', 'fresh' or a name of your own (letters, digits, '_', '.', '-')"
 LONGEST = 366 * 86400
 """The longest interval, seconds."""
-RETRY_ON = ("failed", "timed_out", "crashed", "empty")
-"""The outcomes that can be tried again, and are unless a job says otherwise."""
-_LOGIN_HELP = "give an `async def` check that takes the run, the pattern of an address ('/login*'), or a selector"
-_CONFIG_HELP = "give a class made by `@attrs.frozen` (or by `@dataclass`), or an instance of one"
-_CLASS = re.compile(r"[A-Za-z_]\w*(\.(\w+|<locals>))*")
-_RETRY_ON_HELP = (
-    f"outcomes ({', '.join(RETRY_ON)}) or classes of errors (TimeoutError, httpx.ConnectError)"
-)
-
-
-class Priority(IntEnum):
-    """Names for priorities. Any integer from -1000 to 1000 will do; higher goes first."""
-
-    critical = 100
-    high = 75
-    normal = 50
-    low = 25
-    background = 0
-
-
-class Overlap(StrEnum):
-    """What becomes of a release while an earlier run of the same job is under way."""
-
-    coalesce = "coalesce"
-    """It is recorded as ``coalesced``: the run under way stands for it."""
-    skip = "skip"
-    """It is recorded as ``missed``."""
-    queue_one = "queue_one"
-    """One may wait behind a run in progress; any further is recorded as ``coalesced``."""
-
-
-class Misfire(StrEnum):
-    """What becomes of releases whose time passed while muxd was down or the machine asleep."""
-
-    run_once = "run_once"
-    """The newest is run, late, in a free gap; the others are recorded as ``missed``."""
-    skip = "skip"
-    """All are recorded as ``missed``."""
-    all = "all"
-    """All are run, one by one, at most 24; older ones are recorded as ``missed``."""
-
-
-class OnInterrupt(StrEnum):
-    """What becomes of a run whose body was under way when muxd died or was stopped."""
-
-    retry = "retry"
-    """It is tried again, once (or as often as the job has retries), by the next muxd."""
-    leave = "leave"
-    """It stays ``interrupted``: what it had done by then may not be done twice."""
 
 
 @attrs.frozen(init=False)
@@ -181,7 +127,7 @@ class Job:
         description: str = "",
         plugin: str = "",
     ) -> None:
-        check = _Check(str(name))
+        check = JobCheck(str(name))
         check.that("name", name, isinstance(name, str) and _NAME.fullmatch(name), _NAME_HELP)
         check.body(body)
         whole_interval = check.whole("interval", interval)
@@ -309,128 +255,6 @@ def default_timeout(interval: int, duration: float) -> float:
 def default_on_interrupt(idempotent: bool) -> OnInterrupt:
     """What becomes of interrupted runs of a job that doesn't say."""
     return OnInterrupt.retry if idempotent else OnInterrupt.leave
-
-
-@attrs.frozen
-class _Check:
-    """Turns what was given for a job's fields into what they hold, or says what is wrong."""
-
-    job: str
-
-    def that(self, field: str, value: object, holds: object, allowed: str) -> None:
-        if not holds:
-            raise JobError(job=self.job, field=field, value=value, allowed=allowed)
-
-    def seconds(self, field: str, value: object) -> float:
-        try:
-            return parse_duration(value)
-        except ValueError:
-            raise JobError(
-                job=self.job, field=field, value=value, allowed=f"give {DURATION_HELP}"
-            ) from None
-
-    def whole(self, field: str, value: object) -> int:
-        seconds = self.seconds(field, value)
-        self.that(
-            field, value, seconds == int(seconds), "give whole seconds, as the timetable counts"
-        )
-        return int(seconds)
-
-    def flag(self, field: str, value: object) -> None:
-        self.that(field, value, isinstance(value, bool), "give true or false")
-
-    def one_of(self, field: str, kind: type[_E], value: object) -> _E:
-        try:
-            return kind(cast("str", value))
-        except ValueError:
-            allowed = "give one of " + ", ".join(kind)
-            raise JobError(job=self.job, field=field, value=value, allowed=allowed) from None
-
-    def retry_on(self, value: object) -> tuple[str, ...]:
-        if value is RETRY_ON:
-            return RETRY_ON
-        given = value if isinstance(value, (list, tuple)) else None
-        self.that("retry_on", value, given is not None, f"give a list: {_RETRY_ON_HELP}")
-        names = []
-        for item in given or ():
-            if isinstance(item, type) and issubclass(item, BaseException):
-                item = qualified_name(item)
-            known = isinstance(item, str) and _CLASS.fullmatch(item)
-            self.that("retry_on", value, known, f"give {_RETRY_ON_HELP}")
-            near = slip_of(str(item), RETRY_ON)
-            self.that("retry_on", value, not near, f"{item!r}: did you mean {near!r}?")
-            names.append(str(item))
-        return tuple(names)
-
-    def block(self, value: object) -> tuple[str, ...]:
-        try:
-            return parse_blocklist(value)
-        except ValueError as error:
-            raise JobError(job=self.job, field="block", value=value, allowed=str(error)) from None
-
-    def config(self, value: object) -> None:
-        if value is not None:
-            from muxd.classfields import is_class
-
-            self.that("config", value, is_class(value) or is_class(type(value)), _CONFIG_HELP)
-
-    def priority(self, value: object) -> int:
-        if isinstance(value, str) and value in Priority.__members__:
-            return Priority[value].value
-        if isinstance(value, int) and not isinstance(value, bool) and -1000 <= value <= 1000:
-            return int(value)
-        names = ", ".join(Priority.__members__)
-        allowed = f"give one of {names}, or an integer from -1000 to 1000 (higher goes first)"
-        raise JobError(job=self.job, field="priority", value=value, allowed=allowed)
-
-    def needs_login(self, value: Any, session: str) -> LoginCheck | str | None:
-        if value is None:
-            return None
-        self.that(
-            "needs_login",
-            value,
-            session != "fresh",
-            "nobody can log in to a fresh session: give it a session of its own, or 'main'",
-        )
-        if isinstance(value, str):
-            self.that("needs_login", value, value.strip() and len(value) <= 1000, _LOGIN_HELP)
-            return value
-        call = getattr(value, "__call__", None)  # noqa: B004 - an instance with async __call__
-        good = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
-        self.that("needs_login", value, good, _LOGIN_HELP)
-        return cast("LoginCheck", value)
-
-    def body(self, value: object) -> None:
-        if _is_plain_body(value):
-            return
-        call = getattr(value, "__call__", None)  # noqa: B004 - an instance with async __call__
-        self.that(
-            "body",
-            value,
-            inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call),
-            body_help(value),
-        )
-        try:
-            inspect.signature(cast("Callable[..., Any]", value)).bind(None)
-        except TypeError:
-            raise JobError(
-                job=self.job,
-                field="body",
-                value=value,
-                allowed="it must take exactly one argument, the run",
-            ) from None
-
-
-def _is_plain_body(value: object) -> bool:
-    """Whether it is an ordinary ``async def`` of one argument: seen at once, a thousand times over."""
-    if type(value) is not FunctionType or vars(value):
-        return False  # what is decorated is looked at closely
-    code = value.__code__
-    return (
-        bool(code.co_flags & inspect.CO_COROUTINE)
-        and code.co_argcount == 1
-        and not code.co_kwonlyargcount
-    )
 
 
 @fields_checked(lambda: inspect.signature(Job).parameters)

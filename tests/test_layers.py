@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # for itself and all that is in it.
 LAYERS = {
     "words": """
-        muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.remedies muxd.blocklist muxd.links muxd.pageparts muxd.launchoptions muxd.engine muxd.ids muxd.running muxd.keys muxd.readers muxd.fields muxd.classfields muxd.structuring muxd.section muxd.jobfields muxd.jobslips muxd.job muxd.jobvalues muxd.jobkeys muxd.release muxd.record muxd.last muxd.saved muxd.observation
+        muxd.units muxd.amounts muxd.sizes muxd.errors muxd.secrets muxd.learned muxd.hints muxd.remedies muxd.blocklist muxd.links muxd.pageparts muxd.launchoptions muxd.engine muxd.ids muxd.running muxd.keys muxd.readers muxd.fields muxd.classfields muxd.structuring muxd.section muxd.jobfields muxd.jobslips muxd.jobpolicies muxd.jobcheck muxd.job muxd.jobvalues muxd.jobkeys muxd.release muxd.record muxd.last muxd.saved muxd.observation
         muxd.pause muxd.left muxd.statistics muxd.soak muxd.login muxd.logincheck muxd.logininput
         muxd.events
     """,
