@@ -44,7 +44,9 @@ class HostLoop(asyncio.SelectorEventLoop):
             culprit = self.collectors[-1]
         if culprit is not None and culprit.active:
             culprit.add(error)
-        else:
+        elif (
+            culprit is not None or not self.is_closed()
+        ):  # its end has errors that nobody waits for
             log = structlog.get_logger()
             log.error("background error", reason=message, late=culprit is not None, exc_info=error)
 

@@ -6,7 +6,6 @@ import logging
 import shlex
 import shutil
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -77,11 +76,8 @@ def load(config: Config, *, lenient: bool = False) -> Plugins:
     if not structlog.is_configured():
         log_format = logs.chosen_format(config.daemon.log_format, sys.stderr)
         log_to_stderr(log_format, logging.WARNING)
-    before = set(threading.enumerate())
-    try:
+    with own_stdout():
         plugins = load_plugins(config, lenient=lenient)
-    finally:
-        own_stdout(set(threading.enumerate()) - before)
     for problem in plugins.problems:
         _tell(problem)
     plugins.tell = _tell

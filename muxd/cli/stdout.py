@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
 __all__ = ["OwnStdout", "own_stdout"]
 
@@ -20,37 +20,51 @@ class OwnStdout(io.TextIOWrapper):
 
     foreign: frozenset[int | None] = frozenset()
     """Idents of the threads that plugins have started."""
+    own: frozenset[int | None] | None = None
+    """While plugins are loaded, idents of those that were there before; None: others are muxd's too."""
 
     def write(self, text: str) -> int:
         """Write, as any text file does."""
-        if threading.get_ident() in self.foreign:
+        thread = threading.get_ident()
+        if thread in self.foreign or (self.own is not None and thread not in self.own):
             return sys.stderr.write(text)
         return super().write(text)
 
 
-def own_stdout(foreign: Iterable[threading.Thread]) -> None:
+@contextlib.contextmanager
+def own_stdout() -> Iterator[None]:
     """From here on only this program's ``sys.stdout`` is stdout; descriptor 1 is stderr.
 
-    So child processes, C code, threads and exit handlers of plugins can't spoil what a command
-    prints. Does nothing where ``sys.stdout`` is not the process's own, as in tests.
-
-    Args:
-      foreign: the threads that plugins have started.
+    So child processes, C code, exit handlers of plugins and the threads that are started inside
+    can't spoil what a command prints, then or later. Does nothing where ``sys.stdout`` is not the
+    process's own, as in tests.
     """
-    threads = frozenset(thread.ident for thread in foreign)
+    before = frozenset(threading.enumerate())
+    out = _out()
+    if out is None:
+        yield
+        return
+    out.own = frozenset(thread.ident for thread in before)
+    try:
+        yield
+    finally:
+        out.foreign |= {each.ident for each in threading.enumerate() if each not in before}
+        out.own = None
+
+
+def _out() -> OwnStdout | None:
     out = sys.stdout
     if isinstance(out, OwnStdout):
-        out.foreign |= threads
-        return
+        return out
     if not isinstance(out, io.TextIOWrapper) or out is not sys.__stdout__:
-        return
+        return None
     try:
         if out.fileno() != 1:
-            return
+            return None
         out.flush()
         ours = os.dup(1)
     except (OSError, ValueError):  # closed
-        return
+        return None
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
     own = OwnStdout(
@@ -59,5 +73,5 @@ def own_stdout(foreign: Iterable[threading.Thread]) -> None:
         errors=out.errors,
         line_buffering=out.line_buffering,
     )
-    own.foreign = threads
     sys.stdout = own
+    return own

@@ -104,7 +104,9 @@ class HangingDisk:
 
 
 @pytest.mark.parametrize("why", ["too slow", "cancelled"])
-async def test_a_sweep_that_is_given_up_removes_nothing_more(tmp_path, monkeypatch, why):
+async def test_a_sweep_that_is_given_up_removes_nothing_more(
+    tmp_path, monkeypatch, mock_clock, why
+):
     """What its thread comes to later may be the next run's: only what was begun is ended."""
     folder = tmp_path / "playwright-artifacts-x"
     folder.mkdir()
@@ -112,12 +114,12 @@ async def test_a_sweep_that_is_given_up_removes_nothing_more(tmp_path, monkeypat
         (folder / name).touch()
     disk = HangingDisk(folder, monkeypatch)
     with trio.fail_after(30):
-        if why == "too slow":
-            await litter.sweep(tmp_path, [], within=0.05)
-        else:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(partial(litter.sweep, tmp_path, [], within=20))
-                await trio.to_thread.run_sync(disk.asked.wait, 20)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(litter.sweep, tmp_path, [], within=20))
+            await trio.to_thread.run_sync(disk.asked.wait, 20)
+            if why == "too slow":
+                mock_clock.jump(21)
+            else:
                 nursery.cancel_scope.cancel()
         assert disk.asked.is_set()
         disk.answer.set()

@@ -271,6 +271,9 @@ def call(place, *args, timeout=60):
 def test_what_goes_on_after_the_command_cannot_spoil_it(write, place):
     """Threads, exit handlers and child processes write to stderr; idle threads hold nothing up."""
     write("jobs/lingers.py", LINGERS)
+    # While one that is slow to load keeps the command waiting, the thread of the other prints.
+    write("jobs/slow.py", "import time\ntime.sleep(0.1)\n")
+    write("jobs/slower.py", "import time\ntime.sleep(0.3)\n")
     done, took = call(place, "jobs", "--json", "--jobs-dir", "jobs", "--state-dir", "state")
     assert done.returncode == 0
     assert "lingers" in {job["name"] for job in json.loads(done.stdout)}
