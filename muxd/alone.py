@@ -68,6 +68,7 @@ async def run_alone(
     repeat: int = 1,
     measured: Callable[[int | None], object] | None = None,
     secrets: KnownSecrets | None = None,
+    hear: Callable[[Event], object] | None = None,
     ended: Callable[[Record], None],
 ) -> int | None:
     """Run a job now, `repeat` times one after another, with its plugin's services beside it.
@@ -83,6 +84,7 @@ async def run_alone(
       repeat: how often, 1 or more.
       measured: is told after each run what the browser takes, bytes; None if it is gone.
       secrets: what is masked in all that is kept; None: what the configuration names.
+      hear: is told what bodies have to say; None: their news are logged.
       ended: is told of each record.
 
     Returns:
@@ -104,6 +106,7 @@ async def run_alone(
         config, plugins, launch, evidence=evidence, secrets=secrets, recalled=job.name
     ) as alone:
         alone.wrappers.replace(plugins.page_wrappers())
+        alone.hear = hear
         await alone.start(pair for pair in plugins.services() if pair[0] == job.plugin)
         async with alone.open_browser(launch):
             for _ in range(repeat):
@@ -192,8 +195,8 @@ class Alone:
     _beside: trio.Nursery
     wrappers: Wrappers = attrs.field(factory=Wrappers)
     """What plugins do round the bodies."""
-    hear: Callable[[Event], object] = lambda _event: None
-    """Is told what bodies have to say."""
+    hear: Callable[[Event], object] | None = None
+    """Is told what bodies have to say; None: their news are logged."""
     _send: PrioritySendChannel[Release] | None = None
     _supervisor: Supervisor | None = None
 
@@ -243,7 +246,8 @@ class Alone:
                     artifacts=self._artifacts,
                     memory=self._memory,
                     secrets=self._secrets,
-                    publish=lambda event: self.hear(event),
+                    publish=self.hear or (lambda _event: None),
+                    logs_news=self.hear is None,
                 ),
                 wrappers=self.wrappers,
             )

@@ -94,13 +94,15 @@ class Controlled(ABC):
     def section(self, plugin: str) -> Section:
         """The section of a plugin that is in force: after a reload the new one, unless it was refused.
 
-        A service that goes by it asks again once `muxd.events.Reloaded` has come.
+        A service that goes by it asks again once `muxd.events.Reloaded` has come. One whose plugin was
+        loaded anew meanwhile, in a newer version, may find in it what it does not know.
         """
         return Section(plugin)
 
     def configured(self, kind: type[_T]) -> Mapping[str, _T]:
         """The configurations of this class (`muxd.Run.config`), by the names of the jobs that have them.
 
+        Those of a class that was loaded anew since, as a newer version of the plugin, are among them.
         All jobs are looked through: it takes the longer the more there are, a millisecond for 10,000.
         """
         return {}
@@ -250,7 +252,8 @@ class Controlled(ABC):
     def resume(self, job: str | None, *, by: str) -> Sequence[str]:
         """End the pause of a job; or (None) that of the whole muxd; or, without one, all pauses.
 
-        Gives those that were paused: jobs, or ``*`` for the whole muxd and ``*drain`` for a drain,
+        All but those of jobs that wait for a login, which ends them: without, they would only be
+        paused again. Gives those that were paused, and are no more: jobs, or ``*`` for the whole muxd and ``*drain`` for a drain,
         which ends as well. Raises `UnknownJob`.
         """
 

@@ -68,6 +68,12 @@ def _distance(one: str, other: str) -> int:
 
 
 def shown(value: object, *, at_most: int = 120) -> str:
-    """`value` as it stands in a message: its repr, cut after `at_most` characters."""
-    text = repr(value)
+    """`value` as it stands in a message: its repr, cut after `at_most` characters.
+
+    Never raises: what a body or a plugin gives may have no repr.
+    """
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"<{type(value).__name__} that can't be shown>"
     return text if len(text) <= at_most else text[: at_most - 3] + "..."

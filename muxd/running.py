@@ -145,6 +145,7 @@ class Run:
         *,
         table: str | None = None,
         complete: bool = False,
+        may_be_empty: bool = False,
     ) -> Saved:
         """Keep items as rows of the job's own table, and tell what is other than before.
 
@@ -160,14 +161,19 @@ class Run:
           table: another one of the job's tables.
           complete: with those that this run has saved into the table before, these are all there are:
             the others are `gone`.
+          may_be_empty: with `complete`, that there are none at all can be right. Else it is an error where
+            rows would be gone by it: so does a page look that could not be read.
 
         Raises:
-          ItemError: an item can't be kept; it says which, and why. None of them is.
+          ItemError: an item can't be kept; it says which, and why. None of them is. Or there are no
+            items, and all rows would be gone.
           DataError: the data file can't be written. None of them is kept.
 
         Cancelled, all of them are kept or none.
         """
-        return await _given(self._workspace).data.save(items, key, table, complete)
+        return await _given(self._workspace).data.save(
+            items, key, table, complete=complete, may_be_empty=may_be_empty
+        )
 
     async def every_page(self, fn: Callable[[Page], Awaitable[object]]) -> None:
         """Have something done with the run's page, now, and with each that it opens from now on.

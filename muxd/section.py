@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from muxd.job import Job
 
-__all__ = ["Section", "config_of"]
+__all__ = ["Section", "config_of", "is_of_class"]
 
 
 class _WithName(Protocol):
@@ -152,3 +152,11 @@ def config_of(job: Job) -> Any:
 
     key = dotted("jobs", (job.name, "config"))
     return structured(config, {}, key=key, source="muxd.toml")
+
+
+def is_of_class(config: object, kind: type) -> bool:
+    """Whether a configuration is of this class, or of one of the same name that was loaded anew."""
+    if isinstance(config, kind):
+        return True
+    name = (kind.__module__, kind.__qualname__)
+    return any((each.__module__, each.__qualname__) == name for each in type(config).__mro__)

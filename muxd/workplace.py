@@ -44,6 +44,7 @@ class Workplace:
         memory: Memory | None = None,
         secrets: KnownSecrets | None = None,
         publish: Callable[[Event], object] = lambda _event: None,
+        logs_news: bool = True,
         real_now: Callable[[], float] = time.time,
         in_thread: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync,
     ) -> None:
@@ -54,11 +55,12 @@ class Workplace:
           memory: has what jobs save and know; None: they save nothing.
           secrets: what is masked; they become more when bodies ask for some.
           publish: is told what bodies have to say.
+          logs_news: what they want people to know is logged too.
           real_now: Unix seconds.
           in_thread: like `trio.to_thread.run_sync`. A test in virtual time gives one that calls.
         """
         self._artifacts, self._memory, self._in_thread = artifacts, memory, in_thread
-        self._publish, self._real_now = publish, real_now
+        self._publish, self._logs_news, self._real_now = publish, logs_news, real_now
         self.secrets = secrets if secrets is not None else KnownSecrets()
         """What is masked in all that is kept or told of runs."""
         self._keyring = Keyring()
@@ -102,6 +104,7 @@ class Workplace:
                 publish=self._publish,
                 real_now=self._real_now,
                 mask=self.secrets.mask,
+                is_logged=self._logs_news,
             ),
             self.secret,
             None if self._artifacts is None else Attachments(self._artifacts, record.id),

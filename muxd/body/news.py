@@ -39,6 +39,7 @@ class News:
         publish: Callable[[JobNews], object],
         real_now: Callable[[], float],
         mask: Callable[[str], str] | None = None,
+        is_logged: bool = True,
     ) -> None:
         """Nothing is told yet.
 
@@ -48,9 +49,11 @@ class News:
           publish: takes what is told; from any thread.
           real_now: Unix seconds.
           mask: takes out of texts what must not be told.
+          is_logged: each is logged too.
         """
         self._job, self._run_id, self._real_now = job, run_id, real_now
         self._publish, self._mask = publish, mask if mask is not None else str
+        self._is_logged = is_logged
         self._count = 0
         self._further: list[str] = []  # the titles of those that are too many
         self._later: list[JobNews] = []  # those with files, which are not kept before the run's end
@@ -77,7 +80,7 @@ class News:
         if self._count > MOST:
             self._further.append(news.title)
             return
-        _log(news)
+        self._log(news)
         if news.files:
             self._later.append(news)
         else:
@@ -108,9 +111,13 @@ class News:
                 title=f"{count} more of {self._job}",
                 text=titles + more,
             )
-            _log(news)
+            self._log(news)
             self._publish(news)
             self._further = []
+
+    def _log(self, news: JobNews) -> None:
+        if self._is_logged:
+            _log(news)
 
     def _checked(self, name: str, value: object) -> str:
         if not isinstance(value, str):

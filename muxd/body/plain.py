@@ -19,6 +19,7 @@ from uuid import UUID
 import attrs
 
 from muxd.errors import ItemError
+from muxd.hints import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,9 @@ def _pairs(item: object, place: str) -> Iterator[tuple[object, object]]:
 
 def _column(name: object, place: str) -> str:
     if not isinstance(name, str):
-        raise ItemError(f"{place} has a column {name!r:.60}: the name of a column is a str")
+        raise ItemError(
+            f"{place} has a column {shown(name, at_most=60)}: the name of a column is a str"
+        )
     name = _text(name)
     if not name or "\0" in name or len(name) > 200:
         raise ItemError(f"{place} has a column {name[:60]!r}: give it 1 to 200 characters")
@@ -159,7 +162,9 @@ def _nested(value: object, place: str, depth: int) -> Any:
         nested: dict[str, Any] = {}
         for key, inner in list(value.items()):
             if not isinstance(key, str):
-                raise ItemError(f"{place} has the key {key!r:.60}: keys within a value are str")
+                raise ItemError(
+                    f"{place} has the key {shown(key, at_most=60)}: keys within a value are str"
+                )
             nested[_text(key)] = plain_value(inner, f"{place}[{key[:60]!r}]", depth=depth + 1)
         return nested
     if attrs.has(type(value)) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
@@ -185,7 +190,7 @@ def _kind(value: object) -> str:
         isinstance(value, Iterable) and not isinstance(value, (str, bytes))
     ):
         return f"a {type(value).__name__}"
-    return f"{type(value).__name__} {value!r:.60}"
+    return f"{type(value).__name__} {shown(value, at_most=60)}"
 
 
 def _text(text: str) -> str:

@@ -73,7 +73,9 @@ class RunData:
         items: object,
         key: str | Iterable[str] | None,
         table: str | None,
+        *,
         complete: bool,
+        may_be_empty: bool,
     ) -> Saved:
         """See `muxd.Run.save`."""
         columns = _columns(key)
@@ -91,6 +93,7 @@ class RunData:
                 run=self.run,
                 key=columns,
                 complete=complete,
+                may_be_empty=may_be_empty,
                 at=self._real_now(),
                 items=found,
             )

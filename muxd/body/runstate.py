@@ -7,6 +7,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any, TypeVar, final
 
 from muxd.errors import StateError
+from muxd.hints import shown
 
 __all__ = ["LARGEST", "RunState"]
 
@@ -94,7 +95,9 @@ class RunState(MutableMapping[str, Any]):
 
     def _check(self, key: object, value: object) -> None:
         if not isinstance(key, str):
-            raise StateError(f"the state of job {self._job!r} has the key {key!r:.60}: give a str")
+            raise StateError(
+                f"the state of job {self._job!r} has the key {shown(key, at_most=60)}: give a str"
+            )
         if self._is_over:
             raise StateError(
                 f"the run of job {self._job!r} is over: its state can't be changed now"
@@ -109,9 +112,9 @@ class RunState(MutableMapping[str, Any]):
                 raise TypeError(
                     "it would not come back as it is (keys must be str, sequences lists)"
                 )
-        except (TypeError, ValueError, RecursionError) as error:
+        except Exception as error:  # whatever a class of somebody's raises when it is looked at
             raise StateError(
-                f"{where}: {value!r:.80} is not JSON: {error}; give None, bool, int, float, str, lists "
+                f"{where}: {shown(value, at_most=80)} is not JSON: {error}; give None, bool, int, float, str, lists "
                 "and dicts of them"
             ) from None
         if len(text) > LARGEST:

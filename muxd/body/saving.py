@@ -36,6 +36,8 @@ class Saving:
     key: tuple[str, ...]
     """Empty: all columns together."""
     complete: bool
+    may_be_empty: bool = False
+    """It can be right that nothing at all is there."""
     at: float
     """Unix seconds."""
     items: Sequence[object]
@@ -82,6 +84,9 @@ class Saving:
           connection: to the data file.
           rows: as `rows` gives them.
           check: raises if there is nobody any more who waits for it.
+
+        Raises:
+          ItemError: a column can't be, or all rows would be gone, which nobody has said to be right.
         """
         saved = Saved()
         known = [t for t in tables_of(connection, self.job) if t.name == self.table]
@@ -97,6 +102,8 @@ class Saving:
         saved = attrs.evolve(saved, same=counted)
         if self.complete:
             check()
+            if not rows and not self.may_be_empty:
+                self._refuse_emptiness(connection, table)
             saved.gone.extend(self._gone(connection, table))
         return saved
 
@@ -154,6 +161,19 @@ class Saving:
     def _cells(self, table: Table, key: bytes, row: dict[str, Any]) -> list[Any]:
         cells = [cell_of(row[column]) for column in table.columns]
         return [key, kinds_of(row), self.at, self.at, self.run, *cells]
+
+    def _refuse_emptiness(self, connection: sqlite3.Connection, table: Table) -> None:
+        """Raises `ItemError` if the run has found nothing, in its earlier calls neither, and rows are there."""
+        (there, own) = connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE run = ?) FROM {table.quoted} WHERE gone_at IS NULL",
+            (self.run,),
+        ).fetchone()
+        if there and not own:
+            raise ItemError(
+                f"there are no items, and with complete=True all {there} rows that are there would be "
+                "gone: so it is, too, when a page could not be read. If it can be right that nothing is "
+                "there, say so: may_be_empty=True"
+            )
 
     def _gone(self, connection: sqlite3.Connection, table: Table) -> list[dict[str, Any]]:
         """Mark the rows that this run has not seen; those that were not marked before."""

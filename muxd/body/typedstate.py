@@ -9,6 +9,7 @@ from cattrs import BaseValidationError, transform_error
 from cattrs.preconf.json import make_converter
 
 from muxd.errors import StateError
+from muxd.hints import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,7 @@ def written(job: str, state: object) -> dict[str, Any]:
         raise StateError(f"the state of job {job!r} can't be written: {error!r}") from error
     if not isinstance(values, dict) or isinstance(state, type):
         raise StateError(
-            f"the state of job {job!r} can't be {type(state).__name__} {state!r:.60}: give an object of "
-            "an attrs class or dataclass, or a mapping"
+            f"the state of job {job!r} can't be {type(state).__name__} {shown(state, at_most=60)}: give "
+            "an object of an attrs class or dataclass, or a mapping"
         )
     return values

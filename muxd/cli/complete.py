@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from muxd.config import Config
 
-__all__ = ["data_jobs", "job_names", "run_ids", "session_names"]
+__all__ = ["data_jobs", "job_names", "quietly", "run_ids", "session_names"]
 
 AT_MOST = 1000
 """How many names of jobs are offered."""
@@ -26,7 +26,7 @@ def job_names(context: click.Context, parameter: click.Parameter, incomplete: st
 
     Never raises, and says nothing: somebody is typing.
     """
-    with _quietly(), context.scope(cleanup=False):
+    with quietly(), context.scope(cleanup=False):
         config = _config(context)
         already = (context.params.get(parameter.name or "") or ()) if parameter.nargs == -1 else ()
         found = _of_the_daemon(config, incomplete)
@@ -40,7 +40,7 @@ def job_names(context: click.Context, parameter: click.Parameter, incomplete: st
 
 def data_jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The jobs that have saved something and begin so. Never raises, and says nothing."""
-    with _quietly(), context.scope(cleanup=False):
+    with quietly(), context.scope(cleanup=False):
         from muxd.body.reading import DataReader
 
         tables = DataReader(_config(context).daemon.state_dir).tables()
@@ -53,7 +53,7 @@ def session_names(context: click.Context, parameter: click.Parameter, incomplete
 
     Never raises, and says nothing.
     """
-    with _quietly(), context.scope(cleanup=False):
+    with quietly(), context.scope(cleanup=False):
         from muxd.cli.context import load
 
         found = {"main", *(job.session for job in load(_config(context)).jobs)} - {"fresh"}
@@ -66,7 +66,7 @@ def run_ids(context: click.Context, parameter: click.Parameter, incomplete: str)
 
     Never raises, and says nothing.
     """
-    with _quietly(), context.scope(cleanup=False):
+    with quietly(), context.scope(cleanup=False):
         found = ["last", "last-failed", *_of_the_ledger(_config(context))]
         return [name for name in found if name.startswith(incomplete)]
     return []
@@ -114,7 +114,7 @@ def _of_the_ledger(config: Config) -> list[str]:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Nothing is told on stderr, where what plugins print goes too."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -22,7 +22,7 @@ SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 def completion(shell: str | None) -> None:
-    """Print what makes a shell complete muxd's commands, options, jobs and runs.
+    """Print what makes a shell complete commands, those of plugins too, options, jobs and runs.
 
     SHELL is by default the one that SHELL in the environment names.
     """

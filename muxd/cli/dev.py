@@ -12,7 +12,9 @@ from muxd.cli.options import ANEW, config_options, epilog
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from muxd.abc import LaunchOptions
     from muxd.config import Config
+    from muxd.develop import Load
     from muxd.job import Job
     from muxd.plugins import Plugins
     from muxd.project import Project
@@ -65,8 +67,9 @@ def dev(
     run; with --headed the page stays open. What can't be imported is shown with its traceback, and
     the next save is waited for. A save ends the run in progress. So does Ctrl-C, which ends this, too.
 
-    The browser stays up between the runs. It is none of the daemon's: profile, sessions and records
-    are in the directory `dev` of the state directory, so it works beside a running muxd.
+    The browser stays up between the runs; if plugins come to want another start of it, that is said. It
+    is none of the daemon's: profile, sessions and records are in the directory `dev` of the state
+    directory, so it works beside a running muxd.
     """
     import logging
     import signal
@@ -92,7 +95,9 @@ def dev(
     log_to_stderr(style, logging.INFO, mask=secrets.mask)
     sys.dont_write_bytecode = True  # it is told by whole seconds: a quick save could pass unnoticed
     keepers = load_plugins(own, entry_points=(), builtins=["muxd.builtin.ledger"])
-    launch = launch_plan(own, load_plugins(own, sources=project.sources(), lenient=True))
+    configured = launch_plan(own)
+    first = load_plugins(own, sources=project.sources(), lenient=True)
+    launch = configured.with_options(first.launch_options(configured.wanted))
     if slow_mo:
         import attrs
 
@@ -102,6 +107,7 @@ def dev(
     saves = Saves(places, lambda file: file == config.file or project.is_its(file))
     screen.opens(project)
     load = _loading(project, names, context.meta[ANEW])
+    load = _minding(load, configured.wanted, launch.wanted, screen.later)
     work = partial(develop, secrets=secrets, trace="always" if trace else "retries")
     number = run(work, own, keepers, launch, load, saves, screen)
     if number is not None and number != signal.SIGINT:
@@ -120,9 +126,31 @@ def _beside_the_daemon(config: Config) -> Config:
     )
 
 
-def _loading(
-    project: Project, names: Collection[str], anew: Callable[[], Config]
-) -> Callable[[Collection[Path]], tuple[Plugins, list[Job]]]:
+def _minding(
+    load: Load,
+    configured: LaunchOptions,
+    launched: LaunchOptions,
+    say: Callable[[str], object],
+) -> Load:
+    """The same; once plugins want the browser started otherwise than it was, that is said."""
+    last = launched
+
+    def minding(saved: Collection[Path]) -> tuple[Plugins, list[Job]]:
+        nonlocal last
+        plugins, jobs = load(saved)
+        if not plugins.problems:  # one that is left out wants nothing for the moment
+            wanted = plugins.launch_options(configured)
+            if wanted not in (last, launched):
+                say(
+                    "what plugins give by muxd_launch_options has changed: start muxd dev anew for it"
+                )
+            last = wanted
+        return plugins, jobs
+
+    return minding
+
+
+def _loading(project: Project, names: Collection[str], anew: Callable[[], Config]) -> Load:
     """What loads the plugins as they are now, with the configuration as it is now."""
     from muxd.errors import UnknownJob
     from muxd.plugins import load_plugins

@@ -122,6 +122,10 @@ class DevScreen:
             lines = traceback_through_jobs(error.__cause__).rstrip().splitlines()
             self._block("traceback", lines)
 
+    def later(self, what: str) -> None:
+        """Something counts only from the next start."""
+        self._say(Text(f"\n{self._now()}  {what}", "yellow"))
+
     def waits(self, ran: int) -> None:
         """See `muxd.develop.Screen`."""
         self._say(Text("\nwaits for the next save; Ctrl-C ends it" if ran else _NOTHING, "dim"))

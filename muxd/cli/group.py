@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from click.shell_completion import CompletionItem
+
     from muxd.cli.plugincommands import PluginCommand, PluginCommands
     from muxd.errors import MuxdError
 
@@ -106,7 +108,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that `args` begin with; a misspelt one gets a guess."""
         name = args[0]
-        if name not in self.table and not name.startswith("-") and not ctx.resilient_parsing:
+        if name not in self.table and not name.startswith("-"):
+            if ctx.resilient_parsing:
+                self._foreign_quietly(ctx)
+                return super().resolve_command(ctx, args)
             with ctx.scope(cleanup=False):
                 foreign = self.foreign().found
             if name not in foreign:
@@ -114,6 +119,27 @@ class LazyGroup(click.Group):
 
                 ctx.fail(f"No such command {name!r}; {did_you_mean(name, {*self.table, *foreign})}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may be meant; commands of plugins where none of muxd's own begins so, as it takes loading them."""
+        found = super().shell_complete(ctx, incomplete)
+        if found or not incomplete or incomplete.startswith("-"):
+            return found
+        from click.shell_completion import CompletionItem as Item
+
+        return [
+            Item(name, help=each.command.get_short_help_str())
+            for name, each in sorted(self._foreign_quietly(ctx).items())
+            if name.startswith(incomplete) and not each.command.hidden
+        ]
+
+    def _foreign_quietly(self, ctx: click.Context) -> Mapping[str, PluginCommand]:
+        """The commands of plugins while somebody types: nothing is said, whatever is wrong."""
+        from muxd.cli.complete import quietly
+
+        with quietly(), ctx.scope(cleanup=False):
+            return self.foreign().found
+        return {}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table, without importing anything."""

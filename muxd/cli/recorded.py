@@ -137,8 +137,8 @@ class _Text:
     """A script, of which parts are replaced where the syntax tree says that they are."""
 
     def __init__(self, script: str) -> None:
-        # The tree counts bytes.
-        self._lines = [line.encode() for line in script.splitlines()]
+        # The tree counts bytes, and no other ends of lines: a text on the page may have some.
+        self._lines = [line.encode() for line in script.split("\n")]
         self._changes: dict[int, dict[tuple[int, int], bytes]] = {}
         # {line: {from and to: what is to be there}}
 

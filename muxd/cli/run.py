@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,10 @@ from muxd.cli.complete import job_names
 from muxd.cli.options import config_options, epilog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from muxd.config import Config
+    from muxd.events import Event
 
 __all__ = ["run"]
 
@@ -55,7 +59,7 @@ def run(
 
     If a daemon runs, it takes the run at once, before everything that waits; it knows the jobs
     that it has loaded (see `muxd reload`). If none does, the job runs in a browser of its own, on the
-    same profile and sessions and into the same ledger.
+    same profile and sessions and into the same ledger, and what it tells (`run.tell`) is printed.
 
     --in-gap has the daemon run it where nothing else is due, its own slot neither. The gap is told;
     while the browser is busy then, the next one is taken. It survives restarts of the daemon.
@@ -80,6 +84,13 @@ def run(
         if not as_json:
             click.echo(_line(record))
 
+    def heard(event: Event) -> None:
+        with contextlib.suppress(
+            OSError
+        ):  # who reads it has seen enough: that is no failure of the run
+            for line in _news(event):
+                click.echo(line)
+
     number = interval = None
     owner = StateDir(config.daemon.state_dir).owner()
     if owner is not None and owner.role == "daemon":
@@ -100,7 +111,7 @@ def run(
             repeat,
             lambda record: ended(record.as_dict()),
             memory,
-            quiet=as_json,
+            hear=None if as_json else heard,
         )
     if records and repeat > 1:
         from muxd.cli.soak import print_soak
@@ -182,13 +193,12 @@ def _alone(
     ended: Any,
     memory: list[int | None],
     *,
-    quiet: bool,
+    hear: Callable[[Event], object] | None,
 ) -> tuple[int | None, int]:
     """Run it in a browser of its own; the signal that ended that, if one did, and its interval.
 
-    If `quiet`, what its body prints goes to stderr.
+    `hear` is told what its body has to say; if nobody is, what that prints goes to stderr.
     """
-    import contextlib
     import logging
     import sys
     from functools import partial
@@ -217,10 +227,23 @@ def _alone(
         repeat=repeat,
         measured=memory.append if repeat > 1 else None,
         secrets=secrets,
+        hear=hear,
         ended=ended,
     )
-    with contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext():
+    with contextlib.nullcontext() if hear else contextlib.redirect_stdout(sys.stderr):
         return run_bridged(work), found[name].interval
+
+
+def _news(event: Event) -> Iterator[str]:
+    """What a run wants people to know; nothing of other events."""
+    from muxd.cli.output import harmless
+    from muxd.events import JobNews
+
+    if isinstance(event, JobNews):
+        yield harmless(f"  tells: {event.title}")
+        for line in (*event.text.splitlines(), event.url or "", ", ".join(event.files)):
+            if line:
+                yield harmless(f"    {line}")
 
 
 def _line(record: dict[str, Any]) -> str:

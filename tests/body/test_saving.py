@@ -32,7 +32,7 @@ class House:
         self.reader = DataReader(folder)
         self.runs = 0
 
-    async def save(self, items, key=None, *, table="", complete=False, job="shop", run=None):
+    async def save(self, items, key=None, *, table="", job="shop", run=None, **how):
         self.runs += 1
         columns = (key,) if isinstance(key, str) else tuple(key or ())
         return await self.data.save(
@@ -41,9 +41,9 @@ class House:
                 table=table,
                 run=run or f"run-{self.runs}",
                 key=columns,
-                complete=complete,
                 at=1000.0 + self.runs,
                 items=await items_of(items),
+                **{"complete": False, **how},
             )
         )
 
@@ -110,7 +110,22 @@ async def test_what_is_gone_is_told_once(house):
         "run": "",
         "gone_at": None,
     }
-    assert len((await house.save([], complete=True)).gone) == 3
+    saved = await house.save([], complete=True, may_be_empty=True)
+    assert len(saved.gone) == 3
+
+
+async def test_a_page_that_could_not_be_read_is_not_taken_for_an_empty_one(house):
+    """No items and `complete` is refused where rows would be gone by it, and none is; a run that has found
+    some in an earlier call may end with none."""
+    await house.save([{"n": 1}, {"n": 2}], key="n")
+    with pytest.raises(ItemError, match=r"all 2 rows .* would be gone.*may_be_empty=True"):
+        await house.save([], key="n", complete=True)
+    assert [row["gone_at"] for row in house.reader.rows("shop")] == [None, None]
+    await house.save([{"n": 2}], key="n", run="of-two-pages")
+    saved = await house.save([], key="n", run="of-two-pages", complete=True)
+    assert saved.gone == [{"n": 1}]
+    assert (await house.save([], complete=True, may_be_empty=True)).gone == [{"n": 2}]
+    assert await house.save([], complete=True) == Saved()  # there is nothing that could go
 
 
 async def test_of_nothing_no_table_is_made(house, tmp_path):
@@ -157,6 +172,11 @@ async def missing_await():
     return []
 
 
+class Sulky:
+    def __repr__(self):
+        raise OSError("no")
+
+
 LISTED = [1]
 LISTED.append(LISTED)
 
@@ -186,6 +206,7 @@ LISTED.append(LISTED)
         ([{"a": [b"x"]}], None, "bytes within a list or mapping: decode it"),
         ([{"a": {1: 2}}], None, "has the key 1: keys within a value are str"),
         ([{"a": object()}], None, r"items\[0\]\['a'\] is object .* can't be kept: give None, bool"),
+        ([{"a": Sulky()}], None, r"items\[0\]\['a'\] is Sulky <Sulky that can't be shown>, which"),
         ([{"a": LISTED}], None, "nested more than 50 deep"),
         ([{"a": missing_await}], None, r"\['a'\] is coroutine \(is an `await` missing\?\)"),
         ([{"a": 1}, {"b": 1}], "a", r"items\[1\] has no 'a', which is the key: it has b"),

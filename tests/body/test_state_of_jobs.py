@@ -184,6 +184,10 @@ async def test_a_state_that_can_t_be_kept_fails_its_run(autojump_clock, town):
         run.state["a"] = []
         run.state["a"].append({1})
 
+    async def too_deep(run):
+        run.state["a"] = []
+        run.state["a"].append(nested(100_000))
+
     async with town.life():
         await town.run(count)
         record = await town.run(too_large)
@@ -192,6 +196,9 @@ async def test_a_state_that_can_t_be_kept_fails_its_run(autojump_clock, town):
         record = await town.run(no_json)
         assert record.outcome is Outcome.failed
         assert "{1}" in record.error
+        assert "not JSON" in record.error
+        record = await town.run(too_deep)
+        assert (record.outcome, record.error_type) == (Outcome.failed, "muxd.errors.StateError")
         assert "not JSON" in record.error
         assert (await town.state())["n"] == 1
 
@@ -414,6 +421,23 @@ def test_a_state_has_no_defaults_of_its_own():
         RunState("job", None).read(Page)
 
 
+class Sulky(dict):
+    """Raises whatever it is asked."""
+
+    def __repr__(self):
+        raise OSError("no")
+
+    items = keys = __iter__ = __len__ = __eq__ = __repr__
+    __hash__ = None
+
+
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -422,6 +446,9 @@ def test_a_state_has_no_defaults_of_its_own():
         ("a", {1: 2}, "keys must be str"),
         ("a", (1, 2), "sequences lists"),
         ("a", float("nan"), "not JSON"),
+        ("a", [10**5000], "<list that can't be shown> is not JSON"),
+        ("a", Sulky(a=1), "<Sulky that can't be shown> is not JSON"),
+        ("a", nested(100_000), "<list that can't be shown> is not JSON"),
         ("a", "x" * (LARGEST + 1), "bytes of JSON are too many"),
     ],
 )

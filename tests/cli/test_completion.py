@@ -10,6 +10,7 @@ import sys
 import pytest
 
 JOBS = """
+import click
 import muxd
 
 print("a plugin that prints")
@@ -22,6 +23,18 @@ async def health(run): ...
 
 @muxd.job(interval="1h", duration="5s")
 async def weather(run): ...
+
+@click.group()
+def forecast():
+    "What is to come."
+
+@forecast.command()
+@click.option("--days")
+def tomorrow(days): ...
+
+@muxd.hookimpl
+def muxd_register_commands(cli):
+    cli.add_command(forecast)
 """
 
 
@@ -56,6 +69,13 @@ def test_commands_and_options(complete):
     assert complete("sta") == ["start", "status"]
     assert complete("service", "un") == ["uninstall"]
     assert "--since" in complete("history", "--s")
+
+
+def test_commands_of_plugins(complete):
+    """Their names, where no command of muxd's own begins so, and all that is in them."""
+    assert complete("fore") == ["forecast"]
+    assert complete("forecast", "to") == ["tomorrow"]
+    assert complete("forecast", "tomorrow", "--d") == ["--days"]
 
 
 @pytest.mark.parametrize("words", [["run"], ["pause"], ["resume"], ["jobs"], ["history", "--job"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from muxd.abc import LaunchOptions
 from muxd.cli import dev, devscreen
 from muxd.cli.devscreen import DevScreen
 from muxd.config import Config, PluginsConfig
@@ -164,3 +165,32 @@ def test_what_is_loaded(place, write):
     plugins, jobs = load(())
     assert [problem.plugin for problem in plugins.problems] == ["tea"]
     assert jobs == []
+
+
+def test_another_start_of_the_browser_is_told_once(place, write):
+    """Nobody tries new launch options on a browser that was started without them and is not told; a
+    plugin that is broken for the moment wants nothing else.
+    """
+    text = """
+import muxd
+from muxd.abc import LaunchOptions
+
+
+@muxd.hookimpl
+def muxd_launch_options():
+    return LaunchOptions(args=["{}"])
+"""
+    write("tea.py", text.format("--lang=de"))
+    told = []
+    load = dev._loading(project_at(place), (), Config)
+    launched = load(())[0].launch_options(LaunchOptions())
+    minding = dev._minding(load, LaunchOptions(), launched, told.append)
+    minding(())
+    write("tea.py", "import nothing_there\n")
+    minding(())
+    assert told == []
+    write("tea.py", text.format("--lang=fr"))
+    minding(())
+    minding(())
+    (said,) = told
+    assert "muxd_launch_options has changed: start muxd dev anew" in said

@@ -70,6 +70,15 @@ def test_nothing_but_what_was_done():
     ) == ["await run.page.goto(URL)"]
 
 
+def test_a_text_may_have_an_end_of_a_line_that_is_none_of_python_s():
+    """What is changed in the lines after it is in its right place."""
+    told = lines(
+        'await page.get_by_text("a\u2028b").click()', 'await page.get_by_text("c").click()'
+    )
+    assert told[-1] == 'await run.page.get_by_text("c").click()'
+    assert len(told) == 3
+
+
 def test_popups_downloads_and_dialogs():
     """Blocks keep their shape, further pages their names; what is text in the script stays as it is."""
     assert lines(

@@ -115,10 +115,11 @@ class StatusPage(Service):
 
     async def _keep_file(self, stale: trio.MemoryReceiveChannel[None]) -> None:
         async for _ in stale:
-            settings = self._daemon.section("check").structure(Settings)
-            if settings.status_page is None:
-                continue
             try:
+                # What a newer version takes this one may not be able to read.
+                settings = self._daemon.section("check").structure(Settings)
+                if settings.status_page is None:
+                    continue
                 page = public_page(settings.status_title, await self.standings(), time.time())
                 await trio.to_thread.run_sync(_write_whole, settings.status_page, page)
             except (OSError, MuxdError) as error:

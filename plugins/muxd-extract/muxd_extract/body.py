@@ -31,15 +31,19 @@ __all__ = ["extract", "rows_of"]
 
 
 async def extract(run: Run) -> str | None:
-    """The body of a job: says how many rows there are, and what is new; None if there are none at all."""
+    """The body of a job: says how many rows there are, and what is new.
+
+    Gives None if there are none at all, unless the job's table says that this can be right.
+    """
     options: PageOptions = run.config
     rows, whole = await rows_of(
         run.page, options, run.log, lambda count: run.progress(count, text=run.page.url)
     )
-    if not rows:
+    if not rows and run.job.expects_result:
         return None
     complete = options.complete and whole
-    saved = await run.save(rows, key=options.key or None, complete=complete)
+    key = options.key or None
+    saved = await run.save(rows, key=key, complete=complete, may_be_empty=True)
     counts = [(len(saved.new), "new"), (len(saved.changed), "changed"), (len(saved.gone), "gone")]
     if options.file is not None:
         write = partial(_write, rows, options)
@@ -92,6 +96,7 @@ async def rows_of(
             break
     if left_out:
         log.info("rows without what they need were passed over", rows=left_out)
+        whole = whole and bool(rows)  # none but such rows: the page is another than it was
     return list(rows.values())[: options.limit], whole
 
 

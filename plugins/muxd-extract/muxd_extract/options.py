@@ -17,6 +17,9 @@ __all__ = ["Field", "PageOptions", "Settings"]
 
 OURS = ("first_seen", "last_seen", "run", "gone_at")
 """The columns that muxd adds to each row."""
+MOST, LONGEST = 500, 200
+"""So many columns can a table have, and so many characters the name of one."""
+_XPATH = re.compile(r"xpath=|\.?//|\./|\.\.")
 _SHORT = re.compile(r"(?P<select>.*?)@(?P<attribute>[A-Za-z_][\w:.-]*)\s*", re.DOTALL)
 
 
@@ -33,7 +36,18 @@ def _short(text: str) -> Field:
     if found is None:
         return Field(select=text)
     kind: Literal["url", "text"] = "url" if found["attribute"] in ("href", "src") else "text"
-    return Field(select=found["select"].strip(), attribute=found["attribute"], type=kind)
+    select = found["select"].strip()
+    if _XPATH.match(select):
+        select = _without_end(select, found["attribute"])
+    return Field(select=select, attribute=found["attribute"], type=kind)
+
+
+def _without_end(path: str, attribute: str) -> str:
+    """An XPath as it stands before the ``@href`` at its end: ``//a/`` is ``//a``."""
+    if path.endswith("//"):
+        return f"{path}*[@{attribute}]"
+    path = path.removesuffix("/")
+    return "" if path in (".", "xpath=.") else path
 
 
 def _check_names(instance: object, attribute: object, value: Mapping[str, Field]) -> None:
@@ -46,9 +60,19 @@ def _check_names(instance: object, attribute: object, value: Mapping[str, Field]
 
 def _check_columns(instance: object, attribute: object, value: Mapping[str, Field]) -> None:
     _check_names(instance, attribute, value)
+    names: dict[str, str] = {}
     for name in value:
         if name.lower() in OURS:
             raise ValueError(f"muxd has a column {name!r} of its own: give another name")
+        if len(name) > LONGEST or "\0" in name:
+            raise ValueError(
+                f"{name[:60]!r}... is no name for a field: {LONGEST} characters at most"
+            )
+        other = names.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(f"{other!r} and {name!r} would be the same column: rename one")
+    if len(value) > MOST:
+        raise ValueError(f"{len(value)} fields are too many: {MOST} at most")
 
 
 def _check_urls(instance: object, attribute: object, value: tuple[str, ...]) -> None:

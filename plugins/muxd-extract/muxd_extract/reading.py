@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+
+from playwright.async_api import Error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +47,17 @@ READ = """
     }
     return text;
   };
-  const read = (root, fields) => Object.fromEntries(Object.entries(fields).map(([name, field]) => {
+  const read = (root, fields, place) => Object.fromEntries(Object.entries(fields).map(([name, field]) => {
     const inner = Object.keys(field.fields).length > 0;
-    const one = (element) => inner ? read(element, field.fields) : value(element, field);
-    const found = find(root, field.select);
+    const one = (element) =>
+      inner ? read(element, field.fields, `${place}${name}.fields.`) : value(element, field);
+    let found;
+    try { found = find(root, field.select); } catch {
+      throw new Error(`${place}${name}: ${JSON.stringify(field.select)} is neither CSS nor XPath`);
+    }
     return [name, field.list ? found.map(one) : found.length ? one(found[0]) : null];
   }));
-  return rows.map((row) => read(row, fields));
+  return rows.map((row) => read(row, fields, "fields."));
 }
 """
 """Runs in the page; reads and changes nothing."""
@@ -60,8 +67,17 @@ async def read_rows(rows: Locator, fields: Mapping[str, Field]) -> list[dict[str
     """All rows as they are now: field names to texts, None for what is not there.
 
     One call, however many rows: a page with a thousand of them takes no longer than one with ten.
+
+    Raises:
+      ValueError: a field's selector is none; it says which.
     """
-    found: list[dict[str, Any]] = await rows.evaluate_all(READ, _wanted(fields))
+    try:
+        found: list[dict[str, Any]] = await rows.evaluate_all(READ, _wanted(fields))
+    except Error as error:
+        wrong = re.search(r"fields\.[^\n]* is neither CSS nor XPath", error.message)
+        if wrong is None:
+            raise
+        raise ValueError(wrong[0]) from None
     return found
 
 

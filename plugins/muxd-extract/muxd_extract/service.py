@@ -57,15 +57,11 @@ class ExtractPages(Service):
         task_status.started()
         await trio.sleep_forever()
 
-    def _jobs(self) -> tuple[list[dict[str, Any]], str]:
-        """The jobs that extract, and the time zone."""
-        told, options = self._daemon.jobs(limit=10_000), self._options
-        jobs = [job for job in told["jobs"] if job["name"] in options]
-        return jobs[:MOST_PAGES], told["timezone"]
-
-    @property
-    def _options(self) -> Mapping[str, PageOptions]:
-        return self._daemon.configured(PageOptions)
+    def _jobs(self) -> tuple[list[tuple[dict[str, Any], PageOptions]], str]:
+        """The jobs that extract, with what they do in this moment, and the time zone."""
+        told, options = self._daemon.jobs(limit=10_000), self._daemon.configured(PageOptions)
+        jobs = [(job, options[job["name"]]) for job in told["jobs"] if job["name"] in options]
+        return jobs, told["timezone"]
 
     async def _all(self, request: Request) -> Response:
         jobs, zone = self._jobs()
@@ -74,11 +70,11 @@ class ExtractPages(Service):
             body += "<code>[[plugins.extract.page]]</code>.</p>"
             return await self._daemon.page("Extracts", body, path="/extract")
         lines = []
-        for job in jobs:
+        for job, options in jobs[:MOST_PAGES]:
             [table, *_] = [*await self._daemon.data(job["name"]).tables(), None]
             record = await self._daemon.store.get(job["last"]["id"]) if job["last"] else None
             result = (record.result or "")[:LONGEST] if record is not None else ""
-            lines.append(self._line(job, table.rows if table else 0, result, zone))
+            lines.append(_line(job, options.url[0], table.rows if table else 0, result, zone))
         heads = "<th>Page</th><th>Of</th><th>Last run</th><th>At</th><th>Result</th>"
         heads += '<th class="num">Rows kept</th>'
         body = (
@@ -87,24 +83,14 @@ class ExtractPages(Service):
         )
         return await self._daemon.page("Extracts", body, path="/extract")
 
-    def _line(self, job: Mapping[str, Any], rows: int, result: str, zone: str) -> str:
-        name, last = job["name"], job["last"] or {}
-        url = escape(self._options[name].url[0])
-        return (
-            f'<tr><th scope="row"><a href="/extract/{quote(name, safe="")}">{escape(name)}</a></th>'
-            f'<td class="tail"><a href="{url}" rel="noreferrer">{url}</a></td>'
-            f"<td>{run_badge(last)}</td><td>{moment(last.get('ended_at'), zone)}</td>"
-            f'<td>{escape(result)}</td><td class="num">{rows}</td></tr>'
-        )
-
     async def _one(self, request: Request) -> Response:
         name = request.path_params["name"]
         jobs, zone = self._jobs()
-        job = next((job for job in jobs if job["name"] == name), None)
-        if job is None:
+        job, options = next((each for each in jobs if each[0]["name"] == name), (None, None))
+        if job is None or options is None:
             body = '<p>There is no such page: see <a href="/extract">all of them</a>.</p>'
             return await self._daemon.page("Not found", body, path="/extract", status=404)
-        options, data = self._options[name], self._daemon.data(name)
+        data = self._daemon.data(name)
         rows = await data.rows(limit=MOST_ROWS)
         [table, *_] = [*await data.tables(), None]
         urls = ", ".join(
@@ -123,6 +109,16 @@ class ExtractPages(Service):
         if rows:
             body += _table(rows, list(options.columns), zone)
         return await self._daemon.page(name, body, path="/extract")
+
+
+def _line(job: Mapping[str, Any], address: str, rows: int, result: str, zone: str) -> str:
+    name, last, url = job["name"], job["last"] or {}, escape(address)
+    return (
+        f'<tr><th scope="row"><a href="/extract/{quote(name, safe="")}">{escape(name)}</a></th>'
+        f'<td class="tail"><a href="{url}" rel="noreferrer">{url}</a></td>'
+        f"<td>{run_badge(last)}</td><td>{moment(last.get('ended_at'), zone)}</td>"
+        f'<td>{escape(result)}</td><td class="num">{rows}</td></tr>'
+    )
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], zone: str) -> str:

@@ -143,7 +143,8 @@ def test_a_list_that_grows_is_read_to_its_end(job_of, muxd_run, muxd_site, tmp_p
 
 
 def test_nothing_and_errors_are_no_good_runs(job_of, muxd_run, muxd_site):
-    """No row at all is `empty`; an error page and a login are told as what they are."""
+    """No row at all is `empty`, unless the table says that this is right; an error page, a login and a
+    selector that is none are told as what they are."""
     site = muxd_site({"/": "<main></main>", "/login": "<form></form>"})
     site["/private"] = Answer(status=302, headers={"location": "/login"})
     head = f'name = "x"\npatience = "300ms"\nurl = "{site.url}'
@@ -155,6 +156,17 @@ def test_nothing_and_errors_are_no_good_runs(job_of, muxd_run, muxd_site):
         job_of(head + '/private"\nneeds_login = "/login*"\nwait = "h1"\n[fields]\na = "h1"')
     )
     assert record.error_type == "muxd.errors.LoggedOut"
+    record = muxd_run(job_of(head + '/"\n[fields]\na = { select = "*", fields = { b = "p[[" } }'))
+    assert record.error == 'fields.a.fields.b: "p[[" is neither CSS nor XPath'
+    text = head + '/"\nrow = "p"\ncomplete = true\nexpects_result = false\n[fields]\na = ""'
+    for page, told in (
+        ("<p>1", "1 row: 1 new"),
+        ("<p>", "0 rows: nothing new"),
+        ("", "0 rows: 1 gone"),
+    ):
+        site["/"] = page
+        assert muxd_run(job_of(text)).outcome == "ok"
+        assert muxd_run.returned == told
 
 
 def test_selectors_are_tried_before_they_are_written_down(job_of, muxd_site):

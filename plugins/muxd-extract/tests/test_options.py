@@ -57,6 +57,9 @@ def test_the_entry_point_names_the_plugin():
         (f'[[page]]\n{GOOD}fields.a = {{ type = "date", format = "%Q" }}', "page[a].fields.a.format: '%Q' is not possible: 'Q' is a bad directive"),
         (f'[[page]]\n{GOOD}fields.a = {{ decimal = "," }}', "page[a].fields.a.decimal: ',' is not possible: it is of numbers"),
         (f'[[page]]\n{GOOD}fields.run = "a"', "page[a].fields: {'run': 'a'} is not possible: muxd has a column"),
+        (f'[[page]]\n{GOOD}fields = {{ Price = "", price = "" }}', "'Price' and 'price' would be the same column: rename one"),
+        (f'[[page]]\n{GOOD}fields.{"a" * 201} = ""', "is no name for a field: 200 characters at most"),
+        ("[[page]]\n" + GOOD + "".join(f'fields.f{n} = ""\n' for n in range(501)), "501 fields are too many: 500 at most"),
         (f'[[page]]\n{GOOD}fields.a = ""\nkey = "b"', "page[a].key: 'b' is not possible: there is no field 'b'"),
         (f'[[page]]\n{GOOD}fields.a = ""\nnext = "a"', "page[a]: a list that goes on has a row"),
         (f'[[page]]\n{GOOD}fields.a = ""\nrow="p"\nnext = "a"\nscroll = true', "page[a].scroll: True is not possible: a list goes on in one way"),
@@ -75,6 +78,24 @@ def test_a_mistake_is_told_with_its_file_and_key(text, told, tmp_path):
     assert caught.value.exit_code == 2
     assert f"{tmp_path / 'muxd.toml'}: plugins." in str(caught.value)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "select", "attribute"),
+    [
+        ("a@href", "a", "href"),
+        ("@data-id", "", "data-id"),
+        ("//a/@href", "//a", "href"),
+        ("./a[@class='x']/@href", "./a[@class='x']", "href"),
+        (".//@href", ".//*[@href]", "href"),
+        ("./@data-id", "", "data-id"),
+        ("//a[@href]", "//a[@href]", ""),
+    ],
+)
+def test_an_attribute_is_what_a_selector_may_end_with(text, select, attribute):
+    """After CSS as well as at the end of an XPath, where it is written with a slash."""
+    page = PageOptions(name="a", url="http://x/", fields={"a": text})
+    assert (page.columns["a"].select, page.columns["a"].attribute) == (select, attribute)
 
 
 def test_the_readme_has_every_key():

@@ -30,6 +30,8 @@ __all__ = ["ShotError", "shoot"]
 
 SCROLLED = 100
 """How many windows a page is scrolled through, at most: some have no end."""
+LONGEST_NAME = 90
+"""Characters of the name of a run's file, before what tells it from others: 100 are possible in all."""
 _SCROLL = """async (most) => {
   for (let n = 0; n < most && scrollY + innerHeight < document.documentElement.scrollHeight - 1; n++) {
     scrollBy(0, innerHeight);
@@ -72,7 +74,7 @@ async def shoot(run: Run, album: Album) -> list[str]:
             wrong.append(f"{variant.label}: {_first_line(error)}")
             continue
         path = album.path(now, variant.label, page.suffix)
-        with_run = run.artifact(f"{variant.label.replace('@', '-')}.jpg")
+        with_run = run.artifact(_name_with_run(variant.label, number))
         await trio.to_thread.run_sync(_put, path, picture, glance, with_run)
         taken.append(path.name)
         run.log.info("taken", file=path.name, kilobytes=len(picture) // 1000)
@@ -191,6 +193,12 @@ async def _take(tab: Page, page: PageShots) -> tuple[bytes, bytes]:
     else:
         picture = await tab.screenshot(full_page=page.full_page, **how)
     return picture, picture
+
+
+def _name_with_run(label: str, number: int) -> str:
+    """What a small picture is called among the run's files: another one for each label."""
+    name = label.replace("@", "-")
+    return f"{name if len(name) <= LONGEST_NAME else f'{name[:LONGEST_NAME]}-{number}'}.jpg"
 
 
 def _put(path: Path, picture: bytes, glance: bytes, with_run: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, final
@@ -12,6 +13,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from muxd.abc import PageLink, Service
+from muxd.errors import ConfigError
 from muxd_shot.album import Album, is_shot_name, small_of
 from muxd_shot.jobs import albums_of
 from muxd_shot.sheet import cards
@@ -71,7 +73,9 @@ class ContactSheet(Service):
         """Those of the section in force, by job; it is read once, however many pictures are asked for."""
         section = self._daemon.section("shot")
         if self._section is None or section.values is not self._section.values:
-            self._section, self._known = section, albums_of(section)
+            self._section = section
+            with contextlib.suppress(ConfigError):  # what a newer version takes, until a restart
+                self._known = albums_of(section)
         return self._known
 
     async def _sheet(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from muxd_shot.camera import _name_with_run
 from muxd_shot.jobs import albums_of, jobs_of
 from muxd_shot.plugin import ShotPlugin
 from muxd_shot.variants import Viewport, variants
@@ -124,6 +125,16 @@ def test_labels_are_unique_and_plain():
     assert len(set(labels)) == 12
     assert labels[0] == "a.example_x-y-1_1280x720_light"
     assert all(set(label) <= set("abcdefghijklmnopqrstuvwxyz0123456789@._-") for label in labels)
+
+
+def test_every_picture_can_be_among_the_files_of_its_run():
+    """However long its address and the name of its device are: each has another name that can be one."""
+    url = f"https://a.example/{'x' * 200}"
+    found = variants([url], ["Blackberry PlayBook landscape", "iPhone 15"], ["light", "dark"])
+    names = [_name_with_run(variant.label, number) for number, variant in enumerate(found)]
+    assert len({*names}) == len(found)
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) for name in names)
+    assert _name_with_run("a.example_390x844@3", 7) == "a.example_390x844-3.jpg"
 
 
 def test_what_the_readme_shows_is_right():

@@ -73,27 +73,24 @@ class WatchPages(Service):
         await trio.lowlevel.checkpoint()
         return Response((files("muxd_watch") / "style.css").read_text(), media_type="text/css")
 
-    def _watches(self) -> tuple[list[dict[str, Any]], str]:
-        """The jobs that are watches, and the time zone."""
-        told, options = self._daemon.jobs(limit=10_000), self._options
-        watches = [job for job in told["jobs"] if job["name"] in options]
-        return watches[:MOST_WATCHES], told["timezone"]
-
-    @property
-    def _options(self) -> Mapping[str, WatchOptions]:
-        return self._daemon.configured(WatchOptions)
+    def _watches(self) -> tuple[list[tuple[dict[str, Any], WatchOptions]], str]:
+        """The jobs that are watches, with what they watch in this moment, and the time zone."""
+        told, options = self._daemon.jobs(limit=10_000), self._daemon.configured(WatchOptions)
+        watches = [(job, options[job["name"]]) for job in told["jobs"] if job["name"] in options]
+        return watches, told["timezone"]
 
     async def _all(self, request: Request) -> Response:
         watches, zone = self._watches()
         rows, changes = [], []
-        for job in watches:
+        for job, options in watches[:MOST_WATCHES]:
             name = job["name"]
             data = self._daemon.data(name)
             newest = await data.rows(CHANGES, limit=NEWEST)
             changes += [(change, name) for change in newest]
             values = await data.rows(VALUES, limit=MOST_VALUES)
             seen = await self._seen(job)
-            rows.append(self._row(job, newest, [row["value"] for row in values], seen, zone))
+            numbers = [row["value"] for row in values]
+            rows.append(_row(job, options, newest, numbers, seen, zone))
         if not rows:
             body = "<p>Nothing is watched yet: name a page in muxd.toml, in a table "
             body += "<code>[[plugins.watch.page]]</code>.</p>"
@@ -109,32 +106,14 @@ class WatchPages(Service):
             body += change_card(change, name=name, zone=zone, files=kept, number=number)
         return await self._daemon.page("Watches", body, path="/watch")
 
-    def _row(
-        self,
-        job: dict[str, Any],
-        changes: Sequence[Mapping[str, Any]],
-        values: Sequence[float],
-        seen: str,
-        zone: str,
-    ) -> str:
-        name, options, last = job["name"], self._options[job["name"]], job["last"] or {}
-        changed = moment(max((each["at"] for each in changes), default=None), zone)
-        url = escape(options.url)
-        return (
-            f'<tr><th scope="row"><a href="/watch/{quote(name, safe="")}">{escape(name)}</a></th>'
-            f'<td class="tail">{WORDS[options.what]} of <a href="{url}" rel="noreferrer">{url}</a></td>'
-            f"<td>{run_badge(last)}</td><td>{escape(seen)}</td>"
-            f"<td>{curve(values, name, 'spark')}</td><td>{changed}</td></tr>"
-        )
-
     async def _one(self, request: Request) -> Response:
         name = request.path_params["name"]
         watches, zone = self._watches()
-        job = next((job for job in watches if job["name"] == name), None)
-        if job is None:
+        job, options = next((each for each in watches if each[0]["name"] == name), (None, None))
+        if job is None or options is None:
             body = '<p>There is no such watch: see <a href="/watch">all of them</a>.</p>'
             return await self._daemon.page("Not found", body, path="/watch", status=404)
-        options, data = self._options[name], self._daemon.data(name)
+        data = self._daemon.data(name)
         part = f", <code>{escape(options.select)}</code>" if options.select else ""
         url, link = escape(options.url), quote(name, safe="")
         body = (
@@ -164,3 +143,21 @@ class WatchPages(Service):
 
     def _files(self, change: Mapping[str, Any]) -> Sequence[str]:
         return list(self._daemon.evidence(change["run_id"])) if change["pictures"] else []
+
+
+def _row(
+    job: Mapping[str, Any],
+    options: WatchOptions,
+    changes: Sequence[Mapping[str, Any]],
+    values: Sequence[float],
+    seen: str,
+    zone: str,
+) -> str:
+    name, last, url = job["name"], job["last"] or {}, escape(options.url)
+    changed = moment(max((each["at"] for each in changes), default=None), zone)
+    return (
+        f'<tr><th scope="row"><a href="/watch/{quote(name, safe="")}">{escape(name)}</a></th>'
+        f'<td class="tail">{WORDS[options.what]} of <a href="{url}" rel="noreferrer">{url}</a></td>'
+        f"<td>{run_badge(last)}</td><td>{escape(seen)}</td>"
+        f"<td>{curve(values, name, 'spark')}</td><td>{changed}</td></tr>"
+    )
