@@ -15,7 +15,7 @@ import pytest
 
 import muxd
 from muxd.errors import ConfigError
-from muxd.section import Section
+from muxd.section import Section, is_of_class
 
 FILE = Path("/etc/muxd/muxd.toml")
 Address = NewType("Address", str)
@@ -313,3 +313,15 @@ def test_a_converter_loses_no_key_and_a_validator_sees_defaults():
         with pytest.raises(ConfigError) as caught:
             Section("hall", values).structure(Ticket)
         assert [problem.key for problem in caught.value.problems] == [key]
+
+
+def test_a_class_that_was_loaded_anew_is_known_by_its_name():
+    """A service that goes on as it was begun finds the configurations of its plugin as it is now."""
+    newer = attrs.make_class("Seat", ["row", "colour"])
+    newer.__module__, newer.__qualname__ = __name__, "Seat"
+    other = attrs.make_class("Bench", ["row"])
+    assert is_of_class(Seat(1), Seat)
+    assert is_of_class(newer(1, "red"), Seat)
+    assert is_of_class(attrs.make_class("Red", [], bases=(newer,))(1, "red"), Seat)
+    for strange in (other(1), None, Seat, "Seat"):
+        assert not is_of_class(strange, Seat)
