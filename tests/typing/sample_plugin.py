@@ -127,7 +127,7 @@ async def prices(run: muxd.Run) -> list[str]:
         run.progress(number, len(found), price.sku)
         await trio.lowlevel.checkpoint()
 
-    saved = await run.save(found, key="sku", complete=True)
+    saved = await run.save(found, key="sku", complete=True, may_be_empty=True)
     for row in saved.new:
         assert_type(row, dict[str, Any])
     assert_type(saved, muxd.Saved)
