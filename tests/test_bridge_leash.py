@@ -14,7 +14,7 @@ import trio
 
 from muxd.bridge import Abandoned, Leash, background_errors, bridged, open_nursery, run
 
-SOON = 0.01  # seconds: long enough to be a wait, short enough for a test
+SOON = 0.02  # seconds: long enough to be a wait, short enough for a test
 NEVER = 30  # seconds: a wait that is to be cut short
 
 
@@ -42,17 +42,26 @@ class Held:
     def __init__(self, body, *args):
         self.leash, self.outcome, self.ended = Leash(), None, trio.Event()
         self.scope = trio.CancelScope()
-        self._body, self._args = body, args
+        self._body, self._args, self._began = body, args, trio.Event()
+
+    async def begun(self):
+        """Wait until the body is where it waits."""
+        await self._began.wait()
+        await trio.sleep(SOON)
 
     async def run(self):
         with self.scope:
             try:
-                self.outcome = await self.leash.run(self._body, *self._args)
+                self.outcome = await self.leash.run(self._begin)
             except trio.Cancelled:
                 raise
             except BaseException as error:
                 self.outcome = error
         self.ended.set()
+
+    async def _begin(self):
+        self._began.set()
+        return await self._body(*self._args)
 
 
 class Steps:
@@ -157,7 +166,7 @@ async def test_a_body_that_swallows_everything(wait, cancelled_before):
     held = Held(steps.swallow_everything, wait)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         if cancelled_before:
             held.scope.cancel()
             await trio.sleep(SOON)
@@ -189,7 +198,7 @@ async def test_a_body_is_told_once_more():
     held = Held(body)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         held.leash.let_go()
     assert seen == [asyncio.CancelledError, "cleaned up"]
     assert isinstance(held.outcome, Abandoned)
@@ -207,7 +216,7 @@ async def test_scopes_that_are_left_open_do_no_harm():
     held = Held(body)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         held.leash.let_go()
     assert isinstance(held.outcome, Abandoned)
     await trio.sleep(10 * SOON)  # the deadline of a scope that is nobody's any more
@@ -235,7 +244,7 @@ async def test_nurseries_are_left_in_order(ours):
     held = Held(body)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         held.leash.let_go()
     assert isinstance(held.outcome, Abandoned)
     assert ended == ["child", "child"]
@@ -257,7 +266,7 @@ async def test_hostile_children_are_let_go_with_their_parent():
     held = Held(body)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         held.leash.let_go()
         with trio.fail_after(1):
             await held.ended.wait()
@@ -284,7 +293,7 @@ async def test_plain_children_are_waited_for():
     held = Held(body)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         held.leash.let_go()
         await trio.sleep(2 * SOON)
         made = steps.count
@@ -309,7 +318,7 @@ async def test_a_thread_is_waited_for():
     held = Held(steps.swallow_everything, thread)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         held.leash.let_go()
         await trio.sleep(SOON)
         assert not held.ended.is_set()
@@ -346,7 +355,7 @@ async def test_an_error_at_the_end_is_kept_as_the_cause():
     held = Held(body)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(held.run)
-        await trio.sleep(SOON)
+        await held.begun()
         held.leash.let_go()
     assert isinstance(held.outcome, Abandoned)
     assert str(held.outcome.__cause__) == "in the clean-up"
@@ -368,7 +377,7 @@ async def test_others_go_on():
         async with open_nursery() as nursery:
             nursery.start_soon(held.run)
             nursery.start_soon(bystander.run)
-            await trio.sleep(SOON)
+            await held.begun()
             held.leash.let_go()
     assert bystander.outcome == "whole"
     assert background.errors == []
