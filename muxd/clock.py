@@ -285,10 +285,10 @@ class ScaledClock(Clock):
         return None if jump is None else ClockJump(jump.seconds * self._scale, jump.kind)
 
     def _at(self, base_time: float) -> float:
-        return self._anchor + (base_time - self._anchor) * self._scale
+        return self._origin + (base_time - self._anchor) * self._scale
 
     def _to_base(self, t: float) -> float:
-        base_time = self._anchor + (t - self._anchor) / self._scale
+        base_time = self._anchor + (t - self._origin) / self._scale
         # Rounding may have put it just before `t`, and a sleeper there would wake too early.
         step = math.ulp(base_time)
         while self._at(base_time) < t:

@@ -296,12 +296,16 @@ async def test_a_machine_can_not_sleep_backwards():
 @given(
     speed=st.floats(0.01, 10_000),
     ahead=st.floats(0, 1e8),
+    origin=st.none() | st.floats(1e9, 2e9),
 )
-def test_scaled_sleep_never_ends_early_by_rounding(speed, ahead):
-    """However speed and instant round, at the base clock's instant the scaled one is not before."""
+def test_scaled_sleep_never_ends_early_by_rounding(speed, ahead, origin):
+    """However speed and instant round, at the base clock's instant the scaled one is not before. It
+    begins with what it is told to."""
 
     async def main():
-        clock = ScaledClock(speed, VirtualClock())
+        base = VirtualClock()
+        clock = ScaledClock(speed, base, origin=origin)
+        assert clock.now() == (base.now() if origin is None else origin)
         t = clock.now() + ahead
         assert await clock.sleep_until(t) is None
         assert clock.now() >= t
