@@ -13,6 +13,8 @@ import attrs
 import httpx
 import pytest
 import trio
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -323,3 +325,91 @@ async def test_what_a_body_has_forked_does_not_listen(state):
             assert await in_thread(ControlClient(state).status) == {"state": "running"}
             nursery.cancel_scope.cancel()
     assert forked.exitcode == 0
+
+
+async def talk(state, *parts):
+    """What is answered to these bytes, one after another, until the connection is closed."""
+    told = b""
+    with short_path(state.socket) as path:
+        stream = await trio.open_unix_socket(path)
+    async with stream:
+        with contextlib.suppress(trio.BrokenResourceError):
+            for part in parts[:-1]:
+                await stream.send_all(part)
+                with trio.move_on_after(0.3):
+                    while more := await stream.receive_some():
+                        told += more
+            await stream.send_all(parts[-1])
+            while more := await stream.receive_some():
+                told += more
+    return told
+
+
+@pytest.mark.parametrize("state", ["short"], indirect=True)
+async def test_a_head_has_a_bound(state):
+    """One of 60 kB is read; one that is longer than 64 KiB is refused, however it comes."""
+    head = b"GET /v1/status HTTP/1.1\r\nHost: muxd\r\nConnection: close\r\nX: %s\r\n\r\n"
+    async with serving(state, Fake()):
+        for size, answer in ((60_000, b"HTTP/1.1 200"), (66_000, b""), (100_000, b"")):
+            told = await talk(state, head % (b"x" * size))
+            # before it is closed, if that can still be read
+            assert told.startswith(answer or (b"HTTP/1.1 431" if told else b""))
+
+
+@pytest.mark.parametrize("state", ["short"], indirect=True)
+async def test_what_nobody_foresees_costs_its_connection(state, monkeypatch):
+    """HTTP/2, whose requests go round the bounds on connections, is refused; bytes that the server can't
+    deal with break off their own connection."""
+
+    def http2(path, *, body=b""):
+        """A request, and then its body."""
+        made = H2Connection(config=H2Configuration(validate_outbound_headers=False))
+        made.initiate_connection()
+        head = [(":method", "POST" if body else "GET"), (":path", path), (":scheme", "http")]
+        made.send_headers(1, [*head, (":authority", "muxd")], end_stream=not body)
+        yield made.data_to_send()
+        if body:
+            made.send_data(1, body, end_stream=True)
+            yield made.data_to_send()
+
+    monkeypatch.setattr("muxd.control.serving.QUIET", 0.5)
+    fake, end = Fake(), b"\0" * 9  # a frame that is none
+    upgrade = b"GET /v1/status HTTP/1.1\r\nHost: muxd\r\nConnection: upgrade\r\nUpgrade: "
+    async with serving(state, fake) as client:
+        for sent in (
+            http2("/v1/status"),
+            http2(b"/\xff"),
+            http2("/v1/stop", body=b"{}"),
+            [upgrade + b"h2c\r\nHTTP2-Settings: %\r\n\r\n"],
+            [upgrade + b"websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"],
+            [b"\x16\x03\x01" * 100],
+        ):
+            await talk(state, *sent, end)
+        assert await in_thread(client.status) == fake.told
+    assert (len(fake.asked), fake.stopped) == (1, [])
+
+
+@pytest.mark.parametrize("state", ["short"], indirect=True)
+async def test_more_connections_wait_outside(state, monkeypatch):
+    """They take none of the files that muxd may open, and are answered when others have gone."""
+    monkeypatch.setattr("muxd.control.serving.CONNECTIONS", 3)
+
+    def files():
+        return len(os.listdir("/proc/self/fd"))
+
+    async with serving(state, Fake()):
+        before, streams = files(), []
+        for _ in range(6):
+            with short_path(state.socket) as path:
+                streams.append(await trio.open_unix_socket(path))
+        question = b"GET /v1/status HTTP/1.1\r\nHost: muxd\r\nConnection: close\r\n\r\n"
+        await streams[-1].send_all(question)
+        with trio.move_on_after(0.3):
+            await streams[-1].receive_some()
+            raise AssertionError("it was answered beside three others")
+        assert files() <= before + 6 + 3
+        for stream in streams[:-1]:
+            await stream.send_all(question)
+        assert (await streams[-1].receive_some()).startswith(b"HTTP/1.1 200")
+        for stream in streams:
+            await stream.aclose()

@@ -5,17 +5,22 @@ from __future__ import annotations
 import pwd
 import socket
 import struct
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
+import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
+from starlette.responses import Response
+
+from muxd.performance import in_short, split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,9 +28,17 @@ __all__ = ["serve_app"]
 
 HEAD_BOUND = 64 * 1024
 """The most a request's head may be, bytes."""
+READ = 4 * 1024
+"""The most that is read of a connection at once, bytes. How long a head is, h11 looks between two reads:
+so it is told of a bound that is so much lower."""
 CONNECTIONS = 400
-"""How many connections there may be at once; further ones wait. Who waits for a run, or follows events,
-keeps one."""
+"""How many connections there may be at once, of a socket or a port. Further ones wait in the system, where
+they take none of the files that muxd may open. Half of these may last: `muxd.control.lasting`."""
+IDLE = 5.0
+"""How long a connection may be kept without a request, and the head of one may take to come, seconds."""
+QUIET = 30.0
+"""After how long a connection on which nothing is asked or answered is closed in any case, seconds:
+Hypercorn forgets some, such as those with which it could not agree on a websocket."""
 SEND_BOUND = 20.0
 """How long a client may take to read what it is sent, before it is dropped, seconds."""
 GRACE = 1.0
@@ -34,10 +47,21 @@ GRACE = 1.0
 
 @final
 class _Patient(trio.abc.HalfCloseableStream):
-    """A connection that gives up on a client that does not read."""
+    """A connection that gives up on a client that does not read, or has nothing to ask."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream, self.socket = stream, stream.socket
+        self._requests, self._idle_since = 0, trio.current_time()
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """A request is answered while inside, however long that takes."""
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            self._idle_since = trio.current_time()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         with trio.move_on_after(SEND_BOUND) as sending:
@@ -50,13 +74,37 @@ class _Patient(trio.abc.HalfCloseableStream):
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
+        while True:
+            with trio.move_on_after(QUIET):
+                return await self._stream.receive_some(READ)
+            if not self._requests and trio.current_time() >= self._idle_since + QUIET:
+                return b""
 
     async def send_eof(self) -> None:
         await self._stream.send_eof()
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+@final
+class _Bounded(trio.abc.Listener[trio.SocketStream]):
+    """Accepts a connection only when there is room for it. Whoever gets it makes room again."""
+
+    def __init__(self, sock: socket.socket, room: trio.Semaphore) -> None:
+        self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+        self._room = room
+
+    async def accept(self) -> trio.SocketStream:
+        await self._room.acquire()
+        try:
+            return await self._listener.accept()
+        except BaseException:
+            self._room.release()
+            raise
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
 
 
 async def serve_app(
@@ -76,17 +124,18 @@ async def serve_app(
     """
     config = Config()
     config.accesslog = config.errorlog = None
-    config.h11_max_incomplete_size = HEAD_BOUND
+    config.h11_max_incomplete_size = HEAD_BOUND - READ
+    config.keep_alive_timeout = IDLE
     config.include_server_header = False
     context = WorkerContext(None)
-    limiter = trio.CapacityLimiter(CONNECTIONS)
+    room = trio.Semaphore(CONNECTIONS)
     for listener in listeners:
         listener.listen(CONNECTIONS)
-    accepting = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in listeners]
+    accepting = [_Bounded(each, room) for each in listeners]
     async with trio.open_nursery() as connections:
         try:
             await trio.serve_listeners(
-                partial(_converse, app, config, context, limiter),
+                partial(_converse, app, config, context, room),
                 accepting,
                 handler_nursery=connections,
                 task_status=task_status,  # type: ignore[arg-type] # nobody looks at the listeners
@@ -100,16 +149,38 @@ async def _converse(
     app: ASGIApp,
     config: Config,
     context: WorkerContext,
-    limiter: trio.CapacityLimiter,
+    room: trio.Semaphore,
     stream: trio.SocketStream,
 ) -> None:
-    by = _peer(stream.socket)
+    """Answer what is asked through one connection. Whatever goes wrong with it costs no other."""
+
+    patient = _Patient(stream)
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "muxd.by": by}, receive, send)
+        with patient.asked():
+            await answered(scope, receive, send)
 
-    async with limiter:
-        await TCPServer(ASGIWrapper(named), config, context, {}, _Patient(stream))  # type: ignore[arg-type] # it uses the methods of any stream, and the socket's names
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("http_version") == "2":
+            # Nobody needs it here; its many requests in a connection would go round all bounds.
+            await Response(status_code=505)(scope, receive, send)
+        elif scope["type"] == "websocket":  # neither are there any of these
+            await send({"type": "websocket.close"})
+        else:
+            await app({**scope, "muxd.by": by}, receive, send)
+
+    try:
+        by = _peer(stream.socket)
+        await TCPServer(ASGIWrapper(named), config, context, {}, patient)  # type: ignore[arg-type] # it uses the methods of any stream, and the socket's names
+    except BaseException as error:
+        # Of Hypercorn, which does not foresee all that can be sent; or an exit, of a plugin's route.
+        own, cancelled = split(error)
+        if own is not None:
+            structlog.get_logger().debug("a connection is broken off", error=in_short(own))
+        if cancelled is not None:
+            raise cancelled from None
+    finally:
+        room.release()
 
 
 def _peer(sock: Any) -> str:
