@@ -177,6 +177,11 @@ def test_the_compose_file_fits():
     for source in mounts:
         assert source == "state" or (FOLDER / source).exists()
     assert "privileged" not in service
+    checked = service["healthcheck"]  # Podman's own format of images has none
+    options, _, command = only("HEALTHCHECK").partition(" CMD ")
+    assert checked.pop("test") == ["CMD", *json.loads(command)]
+    given = [f"--{key.replace('_', '-')}={value}" for key, value in checked.items()]
+    assert given == options.split()
 
 
 def test_the_system_calls_that_a_sandbox_needs_are_left():
