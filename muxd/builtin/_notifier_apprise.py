@@ -3,6 +3,7 @@
 So what it loads is gone afterwards, and it can be ended whatever it hangs on. What is to be sent comes
 by stdin, where no other user sees it: ``{"url": ..., "title": ..., "body": ..., "type": ...,
 "files": [...]}``. What came of it goes to stdout: ``{"sent": false, "reason": ..., "again": false}``.
+Given ``{"urls": [...]}``, it sends nothing and says ``{"not_understood": [2]}``, counted from 1.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import json
 import logging
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-__all__ = ["send"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["not_understood", "send"]
 
 
 class _Told(logging.Handler):
@@ -58,6 +62,21 @@ def send(given: dict[str, Any]) -> dict[str, Any]:
     return {"sent": bool(sent), "reason": reason, "again": True}
 
 
+def not_understood(urls: Iterable[str]) -> list[int]:
+    """Which of these URLs apprise can do nothing with, counted from 1. Never raises."""
+    import apprise
+
+    logging.getLogger("apprise").propagate = False
+    instantiate = apprise.Apprise.instantiate
+    return [
+        n for n, url in enumerate(urls, 1) if instantiate(url, suppress_exceptions=True) is None
+    ]
+
+
 if __name__ == "__main__":
-    result = send(json.load(sys.stdin))
+    given = json.load(sys.stdin)
+    if "urls" in given:
+        result: dict[str, Any] = {"not_understood": not_understood(given["urls"])}
+    else:
+        result = send(given)
     sys.stdout.write(json.dumps(result))

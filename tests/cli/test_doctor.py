@@ -18,10 +18,10 @@ from muxd.body.data import Data
 from muxd.body.saving import Saving
 from muxd.builtin.ledger import Ledger
 from muxd.cli import service
-from muxd.cli.doctor import machine, state, unit
+from muxd.cli.doctor import machine, notify, state, unit
 from muxd.cli.doctor.check import Look, Subject, looked_at
 from muxd.cli.service import place_of, unit_of
-from muxd.config import Config, DaemonConfig, ResourcesConfig
+from muxd.config import Config, DaemonConfig, NotifyConfig, ResourcesConfig
 from muxd.discovery import BUILTINS
 from muxd.state import Owner, StateDir
 
@@ -100,7 +100,8 @@ def test_what_can_not_be_meant_is_refused(muxd, args, said):
 
 NAMES = [
     "configuration", "browser", "sandbox", "fonts", "/dev/shm", "memory", "disk", "clock",
-    "time zone", "state", "plugins", "ledger", "data", "daemon", "leftovers", "dashboard", "service",
+    "time zone", "state", "plugins", "ledger", "data", "daemon", "leftovers", "dashboard",
+    "notifications", "service",
 ]  # fmt: skip
 
 
@@ -315,6 +316,36 @@ def test_what_a_dead_muxd_left(subject):
     with subject.state.hold():
         subject.owner = subject.state.owner()
         assert levels(state.leftovers(subject)) == ["ok"]
+
+
+def told(subject, **settings):
+    """What is found of these settings in ``[notify]``."""
+    origins = {f"notify.{key}": "muxd.toml" for key in settings}
+    subject.config = Config(notify=NotifyConfig(**settings), origins=origins)
+    return list(notify.notify(subject))
+
+
+def test_who_is_told_of_nothing(subject):
+    """Nobody, that is fine; but not if it was said of what; nor a way that lacks something."""
+    assert levels(told(subject)) == ["ok"]
+    (finding,) = told(subject, on=("failure",))
+    assert (finding.level, "nobody is there" in finding.message) == ("warning", True)
+    (finding,) = told(subject, webhook="https://example.org/")
+    assert finding.level == "error"
+    assert "MUXD_NOTIFY_WEBHOOK_SECRET" in finding.remedy
+    (finding,) = told(subject, webhook="https://example.org/", webhook_secret="s" * 16)
+    assert (finding.level, finding.message[:12]) == ("ok", "1 to be told")
+    screen, nothing = told(subject, desktop=True, on=())
+    assert "libnotify" in screen.remedy
+    assert "on is empty" in nothing.message
+
+
+def test_a_url_that_apprise_does_not_understand(subject):
+    """It is told by its number and scheme, and nothing else of it."""
+    (finding,) = told(subject, urls=("ntfys://ntfy.sh/topic", "slock://secret/secret"))
+    assert finding.level == "error"
+    assert "number 2 of notify.urls, slock://..." in finding.message
+    assert "secret" not in f"{finding.message}{finding.remedy}"
 
 
 def test_a_port_that_is_taken(subject):

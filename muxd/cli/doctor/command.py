@@ -123,7 +123,7 @@ def _given(context: click.Context) -> tuple[Path | None, dict[str, tuple[Any, st
 
 def _looks() -> tuple[Sequence[Look], Sequence[Look]]:
     """All that is looked at, in the order of the lines: before the browser, and after it."""
-    from muxd.cli.doctor import aside, machine, state, unit
+    from muxd.cli.doctor import aside, machine, notify, state, unit
     from muxd.cli.doctor.check import Look
 
     return (Look("configuration", configuration, aside.PLUGINS_BOUND + 5),), (
@@ -141,6 +141,7 @@ def _looks() -> tuple[Sequence[Look], Sequence[Look]]:
         Look("daemon", state.daemon, 30),
         Look("leftovers", state.leftovers),
         Look("dashboard", state.dashboard),
+        Look("notifications", notify.notify, notify.NOTIFY_BOUND),
         Look("service", unit.service),
     )
 
