@@ -185,12 +185,18 @@ class Reloader:
         if read is None:
             raise UserError("muxd does not know where its configuration is: start it again")
 
+        late = False
+
         def load() -> tuple[Config, Plugins]:
             config = read()
-            return config, load_plugins(config, before=before)
+            plugins = load_plugins(config, before=before)
+            if late:  # nobody waits for it any more
+                plugins.undo()
+            return config, plugins
 
         with trio.move_on_after(BOUND):
             return await trio.to_thread.run_sync(load, abandon_on_cancel=True)
+        late = True
         raise UserError(f"the plugins could not be read within {BOUND:g} s; nothing has changed")
 
     async def check(self) -> None:
@@ -201,8 +207,9 @@ class Reloader:
         """
         if self._read is None:
             return
-        _config, plugins = await self.look()
-        plugins.undo()
+        async with self._turn:  # else a reload beside it would find modules that come and go
+            _config, plugins = await self.look()
+            plugins.undo()
 
     async def reload(self) -> dict[str, Any]:
         """Read everything anew and take it over. What changed, for JSON.

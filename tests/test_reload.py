@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import pytest
+import trio
 
 from muxd.config import (
     BrowserConfig,
@@ -20,7 +22,7 @@ from muxd.errors import UserError
 from muxd.installer import installer
 from muxd.job import Job
 from muxd.plugins import BrokenPlugins, load_plugins
-from muxd.reload import changes_of, in_force, needs_restart, taken_over
+from muxd.reload import Reloader, changes_of, in_force, needs_restart, taken_over
 
 COUNTING = """
 import muxd
@@ -235,3 +237,20 @@ def test_who_installs(tmp_path, monkeypatch):
     assert installer(tmp_path)  # it is an environment all the same
     with pytest.raises(UserError, match="an environment of its own"):
         installer(tmp_path / "nowhere")
+
+
+async def test_plugins_are_read_by_one_at_a_time(folder, monkeypatch, autojump_clock):
+    """A look before a restart waits for a reload, and for another look: their modules would mix."""
+    reloader = Reloader(None, Config(), load(folder), read=Config, start=None, real_now=lambda: 0.0)
+    at_work = []
+
+    async def look():
+        at_work.append("read")
+        await trio.sleep(1)
+        return None, SimpleNamespace(undo=lambda: at_work.append("undone"))
+
+    monkeypatch.setattr(reloader, "look", look)
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(reloader.check)
+    assert at_work == ["read", "undone"] * 2

@@ -23,7 +23,7 @@ __all__ = ["dashboard"]
 )
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @click.option("--token", "only_token", is_flag=True, help="Print the token alone.")
-@config_options()
+@config_options(needs=["daemon.state_dir"])
 def dashboard(config: Config, opens: bool, only_token: bool) -> None:
     """Print the link that opens the dashboard.
 

@@ -52,7 +52,7 @@ class _PassingOn(click.Command):
     help="A plugin that is worked on: it stays in its directory, and `muxd reload` takes over what is "
     "changed there. May be given again.",
 )
-@config_options(needs=["daemon.state_dir"])
+@config_options(needs=["daemon.state_dir"], warns=False)
 @click.pass_context
 def install(
     context: click.Context, config: Config, packages: tuple[str, ...], editable: tuple[str, ...]
@@ -77,7 +77,7 @@ def install(
     epilog=epilog(("muxd uninstall muxd-trends", "and remove its jobs, if a daemon runs")),
 )
 @click.argument("packages", nargs=-1, required=True, metavar="PACKAGE...")
-@config_options(needs=["daemon.state_dir"])
+@config_options(needs=["daemon.state_dir"], warns=False)
 @click.pass_context
 def uninstall(context: click.Context, config: Config, packages: tuple[str, ...]) -> None:
     """Remove plugins from the environment that muxd itself is in, and have the daemon drop them.

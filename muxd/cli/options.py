@@ -41,7 +41,11 @@ _SHARED = {
 
 
 def config_options(
-    *, needs: Collection[str] | None = None, forgiving: bool = False, **further: str
+    *,
+    needs: Collection[str] | None = None,
+    warns: bool = True,
+    forgiving: bool = False,
+    **further: str,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--config --state-dir --jobs-dir --strict-plugins``; the command gets a `Config`.
 
@@ -55,7 +59,8 @@ def config_options(
         def start(config): ...
 
     With `needs`, only these dotted keys matter to the command: what is wrong elsewhere in the
-    configuration is a warning.
+    configuration is a warning. Without `warns` not even that: it is for commands that have the daemon
+    read the configuration, and say what it says.
 
     A command that is `forgiving` gets what is wrong as ``problems``, and the rest as its configuration.
     """
@@ -74,7 +79,8 @@ def config_options(
                 config, problems = _as_far_as_it_is_right(config_file, options)
                 return command(config, *args, problems=problems, **kwargs)
             context.meta[ANEW] = partial(load_config, config_file, options)
-            config = load_config(config_file, options, needs=needs, passed_over=_warn)
+            passed_over = _warn if warns else _say_nothing
+            config = load_config(config_file, options, needs=needs, passed_over=passed_over)
             return command(config, *args, **kwargs)
 
         for option in reversed(
@@ -129,6 +135,10 @@ def _as_far_as_it_is_right(
 
 def _warn(problem: ConfigProblem) -> None:
     click.echo(f"muxd: warning: {problem}", err=True)
+
+
+def _say_nothing(_problem: ConfigProblem) -> None:
+    pass
 
 
 def epilog(*examples: tuple[str, str]) -> str:

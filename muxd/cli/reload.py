@@ -22,7 +22,7 @@ __all__ = ["reload", "tell_changes"]
         ("muxd reload --json", "what came, went, changed and moved, for programs"),
     )
 )
-@config_options(needs=["daemon.state_dir"])
+@config_options(needs=["daemon.state_dir"], warns=False)
 @json_option
 @click.pass_context
 def reload(context: click.Context, config: Config, as_json: bool) -> None:

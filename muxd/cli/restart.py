@@ -35,7 +35,7 @@ TAKEN = 3.0
 )
 @click.option("--now", "at_once", is_flag=True, help="Don't wait for a gap.")
 @click.option("--wait/--no-wait", default=True, help="Wait until muxd is up again. [default: wait]")
-@config_options(needs=["daemon.state_dir"])
+@config_options(needs=["daemon.state_dir"], warns=False)
 @json_option
 def restart(config: Config, at_once: bool, wait: bool, as_json: bool) -> None:
     """Start the daemon anew, on the same state: for another version of muxd, of a plugin or of Python.
