@@ -165,8 +165,11 @@ class LazyGroup(click.Group):
         except SystemExit:
             raise
         except BaseException as error:
-            if any(isinstance(leaf, KeyboardInterrupt) for leaf in _leaves(error)):
+            leaves = list(_leaves(error))
+            if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
                 ctx.exit(INTERRUPTED)  # Ctrl-C within a nursery
+            if all(isinstance(leaf, BrokenPipeError) for leaf in leaves):
+                raise leaves[0] from None  # as above
             found = _known(ctx, ctx.invoked_subcommand)
             plugin = None if found is None else found.plugin
             ctx.exit(report(error, debug=ctx.params.get("debug", False), plugin=plugin))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import subprocess
 import sys
@@ -197,6 +198,14 @@ def test_ctrl_c_ends_quietly(muxd, failing, error):
     failing(raising(error))
     result = muxd("fail")
     assert result.exit_code == 130
+    assert result.output.strip() == ""
+
+
+def test_a_broken_pipe_within_a_nursery_is_one(muxd, failing):
+    """Whoever reads what a run prints may have seen enough: that is no mistake of muxd's."""
+    failing(raising(ExceptionGroup("", [BrokenPipeError(errno.EPIPE, "Broken pipe")])))
+    result = muxd("fail")
+    assert result.exit_code == 1
     assert result.output.strip() == ""
 
 

@@ -48,10 +48,12 @@ def over_budget(
         if (worst := vitals.worst(name) if name in NAMES else None) is not None:
             text += f" on {worst[1]}"
         found.append(f"{text}, more than {shown(name, limit)}{''.join(_first(name, witness))}")
-    for host, days in tls_days.items():
-        if days < flow.tls_days:
+    for host, days in tls_days.items() if flow.tls_days else ():
+        if days < 0:
+            found.append(f"the certificate of {host} has expired, {-days:.1f} days ago")
+        elif days < flow.tls_days:
             found.append(
-                f"the certificate of {host} is good for {max(days, 0):.1f} more days, "
+                f"the certificate of {host} is good for {days:.1f} more days, "
                 f"fewer than {flow.tls_days}"
             )
     return found

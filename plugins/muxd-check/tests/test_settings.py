@@ -97,10 +97,20 @@ def test_what_is_expected_is_meant_as_it_stands():
 
 
 def test_certificates_have_to_last_as_long_as_is_said():
-    """No longer; and 0 days are no matter."""
-    for days, told in ((5, []), (0, []), (6, ["the certificate of h is good for 5.5 more days"])):
+    """No longer; and with 0 days it is no matter, not even if they have expired."""
+    good, gone = (
+        "the certificate of h is good for 5.5 more days",
+        "the certificate of h has expired",
+    )
+    for days, left, told in (
+        (5, 5.5, []),
+        (0, 5.5, []),
+        (6, 5.5, [good]),
+        (1, -3.0, [gone]),
+        (0, -3.0, []),
+    ):
         flow = jobs(ONE + f"tls_days = {days}")[0].config
-        found = over_budget(flow, {}, Witness(flow), Vitals(), {"h": 5.5})
+        found = over_budget(flow, {}, Witness(flow), Vitals(), {"h": left})
         assert [each.partition(",")[0] for each in found] == told
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
-from playwright.async_api import TimeoutError  # noqa: A004 - Playwright's own
+from playwright.async_api import Error, TimeoutError  # noqa: A004 - Playwright's own
 
 from muxd.amounts import parse_amount
 from muxd_watch.texts import normal
@@ -22,6 +22,8 @@ __all__ = ["Seen", "look"]
 
 LOOK_AGAIN = 0.1
 """How often a page is looked at for what is to appear, seconds."""
+LOOKS = 3
+"""How often it is looked for what is not there: a page may just be drawing it anew."""
 TALLEST = 15_000
 """How much of a page is in its picture, pixels: browsers draw no larger one."""
 COVER = "#888888"
@@ -100,11 +102,16 @@ async def _appears(part: Locator, patience: float) -> bool:
 
 async def _is_there(page: Page, part: Locator, options: WatchOptions) -> bool:
     """Whether the element can be seen, once the page has loaded what it loads."""
-    if not await part.is_visible():
-        # A page that never stops loading has had its time then.
-        with contextlib.suppress(TimeoutError):
-            await page.wait_for_load_state("networkidle", timeout=1000 * options.patience)
-    return await part.is_visible()
+    if await part.is_visible():
+        return True
+    # A page that never stops loading has had its time then.
+    with contextlib.suppress(TimeoutError):
+        await page.wait_for_load_state("networkidle", timeout=1000 * options.patience)
+    for _ in range(LOOKS):
+        if await part.is_visible():
+            return True
+        await trio.sleep(LOOK_AGAIN)
+    return False
 
 
 async def _picture(page: Page, part: Locator, options: WatchOptions) -> bytes:
@@ -117,10 +124,22 @@ async def _picture(page: Page, part: Locator, options: WatchOptions) -> bytes:
         "timeout": 1000 * options.patience,
     }
     if options.select:
-        return await part.screenshot(**how)
+        return await _of_part(part, how, options.patience)
     size = await page.evaluate(
         "() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
     )
     if size[1] > TALLEST:
         how["clip"] = {"x": 0, "y": 0, "width": size[0], "height": TALLEST}
     return await page.screenshot(full_page=True, **how)
+
+
+async def _of_part(part: Locator, how: dict[str, Any], patience: float) -> bytes:
+    """The picture of an element, also if the page puts another one in its place meanwhile."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return await part.screenshot(**how)
+        except Error as error:
+            if "not attached" not in error.message or time.monotonic() > end:
+                raise
+        await trio.sleep(LOOK_AGAIN)

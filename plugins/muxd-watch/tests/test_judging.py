@@ -9,11 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 from muxd_watch.judging import difference
-from muxd_watch.looking import Seen
+from muxd_watch.looking import Seen, _of_part
 from muxd_watch.options import WatchOptions
 from muxd_watch.pictures import picture_difference
 from muxd_watch.texts import normal, text_difference
 from PIL import Image
+from playwright.async_api import Error
 
 URL = "http://x/"
 
@@ -215,3 +216,24 @@ async def test_pages_show_what_was_news_and_escape_it(pages):
     assert status == 404
     style = await pages._style(None)
     assert b".diff" in style.body
+
+
+async def test_an_element_that_is_replaced_meanwhile_has_its_picture_taken(autojump_clock):
+    """As long as it is to be waited for; any other failure is one at once."""
+    told = []
+
+    class Part:
+        async def screenshot(self, **how):
+            told.append(how)
+            if len(told) < 3:
+                raise Error("Locator.screenshot: Element is not attached to the DOM")
+            if len(told) > 3:
+                raise Error("Target crashed")
+            return b"picture"
+
+    assert await _of_part(Part(), {"timeout": 1}, 60) == b"picture"
+    with pytest.raises(Error, match="crashed"):
+        await _of_part(Part(), {}, 60)
+    told.clear()
+    with pytest.raises(Error, match="not attached"):
+        await _of_part(Part(), {}, 0)
