@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+import attrs
+
 from muxd import readers
 from muxd.attributedocs import attribute_docs
 from muxd.classfields import fields_of, is_class
@@ -85,8 +87,9 @@ class Definitions:
         schema = dict(self._given(field))
         if text:
             schema["description"] = text
-        default = _as_json(field.default)
-        if default is not None and not field.is_secret and field.default is not None:
+        # NOTHING is of an enumeration, with a value.
+        default = None if field.default is attrs.NOTHING else _as_json(field.default)
+        if default is not None and not field.is_secret:
             schema["default"] = default
         return schema
 

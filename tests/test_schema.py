@@ -242,6 +242,7 @@ def test_sections_of_plugins_are_in_it_without_their_doing(plugins):
     assert page["properties"]["name"]["description"] == "What it is called."
     assert page["properties"]["colour"]["default"] == "red"
     assert page["required"] == ["name"]
+    assert "default" not in page["properties"]["name"]
     assert "hidden" not in json.dumps(schema)
     for text, key in BAD_OF_PLUGIN.items():
         assert any(each == key for each in told(validator, f"[plugins.watch]\n{text}")), text
