@@ -58,6 +58,7 @@ from muxd.reload import Reloader
 from muxd.restarting import RestartGap
 from muxd.retention import keep_in_shape
 from muxd.runlog import lines_of
+from muxd.section import is_of_class
 from muxd.servicemanager import keep_informed
 from muxd.signals import stop_signals
 from muxd.state import StateDir
@@ -319,7 +320,7 @@ class Daemon(Helm):
         jobs = (
             self.plugins.jobs if self.core.scheduler is None else self.core.scheduler.jobs.values()
         )
-        return {job.name: job.config for job in jobs if isinstance(job.config, kind)}
+        return {job.name: job.config for job in jobs if is_of_class(job.config, kind)}
 
     @contextlib.contextmanager
     def events(
