@@ -2,7 +2,8 @@
 
 All fenced blocks of README.md, docs/ and the plugins' READMEs are taken by their language:
 
-- ``python``: executed as a module; if it declares jobs or hooks it is loaded as a plugin.
+- ``python``: executed as a module; if it declares jobs or hooks it is loaded as a plugin. What bodies
+  of jobs do is done in ``tests/test_docs_bodies.py``.
   With ``<!-- fragment -->`` on the line before, it is only compiled (``await`` is allowed).
   With ``<!-- file: NAME -->`` it is one of the tutorial's files; a test among these is only compiled,
   and all of them are at work in ``tests/test_tutorial.py``.
@@ -90,15 +91,20 @@ def test_a_block_that_is_not_run_says_why():
         assert known, block.where
 
 
+def declares(code: str) -> bool:
+    """Whether it is a plugin: it has jobs, or hooks."""
+    return any(sign in code for sign in ("hookimpl", "muxd.job", "Job("))
+
+
 @of("python")
 def test_python_in_the_docs_runs(block, tmp_path):
     """Every Python block is a module that runs, and its jobs and hooks load without a problem."""
-    if block.mark == "fragment" or block.mark.startswith("file: test_"):
+    if block.mark == "fragment" or re.match(r"file: (\S+/)?test_", block.mark):
         compile(block.code, block.where, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         return
     file = tmp_path / "snippet.py"
     file.write_text(block.code, "utf-8")
-    if "hookimpl" in block.code or "muxd.job" in block.code or "Job(" in block.code:
+    if declares(block.code):
         config = Config(plugins=PluginsConfig(jobs_dirs=(tmp_path,), strict=True))
         plugins = load_plugins(config, entry_points=(), builtins=())
         assert plugins.found[0].state == "active"

@@ -26,7 +26,7 @@ PAGES = {
     },
     "login": {"muxd run orders": "['Assam', 'Sencha']"},
     "test": {"python -m pytest -q": "4 passed"},
-    "publish": {},
+    "publish": {"python -m pytest -q muxd-tea-prices": "1 passed"},
 }
 """The pages in their order, and what some of their commands say."""
 FENCE = re.compile(

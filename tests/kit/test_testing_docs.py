@@ -1,4 +1,4 @@
-"""The examples in docs/testing.md are tests, and pass."""
+"""The examples in docs/testing.md, and the test in docs/data.md, are tests, and pass."""
 
 from __future__ import annotations
 
@@ -27,15 +27,24 @@ HAR = {
     }
 }
 """What the shop of the examples has answered."""
-PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def python_in(page):
+    """The blocks of a page."""
+    text = (DOCS / f"{page}.md").read_text("utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(300)
 def test_the_examples_pass(tmp_path):
     """Each block of Python on the page, put into files as it says, passes with warnings as errors."""
-    job, *tests = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    job, *tests = python_in("testing")
     (tmp_path / "prices.py").write_text(job)
+    offers, *_, of_offers = python_in("data")
+    (tmp_path / "offers.py").write_text(offers)
+    tests.append(of_offers)
     for number, text in enumerate(tests):
         (tmp_path / f"test_{number}.py").write_text(text)
         for name in re.findall(r"^def (test_\w+)\(.*muxd_har", text, re.MULTILINE):
