@@ -19,9 +19,8 @@ import os
 import signal
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-import attrs
 import structlog
 import trio
 
@@ -29,21 +28,19 @@ from muxd.audit import AuditTrail
 from muxd.body.data import Data
 from muxd.body.memory import Memory
 from muxd.body.pruning import keep_data_in_shape
-from muxd.body.reading import DataReader, FileData
 from muxd.browser.footprint import tree_memory
 from muxd.browser.generation import open_generation
 from muxd.browser.sessions import SessionFiles
-from muxd.bus import Bus, Events
+from muxd.bus import Bus
 from muxd.civil import Calendar
 from muxd.clock import ScaledClock, WallClock
 from muxd.companions import Served, start_services, start_sinks
-from muxd.config import SECTIONS
 from muxd.control.server import serve_control
 from muxd.control.web import Web
 from muxd.core import Core
 from muxd.events import WebOpened
 from muxd.floors import PATIENCE, Floors, FreeReader
-from muxd.health import Checkup, health_of
+from muxd.health import Checkup
 from muxd.heap import trim_in_lulls
 from muxd.helm import Helm
 from muxd.keeping import artifacts_of, evidence_of, make_room, secrets_of
@@ -51,44 +48,35 @@ from muxd.lastrung import end_process
 from muxd.leaks import Leaks
 from muxd.logins import IDLE, Logins
 from muxd.looking import Looking
+from muxd.lookout import Lookout
 from muxd.performance import split
 from muxd.pulse import Signals, forget_fate, last_fate
 from muxd.recycling import Limits
 from muxd.reload import Reloader
 from muxd.restarting import RestartGap
 from muxd.retention import keep_in_shape
-from muxd.runlog import lines_of
-from muxd.section import is_of_class
 from muxd.servicemanager import keep_informed
 from muxd.signals import stop_signals
 from muxd.state import StateDir
-from muxd.status import jobs_of, status_of
 from muxd.steering import Steering
 from muxd.workplace import Workplace
 from muxd.zone import zone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from muxd.abc import JobData, Sink, Store
+    from muxd.abc import Sink
     from muxd.browser.launch import LaunchPlan
     from muxd.clock import Clock
     from muxd.config import Config
     from muxd.events import Event
     from muxd.floors import Shortage
-    from muxd.links import PageLink
     from muxd.plugins import Plugins
     from muxd.pulse import Pulse
-    from muxd.record import Record
     from muxd.secrets import KnownSecrets
-    from muxd.section import Section
     from muxd.servicemanager import ServiceManager
-    from muxd.slotting import Timetable
 
 __all__ = ["Daemon"]
-
-_T = TypeVar("_T")
 
 SINK_BOUND = 5.0
 """How long sinks may take to handle what they have been told when the daemon stops, seconds."""
@@ -100,7 +88,7 @@ LAST_BOUND = 10.0
 """How much longer services and bodies that were left behind may take to end, seconds."""
 
 
-class Daemon(Helm):
+class Daemon(Lookout, Helm):
     """One daemon, from lock to lock. It is run once."""
 
     def __init__(
@@ -199,16 +187,6 @@ class Daemon(Helm):
         )
         self.restart_gap = RestartGap(self.core, self._calendar)
 
-    @property
-    def config(self) -> Config:
-        """What is in force."""
-        return self.reloader.config
-
-    @property
-    def plugins(self) -> Plugins:
-        """As loaded last."""
-        return self.reloader.plugins
-
     async def _prune(self, shortage: Shortage) -> None:
         """Make room on the disk. On one that does not answer, for half a second at most."""
         room = partial(make_room, artifacts_of(self.config, self.state), shortage)
@@ -225,11 +203,6 @@ class Daemon(Helm):
             real_now=time.time,
             lulls=self.core.lulls,
         )
-
-    @property
-    def grace(self) -> float:
-        """How long the run in progress may go on once the daemon is told to stop, seconds."""
-        return self.core.grace
 
     async def run(self) -> None:
         """Run until `stop` is called or one of `stop_signals` comes (drain; again: at once).
@@ -283,83 +256,6 @@ class Daemon(Helm):
             self.pulse.holds(lock)
             yield
 
-    @property
-    def store(self) -> Store:
-        """Where the records are."""
-        return self.book.store
-
-    @property
-    def timetable(self) -> Timetable:
-        """The timetable in force."""
-        return self.core.planner.timetable
-
-    def status(self, *, upcoming: int = 10) -> dict[str, Any]:
-        """What `muxd status` shows, for JSON, with so many of the next releases."""
-        return status_of(self, upcoming=upcoming)
-
-    def jobs(self, *, after: str = "", limit: int = 100) -> dict[str, Any]:
-        """A page of the jobs, for JSON: see `jobs_of`."""
-        return jobs_of(self, after=after, limit=limit)
-
-    def health(self) -> dict[str, Any]:
-        """Is all well, for JSON: see `health_of`."""
-        return health_of(self.core, self._checkup.look())
-
-    def settings(self, section: str) -> Mapping[str, Any]:
-        """The values in force of a section of the configuration. Raises KeyError: there is none."""
-        if section not in SECTIONS:
-            raise KeyError(section)
-        return attrs.asdict(getattr(self.config, section), recurse=False)
-
-    def section(self, plugin: str) -> Section:
-        """The section of a plugin that is in force: see `Controlled.section`."""
-        return self.config.section(plugin)
-
-    def configured(self, kind: type[_T]) -> Mapping[str, _T]:
-        """The configurations of this class, by job: see `Controlled.configured`."""
-        jobs = (
-            self.plugins.jobs if self.core.scheduler is None else self.core.scheduler.jobs.values()
-        )
-        return {job.name: job.config for job in jobs if is_of_class(job.config, kind)}
-
-    @contextlib.contextmanager
-    def events(
-        self, name: str, *, only: tuple[type[Event], ...] | None = None
-    ) -> Iterator[AsyncIterator[Event]]:
-        """All events from now on: see `Controlled.events`."""
-        with self.bus.subscribe(name, only=only) as subscription:
-            yield Events(subscription)
-
-    def tell(self, event: Event) -> None:
-        """Let all that listen know: see `Controlled.tell`."""
-        self.bus.publish(event)
-
-    def evidence(self, run_id: str) -> Mapping[str, Path]:
-        """The files that are kept of a run, by name."""
-        return artifacts_of(self.config, self.state).files(run_id)
-
-    def data(self, job: str) -> JobData:
-        """What this job has saved: see `Controlled.data`."""
-        return FileData(DataReader(self.state.root), job)
-
-    async def logged(self, record: Record, *, limit: int = 500) -> list[dict[str, Any]]:
-        """The newest lines that a run has logged: see `Controlled.logged`."""
-        mask = self.secrets.mask
-        read = partial(lines_of, self.state.logs, record, limit=limit, mask=mask)
-        return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
-
-    async def look(self, run_id: str | None = None) -> bytes | None:
-        """What the page of the run in progress shows: see `Controlled.look`."""
-        return await self._looking.look(run_id)
-
-    def found(self) -> list[dict[str, Any]]:
-        """All plugins: see `Controlled.found`."""
-        return [plugin.as_dict() for plugin in self.plugins.found]
-
-    def links(self) -> Sequence[PageLink]:
-        """The pages of the services: see `Controlled.links`."""
-        return self.served.links
-
     def _no_login_page(self) -> str | None:
         """Why nobody could see the page of a login, and what to do; None: they can."""
         here = "or stop muxd: then `muxd login` opens a window on this machine's screen"
@@ -372,10 +268,6 @@ class Daemon(Helm):
             "and restart"
         )
         return f"{problem}; {here}"
-
-    async def wait_ended(self, run_id: str) -> Record:
-        """The record of a run, once it has ended."""
-        return await self.book.wait_ended(run_id)
 
     async def _heed(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:

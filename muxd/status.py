@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from muxd.core import Core
-    from muxd.daemon import Daemon
     from muxd.holding import Holding
+    from muxd.lookout import Lookout
     from muxd.pause import Pause
     from muxd.record import Record
     from muxd.recycling import Recycler
@@ -32,7 +32,7 @@ ERROR_LENGTH = 300
 """How much of the error of a failure is told, characters."""
 
 
-def status_of(daemon: Daemon, *, upcoming: int) -> dict[str, Any]:
+def status_of(daemon: Lookout, *, upcoming: int) -> dict[str, Any]:
     """The daemon's state as one JSON object with stable keys; instants in ISO 8601 UTC.
 
     Args:
@@ -108,7 +108,7 @@ def status_of(daemon: Daemon, *, upcoming: int) -> dict[str, Any]:
     }
 
 
-def jobs_of(daemon: Daemon, *, after: str, limit: int) -> dict[str, Any]:
+def jobs_of(daemon: Lookout, *, after: str, limit: int) -> dict[str, Any]:
     """A page of the jobs, by name, as one JSON object with stable keys.
 
     Args:
@@ -128,7 +128,7 @@ def jobs_of(daemon: Daemon, *, after: str, limit: int) -> dict[str, Any]:
     }
 
 
-def _job(daemon: Daemon, slot: Slot) -> dict[str, Any]:
+def _job(daemon: Lookout, slot: Slot) -> dict[str, Any]:
     scheduler, pause = daemon.core.scheduler, daemon.core.pauses.all.get(slot.name)
     job = scheduler.jobs.get(slot.name) if scheduler else None
     last = daemon.book.past.last_of(slot.name)
@@ -204,7 +204,7 @@ def _failure(record: Record) -> dict[str, Any]:
     }
 
 
-def _warnings(daemon: Daemon) -> Iterator[str]:
+def _warnings(daemon: Lookout) -> Iterator[str]:
     """What people should know of, and do something about."""
     core, book = daemon.core, daemon.book
     if core.holding and core.holding.shortage:

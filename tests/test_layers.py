@@ -47,7 +47,7 @@ LAYERS = {
     "for plugin authors": "muxd.testing",
     "assembly": """
         muxd.zone muxd.jsontypes muxd.configvalues muxd.config muxd.configfile muxd.overrides muxd.patience muxd.shelter muxd.blame muxd.entrypoints muxd.hookslips muxd.oddjobs muxd.hooktrace muxd.asking muxd.disabled muxd.discovery muxd.freshness muxd.loading muxd.plugins muxd.attributedocs muxd.classschema muxd.tomlschema
-        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.orders muxd.core muxd.audit muxd.logins muxd.steering muxd.reload muxd.restarting muxd.helm muxd.installer muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.alone muxd.logalone muxd.project muxd.saves muxd.develop muxd.samplepage
+        muxd.planning muxd.replan muxd.planner muxd.heap muxd.lastrung muxd.companions muxd.logfile muxd.journal muxd.logs muxd.logreading muxd.runlog muxd.signals muxd.backup muxd.state muxd.keeping muxd.orders muxd.core muxd.audit muxd.logins muxd.steering muxd.reload muxd.restarting muxd.helm muxd.installer muxd.health muxd.servicemanager muxd.guard muxd.pulse muxd.control muxd.status muxd.lookout muxd.alone muxd.logalone muxd.project muxd.saves muxd.develop muxd.samplepage
         muxd.daemon muxd.simulation
     """,
     # What runs all of it in tests, at the hand of plugin authors.
