@@ -110,6 +110,11 @@ class Login:
         return self._screen.frame if self._screen else None
 
     @property
+    def lookers(self) -> int:
+        """How many look at it now."""
+        return self._lookers
+
+    @property
     def news(self) -> int:
         """Changes whenever there is something to be told."""
         return self._count

@@ -61,7 +61,7 @@ async def _run(call: Call) -> dict[str, Any] | Response:
     if not call["wait"]:
         return {"id": release.id, "job": release.job.name, "at": utc_text(at)}
     try:
-        record = await call.daemon.wait_ended(release.id)
+        record = await call.waited(call.daemon.wait_ended, release.id)
     except KeyError:
         message = f"run {release.id} of job {release.job.name!r} is not in the ledger"
         raise MuxdError(message) from None
@@ -85,7 +85,7 @@ async def _stop(call: Call) -> dict[str, Any]:
 
 
 async def _events(call: Call) -> Response:
-    return event_stream(call.daemon)
+    return event_stream(call.daemon, call.lasting)
 
 
 async def _health(call: Call) -> Response:
@@ -118,7 +118,7 @@ async def _runs(call: Call) -> dict[str, Any]:
 async def _run_of(call: Call) -> Record:
     if call.given.get("wait"):
         with contextlib.suppress(KeyError):
-            return await call.daemon.wait_ended(call["run"])
+            return await call.waited(call.daemon.wait_ended, call["run"])
     record = await call.daemon.store.get(call["run"])
     if record is None:
         raise NotFound(f"there is no run {call['run'][:100]!r}")
@@ -229,7 +229,8 @@ OPERATIONS = (
         method="POST",
         path="/v1/resume",
         answer=_resume,
-        summary="End the pause of all jobs, and a drain; or, if there is neither, each job's own.",
+        summary="End the pause of all jobs, and a drain; or, if there is neither, each job's own, but "
+        "for those that wait for a login.",
         schema=schemas.names("resumed"),
     ),
     Operation(

@@ -209,7 +209,8 @@ class ControlClient:
             raise UserError(message)
         if answer.status == 404:
             raise MuxdError(f"{who} does not know what it was asked for: is it an older muxd?")
-        raise MuxdError(f"{who} failed: {message}")
+        how = "has no room for it" if answer.status == 503 else "failed"
+        raise MuxdError(f"{who} {how}: {message}")
 
 
 def _quoted(name: str) -> str:

@@ -40,7 +40,7 @@ async def _start(call: Call) -> dict[str, Any]:
 async def _get(call: Call) -> dict[str, Any]:
     login = _login_of(call)
     if call["wait"]:
-        await call.daemon.logins.wait_ended(login)
+        await call.waited(call.daemon.logins.wait_ended, login)
     return login.state()
 
 

@@ -48,6 +48,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     errors = {422: "It can't be granted, or is no such request.", 500: "muxd failed."}
     if operation.method == "POST":
         errors[413] = "More was sent than muxd takes."
+    if operation.may_last:
+        errors[503] = "So many requests last already that there is no place for another."
     errors |= operation.errors
     found: dict[str, Any] = {
         "operationId": operation.name,

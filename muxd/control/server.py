@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match, Route
 
 import muxd
 from muxd.control.api import OPERATIONS
 from muxd.control.door import Door
+from muxd.control.lasting import Lasting
 from muxd.control.openapi import openapi
 from muxd.control.operation import Answer, failed
 from muxd.control.path import short_path
 from muxd.control.serving import serve_app
+from muxd.errors import MuxdError
 from muxd.forks import kept_from_forks
 
 if TYPE_CHECKING:
@@ -52,10 +55,14 @@ def make_app(daemon: Controlled, routes: Sequence[BaseRoute] = ()) -> Starlette:
         told = {"error": words.get(error.status_code, error.detail)}
         return Answer(told, status_code=error.status_code, headers=error.headers)
 
-    own = [operation.route(daemon) for operation in OPERATIONS]
+    lasting = Lasting()
+    own = [operation.route(daemon, lasting) for operation in OPERATIONS]
     return Starlette(
         routes=[*own, Route("/openapi.json", describe), _Growing(routes)],
-        exception_handlers={HTTPException: refused, Exception: refused},
+        # Of these those but the last are nothing that muxd's server should hear of, too.
+        exception_handlers=dict.fromkeys(
+            (HTTPException, ClientDisconnect, MuxdError, Exception), refused
+        ),
     )
 
 

@@ -47,7 +47,7 @@ async def _drain(call: Call) -> dict[str, Any] | Response:
     call.daemon.drain(call["note"], by=call.by)
     if not call["wait"]:
         return {"drained": False}
-    return Answer({"drained": await call.daemon.wait_drained()})
+    return Answer({"drained": await call.waited(call.daemon.wait_drained)})
 
 
 async def _reload(call: Call) -> dict[str, Any]:

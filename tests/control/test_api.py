@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import attrs
 import httpx
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from muxd.bus import Bus, Events
 from muxd.control.api import OPERATIONS
+from muxd.control.lasting import Lasting
 from muxd.control.server import make_app
 from muxd.control.stream import event_stream
 from muxd.events import ResourcesFine
@@ -28,9 +30,16 @@ class Fake:
     files: dict
     state: str = "ok"
     bus: Bus = attrs.field(factory=Bus)
+    paused: list = attrs.field(factory=list)
 
     def evidence(self, run_id):
         return self.files.get(run_id, {})
+
+    async def wait_ended(self, run_id):
+        await trio.sleep_forever()
+
+    def pause(self, job, note, *, seconds, by):
+        self.paused.append((job, note, seconds))
 
     def health(self):
         return {"state": self.state, "stuck": [], "ailing": []}
@@ -118,6 +127,34 @@ async def test_what_a_page_left_is_never_shown_as_muxds_own(fake):
             assert (await web.get(f"/v1/runs/{missing}")).status_code == 404
 
 
+async def test_a_button_without_a_script_leads_on_to_a_page(fake):
+    """A form that a browser posts is read as the JSON would be, and goes back to the page that it was
+    on, never to another site's; what is refused is told in a page. Others get their JSON as ever."""
+    told = fake.paused
+    browser = {"Accept": "text/html,*/*;q=0.8", "Referer": "http://muxd/jobs?from=a"}
+    async with client(fake) as web:
+
+        async def press(path, data=None, **headers):
+            return await web.post(path, data=data or {"note": ""}, headers=browser | headers)
+
+        answer = await press("/v1/jobs/a/pause", {"seconds": "900", "note": "ä & b"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/jobs?from=a")
+        assert told == [("a", "ä & b", 900.0)]
+        answer = await press("/v1/jobs/a/pause", {"seconds": "", "note": ""})
+        assert (answer.status_code, told[1:]) == (303, [("a", "by a person", None)])
+        for elsewhere in ("http://evil.example/", "http://muxd//evil.example", "http://[", ""):
+            answer = await press("/v1/jobs/a/pause", Referer=elsewhere)
+            assert answer.headers["location"] == "/"
+        for wrong in ({"seconds": "<b>soon"}, {"other": "1"}, {"note": "x" * 2000}):
+            answer = await press("/v1/jobs/a/pause", wrong)
+            assert (answer.status_code, answer.headers["content-type"][:9]) == (422, "text/html")
+            assert "<b>" not in answer.text
+            assert 'href="/jobs?from=a"' in answer.text
+        as_ever = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "*/*"}
+        answer = await web.post("/v1/jobs/a/pause", content='{"seconds": 1}', headers=as_ever)
+        assert answer.json() == {"paused": ["a"]}
+
+
 @pytest.mark.parametrize(
     ("state", "status"),
     [("ok", 200), ("ailing", 200), ("stuck", 503), ("starting", 503), ("draining", 503)],
@@ -155,7 +192,7 @@ async def test_services_serve_beside_muxds_own(fake):
 async def test_a_silent_stream_gives_signs_of_life(fake, autojump_clock):
     """Each event as it comes, and a comment at least every 25 s: else proxies take it for dead."""
     said, began = [], trio.current_time()
-    lines = event_stream(fake).body_iterator
+    lines = event_stream(fake, Lasting()).body_iterator
     async with trio.open_nursery() as nursery:
 
         async def later():
@@ -177,7 +214,7 @@ async def test_a_silent_stream_gives_signs_of_life(fake, autojump_clock):
 
 async def test_who_does_not_keep_up_learns_what_is_missing(fake, autojump_clock):
     """An event in its place says how many."""
-    lines = event_stream(fake).body_iterator
+    lines = event_stream(fake, Lasting()).body_iterator
     assert await anext(lines) == "retry: 1000\n\n"
     for _ in range(1003):
         fake.bus.publish(ResourcesFine(at=0.0))
@@ -185,6 +222,44 @@ async def test_who_does_not_keep_up_learns_what_is_missing(fake, autojump_clock)
     assert told.startswith("event: events_missing\n")
     assert json.loads(told.partition("data: ")[2])["count"] == 3
     await lines.aclose()
+
+
+async def test_what_lasts_has_places_of_its_own(fake, monkeypatch, autojump_clock):
+    """Who follows events or waits for a run keeps one; if there is none left it is 503, with what to do.
+    Others are answered all the same. Whoever goes makes room."""
+    monkeypatch.setattr(Lasting.__init__, "__defaults__", (2,))
+    app, told = make_app(fake), []
+
+    async def ask(path, goes_after):
+        """One request, of somebody who goes then, seconds."""
+
+        async def receive():
+            await trio.sleep(goes_after)
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            if "status" in message:
+                told.append(message["status"])
+            elif told[-1] == 503:
+                told.append(json.loads(message["body"])["error"])
+
+        path, _, query = path.partition("?")
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode()}
+        await app(scope | {"headers": [], "root_path": ""}, receive, send)
+
+    both = ("/v1/events", "/v1/runs/r1?wait=1")
+    async with trio.open_nursery() as nursery:
+        for path in both:
+            nursery.start_soon(ask, path, 10)
+        await trio.sleep(1)
+        for path in (*both, "/healthz"):
+            await ask(path, math.inf)
+        assert told == [200, 503, told[2], 503, told[2], 200]
+        assert "end some of them" in told[2]
+    told.clear()
+    for path in both * 2:
+        await ask(path, 10)
+    assert told == [200, 400] * 2  # of who has gone nobody reads the answer
 
 
 def test_operations_have_names_of_their_own():

@@ -11,12 +11,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, final
 
 import trio
-from starlette.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Route
 
 from muxd.abc import Service
 from muxd.builtin._takeover.stream import login_stream
-from muxd.errors import UserError
+from muxd.errors import UnknownRun, UserError
 from muxd.logininput import read_actions
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from muxd.abc import Controlled
+    from muxd.builtin._takeover.stream import Login
 
 __all__ = ["Takeover"]
 
 BODY = 128 * 1024
 """The most that may be sent at once, bytes."""
+LOOKERS = 20
+"""How many pages may show a login at once: each keeps a connection."""
 BODY_PATIENCE = 10.0
 """How long that may take to come, seconds."""
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
@@ -68,7 +72,7 @@ class Takeover(Service):
 
     async def _file(self, name: str, _request: Request) -> Response:
         if name not in self._files:
-            return JSONResponse({"error": "there is nothing of this name"}, status_code=404)
+            raise HTTPException(404)
         kind = _KINDS.get(name[name.rfind(".") :], "application/octet-stream")
         return Response(self._files[name], media_type=kind)
 
@@ -76,22 +80,21 @@ class Takeover(Service):
         return await self._file(request.path_params["name"], request)
 
     async def _stream(self, request: Request) -> Response:
-        login = self._daemon.logins.get(request.path_params["login"])
-        return _gone() if login is None else login_stream(login)
+        login = self._login(request)
+        if login.lookers >= LOOKERS:
+            raise UserError(f"{LOOKERS} pages show this login already: close some of them")
+        return login_stream(login)
 
     async def _do(self, request: Request) -> Response:
-        login = self._daemon.logins.get(request.path_params["login"])
-        if login is None:
-            return _gone()
-        try:
-            login.do(read_actions(await _sent(request)))
-        except UserError as error:
-            return JSONResponse({"error": str(error)}, status_code=422)
+        self._login(request).do(read_actions(await _sent(request)))
         return Response(status_code=204)
 
-
-def _gone() -> Response:
-    return JSONResponse({"error": "there is no such login, or it ended long ago"}, status_code=404)
+    def _login(self, request: Request) -> Login:
+        """The one that is asked for. What is raised here and there is answered as the API's errors are."""
+        login = self._daemon.logins.get(request.path_params["login"])
+        if login is None:
+            raise UnknownRun("there is no such login, or it ended long ago")
+        return login
 
 
 async def _sent(request: Request) -> Any:
