@@ -18,12 +18,14 @@ __all__ = [
     "login_job",
     "login_name",
     "login_note",
+    "login_session",
     "login_url",
 ]
 
 LONGEST_LOGIN = 86_400.0
 """How long a login may have the browser, seconds."""
 _PREFIX = "login:"
+_NOTE = "logged out: log in again with `muxd login "
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 
 
@@ -39,7 +41,13 @@ def is_login(job: str) -> bool:
 
 def login_note(session: str) -> str:
     """The note of the pauses that a login to this session ends."""
-    return f"logged out: log in again with `muxd login {session}`"
+    return f"{_NOTE}{session}`"
+
+
+def login_session(note: str) -> str | None:
+    """The session of which `login_note` makes this note; None: it is another's note."""
+    session = note.removeprefix(_NOTE).removesuffix("`")
+    return session if login_note(session) == note else None
 
 
 def login_job(session: str, body: Body, *, seconds: float) -> Job:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from muxd.errors import RunError, UnknownJob, UserError
+from muxd.login import login_session
 from muxd.record import Outcome
 
 if TYPE_CHECKING:
@@ -119,18 +120,21 @@ class Orders:
         self.pauses.pause(job, note, until=until)
 
     def resume(self, job: str | None = None, *, by: str = "a person") -> list[str]:
-        """End the pause of a job, or of all.
+        """End the pause of a job; or of all, but for those that wait for a login: that ends them.
 
         Returns:
-          Those that were paused.
+          Those that were paused, and are no more.
 
         Raises:
           UnknownJob: there is no such job, nor a pause of one.
         """
         if job is not None and job not in self.pauses.all:
             self._check(job)
-        names = list(self.pauses.all) if job is None else [job]
+        names = [job] if job is not None else self._resumed_by_all()
         return [name for name in names if self.pauses.resume(name, by=by)]
+
+    def _resumed_by_all(self) -> list[str]:
+        return [job for job, pause in self.pauses.all.items() if login_session(pause.note) is None]
 
     def _check(self, job: str) -> None:
         known = tuple(each.name for each in self._plugins.jobs)

@@ -135,7 +135,7 @@ class Steering:
         """End the pause of a job; or of the whole muxd, and a drain; or, if neither is, of all jobs.
 
         Returns:
-          Those that were paused; ``*`` is the whole muxd, ``*drain`` a drain.
+          Those that were paused, and are no more; ``*`` is the whole muxd, ``*drain`` a drain.
         """
         with self._trail.of(by, "resume", job or MUXD) as told:
             names = self._resume(job, by)

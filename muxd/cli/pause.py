@@ -86,15 +86,16 @@ def pause(
 )
 @click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=job_names)
 @click.option("--all", "everything", is_flag=True, help="Resume all.")
-@config_options()
+@config_options(needs=["daemon.state_dir", "plugins.jobs_dirs", "plugins.disable"])
 @json_option
 def resume(config: Config, jobs: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Use the slots of paused jobs again, and forget the harm that they did.
 
     --all ends the pause of all jobs, and a drain; jobs that are paused themselves stay so, and a
-    second --all resumes them. Without a daemon it holds from the next start on.
+    second --all resumes them. Those that wait for a login are resumed by that (muxd login), or by their
+    names. It is told who stays paused. Without a daemon it holds from the next start on.
     """
-    from muxd.cli.output import print_json
+    from muxd.cli.output import harmless, print_json
     from muxd.errors import DaemonNotRunning, UserError
     from muxd.state import StateDir
 
@@ -104,39 +105,50 @@ def resume(config: Config, jobs: tuple[str, ...], everything: bool, as_json: boo
     state.check()
     names: Sequence[str | None] = jobs or [None]
     try:
-        resumed = _in_daemon(state, names)
+        resumed, left = _in_daemon(state, names)
     except DaemonNotRunning as error:
         if not state.root.is_dir() or state.owner() is not None:
             raise
-        resumed = _in_store(config, names, error)
+        resumed, left = _in_store(config, names, error)
+    if not everything:
+        left = {}
     if as_json:
-        print_json({"resumed": resumed})
+        still = [{"job": name, "note": note} for name, note in left.items()]
+        print_json({"resumed": resumed, "still_paused": still})
         return
     for name in resumed:
         click.echo(ALL.get(name) or f"{name} is resumed")
     for name in set(jobs) - set(resumed):
         click.echo(f"{name} was not paused")
-    if not resumed and everything:
+    for name, note in left.items():
+        click.echo(f"{name} stays paused: {harmless(note)}")
+    if not resumed and not left and everything:
         click.echo("No job is paused.")
 
 
-def _in_daemon(state: StateDir, names: Sequence[str | None]) -> list[str]:
+def _in_daemon(state: StateDir, names: Sequence[str | None]) -> tuple[list[str], dict[str, str]]:
+    """Who is resumed; and who is still paused, with the reason."""
     from muxd.control.client import ControlClient
 
     client = ControlClient(state)
-    return [name for asked in names for name in client.resume(asked)]
+    resumed = [name for asked in names for name in client.resume(asked)]
+    paused = client.status(upcoming=0)["paused"] if None in names else ()
+    return resumed, {pause["job"]: pause["note"] for pause in paused}
 
 
-def _in_store(config: Config, names: Sequence[str | None], error: DaemonNotRunning) -> list[str]:
+def _in_store(
+    config: Config, names: Sequence[str | None], error: DaemonNotRunning
+) -> tuple[list[str], dict[str, str]]:
     """As the daemon would do it; that none runs is an error if nothing is paused."""
     from muxd import run
     from muxd.cli.context import load
+    from muxd.login import login_session
     from muxd.pause import is_a_jobs
     from muxd.state import StateDir
 
     store = load(config, lenient=True).store(config.daemon.state_dir)
 
-    async def edit() -> list[str]:
+    async def edit() -> tuple[list[str], dict[str, str]]:
         # Who writes holds the directory: no daemon comes in between.
         with StateDir(config.daemon.state_dir).hold("run"):
             async with store.open() as opened:
@@ -146,10 +158,17 @@ def _in_store(config: Config, names: Sequence[str | None], error: DaemonNotRunni
                     gone = [name for name in gone if name in names]
                 elif WHOLE in pauses:
                     gone = [WHOLE]
+                else:
+                    gone = [name for name in gone if login_session(pauses[name].note) is None]
+                left = {
+                    name: pause.note
+                    for name, pause in pauses.items()
+                    if is_a_jobs(name) and pause.note and name not in gone
+                }
                 paused = [name for name in gone if pauses[name].note]
-                if not paused:
+                if not paused and not (left and None in names):
                     raise error
                 await opened.set_pauses({k: v for k, v in pauses.items() if k not in gone})
-                return paused
+                return paused, left
 
     return run(edit)

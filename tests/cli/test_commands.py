@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 
+import trio
+
+from muxd.builtin.ledger import Ledger
 from muxd.cli.status import _show, _show_jobs
+from muxd.cli.toldclock import ToldClock
+from muxd.login import login_note
+from muxd.pause import WHOLE, Pause
 
 JOBS = """
 import muxd
@@ -42,6 +48,30 @@ def test_jobs_shows_every_job_as_it_will_run(muxd, write):
     assert "Read the [bold]headlines[/bold]." in first
     assert second.startswith("prices (disabled)")
     assert "! the phase is pinned" in result.stdout
+
+
+def test_resume_all_tells_who_stays_paused(muxd, write, place):
+    """First the pause of all ends, then each job's own; what waits for a login stays, and it is told."""
+    slip = '[daemon]\nstate_dir = "state"\ngrace = "soon"\n'  # keeps nobody from it
+    write("muxd.toml", slip)
+    (place / "state").mkdir(mode=0o700)
+
+    async def fill():
+        notes = {WHOLE: "moving", "news": "broken", "orders": login_note("shop")}
+        async with Ledger(place / "state").open() as opened:
+            await opened.set_pauses(
+                {job: Pause(job=job, note=note, since=1e9) for job, note in notes.items()}
+            )
+
+    trio.run(fill)
+    stays = f"orders stays paused: {login_note('shop')}"
+    said = muxd("resume", "--all").stdout.splitlines()
+    assert said == ["all jobs are resumed", "news stays paused: broken", stays]
+    assert muxd("resume", "--all").stdout.splitlines() == ["news is resumed", stays]
+    told = json.loads(muxd("resume", "--all", "--json").stdout)
+    assert (told["resumed"], [each["job"] for each in told["still_paused"]]) == ([], ["orders"])
+    assert muxd("resume", "orders").stdout == "orders is resumed\n"
+    assert muxd("resume", "--all").exit_code == 3
 
 
 def test_some_jobs_by_name(muxd, write):
@@ -316,7 +346,7 @@ def test_a_page_of_jobs_is_readable(capsys):
         "timezone": "Europe/Berlin",
         "next": "b",
     }
-    _show_jobs(told, 1704067200.0)
+    _show_jobs(told, ToldClock(told, 1704067200.0))
     _, first, second, _, rest = capsys.readouterr().out.splitlines()
     assert first.split() == ["a", "1h", "1m", "5s", "01:01:00"]
     assert second.split() == ["b", "1h", "1m", "5s", "-", "paused:", "site", "is", "down"]

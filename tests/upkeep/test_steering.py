@@ -13,6 +13,7 @@ from muxd.audit import AuditTrail, read_trail
 from muxd.errors import UnknownJob, UserError
 from muxd.events import AllPaused, AllResumed, Reloaded, Reloading, Steered
 from muxd.floors import Floors, Free
+from muxd.login import login_note
 from muxd.pause import DRAIN, WHOLE
 from muxd.record import Outcome
 from muxd.release import Cause
@@ -232,6 +233,9 @@ async def test_all_is_paused(autojump_clock, steered):
         assert list(town.core.pauses.all) == ["b"]
         assert town.steer.resume(None, by=ANN) == ["b"]
         assert town.steer.resume(None, by=ANN) == []
+        town.core.pauses.pause("b", login_note("shop"))
+        assert town.steer.resume(None, by=ANN) == []  # it would only be paused again
+        assert town.steer.resume("b", by=ANN) == ["b"]
         await trio.sleep(600)
     by_slot = [r.outcome for r in town.records("a") if r.cause is Cause.slot]
     assert by_slot == [Outcome.missed, Outcome.missed, Outcome.ok]
