@@ -21,6 +21,8 @@ __all__ = ["PageShots", "Settings"]
 _VIEWPORT = re.compile(r"(\d{2,5})x(\d{2,5})(?:@(\d(?:\.\d+)?))?")
 _MOST_PIXELS = 100_000_000
 _MOST_VARIANTS = 200
+_TAKEN = ("index.html", "contact-sheet.jpg", "style.css")
+"""What else is in the folder of the albums, or at the address of their pages."""
 
 
 def _viewport(text: str) -> Viewport:
@@ -45,11 +47,16 @@ def _each_device(instance: object, attribute: object, value: Iterable[str]) -> N
             raise ValueError(f"there is no device {name!r}; {did_you_mean(name, known)}")
 
 
+def _name(instance: object, attribute: object, value: str) -> None:
+    if value.lower() in _TAKEN:
+        raise ValueError("a file beside the folders is called so: give another")
+
+
 @attrs.frozen(kw_only=True)
 class PageShots(JobKeys):
     """A page, or several, and the pictures that are taken of it: one job, with the keys of one."""
 
-    name: str
+    name: str = attrs.field(validator=_name)
     """The job's name, and the folder's."""
     url: str | None = url_field(None)
     urls: tuple[str, ...] = urls_field(())

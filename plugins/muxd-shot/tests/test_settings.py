@@ -92,6 +92,10 @@ WRONG = {
     'session = "a b"': ("page[home].session", "a name of your own"),
     '[[page]]\nname = "b"': ("page[b]", "there is no address"),
     '[[page]]\nurl = "https://b.example"': ("page[1].name", "it is missing"),
+    '[[page]]\nname = "Index.html"\nurl = "https://b.example"': (
+        "page[Index.html].name",
+        "called so: give another",
+    ),
     '[[page]]\nname = "home"\nurl = "https://b.example"': ("page[home].name", "there twice"),
 }
 
