@@ -112,10 +112,19 @@ async def open_site():
         nursery.cancel_scope.cancel()
 
 
+@pytest.fixture(scope="module")
+def found(request):
+    """The browser of a module's tests: the one that people have, unless the module has an `ENGINE`.
+
+    The headless shell needs half the processor time: it is for what is the same in all engines.
+    """
+    return find_browser(engine=getattr(request.module, "ENGINE", "chromium"))
+
+
 @pytest.fixture
-def plan(tmp_path):
+def plan(found, tmp_path):
     """How the browser of a test is started: on a profile of its own."""
-    return LaunchPlan(found=find_browser(), profile=tmp_path / "profile")
+    return LaunchPlan(found=found, profile=tmp_path / "profile")
 
 
 @pytest.fixture
@@ -124,10 +133,10 @@ def sessions(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def lent(tmp_path_factory):
+def lent(found, tmp_path_factory):
     """As `browse`, on a browser that all tests of the module share as long as it lives."""
     folder = tmp_path_factory.mktemp("lent")
-    plan = LaunchPlan(found=find_browser(), profile=folder / "profile")
+    plan = LaunchPlan(found=found, profile=folder / "profile")
     with lent_browser(plan, SessionFiles(folder / "sessions"), open_site) as ask:
         yield ask
 

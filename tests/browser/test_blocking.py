@@ -15,6 +15,8 @@ from muxd.engine import Engine
 
 from .conftest import open_site
 
+ENGINE = "headless-shell"
+
 WAYS = {
     "by Chromium": lambda context: open_blocking(context.browser, Engine.chromium, ()),
     "by a route": lambda context: open_blocking(context.browser, Engine.firefox, ()),

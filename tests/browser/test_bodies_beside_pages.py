@@ -11,6 +11,8 @@ import trio
 import muxd
 from muxd.testing import Answer
 
+ENGINE = "headless-shell"
+
 pytestmark = pytest.mark.browser
 
 

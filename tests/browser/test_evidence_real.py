@@ -26,6 +26,8 @@ from muxd.runner import Runner
 from muxd.secrets import Secrets
 from muxd.testing import MemoryStore
 
+ENGINE = "headless-shell"
+
 TIMEOUT = 2.0
 SEEN = {"screenshot.png", "page.html", "summary.json", "traceback.txt"}
 

@@ -6,6 +6,8 @@ import trio
 
 from muxd.bridge import bridged
 
+ENGINE = "headless-shell"
+
 JPEG = b"\xff\xd8\xff"
 
 

@@ -13,6 +13,8 @@ import trio
 
 from muxd.browser.footprint import process_memory, tree_memory
 
+ENGINE = "headless-shell"
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 

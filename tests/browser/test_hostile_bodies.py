@@ -20,6 +20,8 @@ from muxd.record import Outcome
 from muxd.runner import Runner
 from muxd.testing import MemoryStore
 
+ENGINE = "headless-shell"
+
 
 def bang(*_):
     raise ZeroDivisionError("bang")

@@ -9,6 +9,8 @@ from muxd.bridge import bridged
 from muxd.browser.generation import CLEAN_BOUND
 from muxd.errors import PageCrashed
 
+ENGINE = "headless-shell"
+
 
 def test_nothing_is_left_of_a_lease(lent):
     """Pages, popups and routes of a run are gone when its lease has been left."""

@@ -14,6 +14,8 @@ import trio
 from muxd.bridge import bridged
 from muxd.browser import litter
 
+ENGINE = "headless-shell"
+
 NO_HANDLE_LEFT = """
 import os, resource, sys
 from pathlib import Path

@@ -15,6 +15,8 @@ from muxd.record import Outcome
 from muxd.runner import Runner
 from muxd.testing import MemoryStore
 
+ENGINE = "headless-shell"
+
 TIMEOUT = 1.5
 
 
