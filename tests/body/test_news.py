@@ -88,6 +88,18 @@ async def test_what_is_too_long_is_cut(autojump_clock, bench):
     assert max(looked_at) < 10**5
 
 
+def test_who_prints_news_has_no_log_of_them():
+    """They would be there twice."""
+    printed = []
+    with capture_logs() as logged:
+        for is_logged in (False, True):
+            News(
+                "job", "1", publish=printed.append, real_now=lambda: 0.0, is_logged=is_logged
+            ).tell("tea")
+    assert len(printed) == 2
+    assert [line["event"] for line in logged] == ["news: tea"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

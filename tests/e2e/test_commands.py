@@ -284,6 +284,7 @@ def test_errors_and_results_that_are_hard_to_tell(muxd_home, daemon):
 
         @muxd.job(interval="1h")
         async def fails(run):
+            run.tell("it is\\nlate", "\\x1b[31mvery")
             raise ValueError("half \\udc80")
         """,
     )
@@ -292,7 +293,9 @@ def test_errors_and_results_that_are_hard_to_tell(muxd_home, daemon):
     assert "failed" in (line := home.call("run", "bare", code=1))
     assert line.rstrip().endswith("AssertionError")
     assert home.json("run", "half")["result"] == "half \\ud83d"
-    assert r"ValueError: half \udc80" in home.call("run", "fails", code=1)
+    said = home.call("run", "fails", code=1)
+    assert r"ValueError: half \udc80" in said
+    assert daemon or said.startswith("  tells: it is late\n    \\x1b[31mvery\n")
     assert [r["outcome"] for r in home.history()] == ["failed", "ok", "failed"]
     assert r"half \udc80" in home.call("history")
 
