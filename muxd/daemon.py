@@ -55,6 +55,7 @@ from muxd.recycling import Limits
 from muxd.reload import Reloader
 from muxd.restarting import RestartGap
 from muxd.retention import keep_in_shape
+from muxd.runlog import RunLog
 from muxd.servicemanager import keep_informed
 from muxd.signals import stop_signals
 from muxd.state import StateDir
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from muxd.config import Config
     from muxd.events import Event
     from muxd.floors import Shortage
+    from muxd.logfile import LogFile
     from muxd.plugins import Plugins
     from muxd.pulse import Pulse
     from muxd.secrets import KnownSecrets
@@ -103,6 +105,7 @@ class Daemon(Lookout, Helm):
         manager: ServiceManager | None = None,
         secrets: KnownSecrets | None = None,
         read: Callable[[], Config] | None = None,
+        log: LogFile | None = None,
     ) -> None:
         """Put it together; nothing happens yet.
 
@@ -116,6 +119,7 @@ class Daemon(Lookout, Helm):
           manager: the service manager that wants to know how muxd is; None: nobody does.
           secrets: what is masked in all that is kept or told; None: what the configuration names.
           read: reads the configuration anew; None: it can't be reloaded.
+          log: the log in files that this process writes; None: there is none.
         """
         self.state = StateDir(config.daemon.state_dir)
         self.zone = zone(config)
@@ -168,6 +172,9 @@ class Daemon(Lookout, Helm):
         self._drained, self._ends = trio.Event(), trio.Event()
         self._cause: BaseException | None = None  # why it ends, if nobody told it to
         self.pulse, self._manager = pulse, manager
+        self._run_log = RunLog(
+            self.state.logs, mask=self.secrets.mask, publish=self.bus.publish, log=log
+        )
         self.web = Web(self, config.web, self.state.root)
         self._is_chromium = launch.found.engine.is_chromium
         self._checkup = Checkup(self.core)

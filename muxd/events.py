@@ -32,6 +32,7 @@ __all__ = [
     "ResourcesFine",
     "ResourcesLow",
     "RunEnded",
+    "RunLogged",
     "RunProgress",
     "RunReleased",
     "RunStarted",
@@ -133,6 +134,17 @@ class RunProgress(Event):
     """Of how much, `done` or more; None: not known."""
     text: str
     """What it is doing, in one line; may be empty."""
+
+
+@attrs.frozen(kw_only=True)
+class RunLogged(Event):
+    """The run in progress has logged something: told once after each time that its log was read.
+
+    So nobody hears of it unless somebody looks on, and who does reads it again.
+    """
+
+    run: str
+    """Its id."""
 
 
 @attrs.frozen(kw_only=True)

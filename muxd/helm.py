@@ -201,5 +201,7 @@ class Helm(Controlled):
             lasting = LASTING & set(plugin.hooks)
             as_before = plugins.is_as_before(plugin.name, before, lasting)
             if plugin.name in active and lasting and not as_before:
-                later.append(f"what plugin {plugin.name!r} gives by {', '.join(sorted(lasting))}")
+                gives = f"plugin {plugin.name!r} gives by {', '.join(sorted(lasting))}"
+                gone = plugin.name not in here
+                later.append(f"the end of what {gives}" if gone else f"what {gives}")
         return later

@@ -42,6 +42,7 @@ class LogFile:
         self._folder, self._files, self._mask = folder, files, mask
         self._handler = _Handler(folder / FILE_NAME, files=files, size=size)
         self._is_ready = False
+        self._awaited: tuple[str, Callable[[], object]] | None = None
 
     @property
     def lost(self) -> int:
@@ -64,6 +65,18 @@ class LogFile:
             line = masked(line, self._mask)
         record = logging.LogRecord("muxd", logging.INFO, "", 0, line, None, None)
         self._handler.handle(record)
+        awaited = self._awaited
+        if awaited is not None and awaited[0] in line:
+            self._awaited = None
+            awaited[1]()
+
+    def when_more(self, text: str, tell: Callable[[], object]) -> None:
+        """Call `tell` once, when the next line that has this text in it has been written.
+
+        It is called by the thread that logs, and must neither block nor raise. Who waits for another
+        text waits in place of who did before.
+        """
+        self._awaited = text, tell
 
     def close(self) -> None:
         """Close the file. Never raises."""

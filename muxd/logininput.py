@@ -104,6 +104,7 @@ _KINDS: Mapping[str, Mapping[str, Reader]] = {
     "reload": {},
     "tab": {"tab": _whole(0, 10_000)},
     "close": {"tab": _whole(0, 10_000)},
+    "choose": {"option": _whole(-1, 10_000)},
     "answer": {"accept": _flag, "text": _text(1_000)},
     "size": {"width": _whole(200, 3_000), "height": _whole(200, 3_000)},
 }

@@ -10,11 +10,14 @@ import resource
 import signal
 import stat
 
+import attrs
 import pytest
 import structlog
 
 from muxd import logs
 from muxd.logfile import LogFile
+from muxd.record import Outcome, Record, utc_text
+from muxd.runlog import RunLog
 from muxd.secrets import Secrets
 
 
@@ -56,6 +59,33 @@ def test_a_folder_that_cannot_be_made_is_no_error_of_the_start(tmp_path):
     file.open()
     file.write("a line")
     assert file.lost == 1
+
+
+async def test_who_has_read_the_log_of_a_run_is_told_that_there_is_more(folder):
+    """Once for each time that it was read, by whatever line of that run comes next; of one that has
+    ended, or that nobody reads, nothing is told."""
+    file, told = LogFile(folder, files=2, size=10_000), []
+    log = RunLog(folder, mask=str, publish=lambda event: told.append(event.run), log=file)
+    run = Record(id="01a", job="a", released_at=0.0)
+
+    def write(name):
+        line = {"at": utc_text(1.0), "level": "info", "event": "said", "run": name}
+        file.write(json.dumps(line))
+
+    write("01a")
+    assert len(await log.read(run, limit=9)) == 1
+    write("01b")
+    assert told == []
+    write("01a")
+    write("01a")
+    assert told == ["01a"]
+    assert len(await log.read(run, limit=9)) == 3
+    write("01a")
+    assert told == ["01a", "01a"]
+    await log.read(attrs.evolve(run, outcome=Outcome.ok), limit=9)
+    write("01a")
+    assert told == ["01a", "01a"]
+    file.close()
 
 
 def test_what_is_logged_is_in_the_file_as_json(configured, folder):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from muxd import Job, LoggedIn
 from muxd.errors import JobError, UserError
-from muxd.login import is_login, login_job, login_name, login_url
+from muxd.login import is_login, login_job, login_name, login_note, login_session, login_url
 from muxd.logincheck import first_page, is_address, sign_matches
 from muxd.logininput import read_actions
 
@@ -60,6 +60,8 @@ def test_the_job_of_a_login():
     job = login_job("shop", body, seconds=60)
     assert (job.name, job.session, job.timeout) == (login_name("shop"), "shop", 60)
     assert is_login(job.name)
+    assert login_session(login_note("shop")) == "shop"
+    assert login_session("by a person: `muxd login shop`") is None
     with pytest.raises(JobError):
         Job(job.name, body, interval=60)
     with pytest.raises(UserError, match="fresh session"):
@@ -106,7 +108,12 @@ def test_where_a_login_begins():
 def test_actions_are_read_whole_or_not_at_all():
     """Each has exactly its values, in their ranges; a message does not repeat what was typed."""
     text = {"do": "text", "text": "geheim \ud83d"}
-    assert read_actions({"actions": [MOVE, text]}) == [MOVE, {"do": "text", "text": "geheim "}]
+    choose = {"do": "choose", "option": -1}
+    assert read_actions({"actions": [MOVE, text, choose]}) == [
+        MOVE,
+        {"do": "text", "text": "geheim "},
+        choose,
+    ]
     for wrong in (
         MOVE | {"x": float("nan")},
         MOVE | {"y": True},

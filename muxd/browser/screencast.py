@@ -13,6 +13,8 @@ import attrs
 import trio
 
 from muxd.bridge import open_nursery
+from muxd.browser.choices import choice_at
+from muxd.browser.inputs import command_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, CDPSession, Dialog, Page
 
     from muxd.bridge import BridgedNursery
+    from muxd.browser.choices import Choice
     from muxd.logininput import Action
 
 __all__ = ["Frame", "Screen"]
@@ -38,9 +41,6 @@ WAITING = 1_000
 QUALITY, SIDE = 70, 1_600
 """Of the pictures: JPEG's, and pixels in width and height at most."""
 _HANGS = "the page does not answer: wait, reload it, or go elsewhere"
-_BUTTONS = {"down": "mousePressed", "up": "mouseReleased", "move": "mouseMoved"}
-_TOUCHES = {"start": "touchStart", "move": "touchMove", "end": "touchEnd", "cancel": "touchCancel"}
-_CTRL_META = 2 | 4
 
 
 @attrs.frozen(eq=False)
@@ -95,6 +95,7 @@ class Screen:
         self.over = False
         """All its pages are closed."""
         self._dialog: Dialog | None = None
+        self._choice: Choice | None = None
         self._tabs: dict[int, _Tab] = {}
         self._current = self._made = self._frames = 0
         self._news = trio.Event()
@@ -137,6 +138,7 @@ class Screen:
                 for each in self._tabs.values()
             ],
             "trouble": self.trouble,
+            "choice": self._choice.told if self._choice else None,
             "dialog": None
             if dialog is None
             else {
@@ -171,11 +173,12 @@ class Screen:
 
     def _renamed(self, tab: _Tab) -> None:
         tab.stale = True
+        self._choice = None
         self._changed()
 
     def _closed(self, tab: _Tab) -> None:
         self._tabs.pop(tab.number, None)
-        self._dialog = None
+        self._dialog = self._choice = None
         self.over = not self._tabs
         if tab.number == self._current and self._tabs:
             back = tab.opener if tab.opener in self._tabs else max(self._tabs)
@@ -185,6 +188,7 @@ class Screen:
     def _select(self, number: int) -> None:
         if number in self._tabs:
             self._current, self.frame, self.trouble = number, None, None
+            self._choice = None
             self._changed()
 
     def _asked(self, dialog: Dialog) -> None:
@@ -346,53 +350,36 @@ class Screen:
         session = await self._session(self._tabs[self._current])
         await session.send(method, values)
 
-    async def _do_mouse(self, action: Action) -> None:
-        await self._tell_browser(
-            "Input.dispatchMouseEvent",
-            type=_BUTTONS[action["type"]],
-            x=action["x"],
-            y=action["y"],
-            button=action["button"],
-            buttons=action["buttons"],
-            clickCount=action["count"],
-            modifiers=action["modifiers"],
-        )
+    async def _do_input(self, action: Action) -> None:
+        method, values = command_of(action)
+        await self._tell_browser(method, **values)
 
-    async def _do_wheel(self, action: Action) -> None:
-        await self._tell_browser(
-            "Input.dispatchMouseEvent",
-            type="mouseWheel",
-            x=action["x"],
-            y=action["y"],
-            deltaX=action["dx"],
-            deltaY=action["dy"],
-            modifiers=action["modifiers"],
-        )
+    _do_wheel = _do_key = _do_text = _do_input
+
+    async def _do_mouse(self, action: Action) -> None:
+        if action["type"] == "down" and action["button"] == "left":
+            self._offer(await choice_at(self._page, action["x"], action["y"]))
+        if self._choice is None:
+            await self._do_input(action)
 
     async def _do_touch(self, action: Action) -> None:
-        await self._tell_browser(
-            "Input.dispatchTouchEvent", type=_TOUCHES[action["type"]], touchPoints=action["points"]
-        )
+        if action["type"] == "start" and len(action["points"]) == 1:
+            where = action["points"][0]
+            self._offer(await choice_at(self._page, where["x"], where["y"]))
+        if self._choice is None:
+            await self._do_input(action)
 
-    async def _do_key(self, action: Action) -> None:
-        text = _text_of(action) if action["type"] == "down" else ""
-        kind = "keyUp" if action["type"] == "up" else "keyDown" if text else "rawKeyDown"
-        values: dict[str, Any] = {"text": text, "unmodifiedText": text} if text else {}
-        await self._tell_browser(
-            "Input.dispatchKeyEvent",
-            type=kind,
-            key=action["key"],
-            code=action["code"],
-            windowsVirtualKeyCode=action["number"],
-            location=action["location"],
-            isKeypad=action["location"] == 3,
-            autoRepeat=action["repeat"],
-            modifiers=action["modifiers"],
-            **values,
-        )
+    def _offer(self, choice: Choice | None) -> None:
+        """Have the person choose from a list, or from none any more."""
+        if choice is not self._choice:
+            self._choice = choice
+            self._tell()
 
-    async def _do_text(self, action: Action) -> None:
-        await self._tell_browser("Input.insertText", text=action["text"])
+    async def _do_choose(self, action: Action) -> None:
+        choice = self._choice
+        self._offer(None)
+        if choice is not None and 0 <= action["option"] < len(choice.told["options"]):
+            await choice.take(action["option"])
 
     async def _do_go(self, action: Action) -> None:
         await self._page.goto(action["url"], wait_until="commit", timeout=GO_BOUND * 1000)
@@ -425,16 +412,6 @@ class Screen:
 
     async def _do_size(self, action: Action) -> None:
         await self._page.set_viewport_size({"width": action["width"], "height": action["height"]})
-
-
-def _text_of(action: Action) -> str:
-    """What a key types."""
-    key, modifiers = action["key"], action["modifiers"]
-    if key == "Enter":
-        return "\r"
-    if len(key) != 1:
-        return ""
-    return "" if modifiers & _CTRL_META else key
 
 
 async def _either(*events: trio.Event) -> None:

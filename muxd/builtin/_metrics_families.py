@@ -140,7 +140,7 @@ def _of_timetable(look: Look) -> Iterator[Metric]:
     yield _gauge(
         "muxd_timetable_min_gap_seconds",
         "The least time between two runs as planned; negative where they collide.",
-        told["min_gap"],
+        told["min_gap"] / look.status["speed"],  # real seconds, as all others are
     )
     about = "Pairs of jobs whose runs collide at some time, as planned."
     yield _gauge("muxd_timetable_collisions", about, told["collisions"])

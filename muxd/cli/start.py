@@ -136,6 +136,7 @@ def _run(config: Config, pulse: Pulse | None, *, anew: bool, style: Style) -> No
         manager=manager,
         secrets=secrets,
         read=click.get_current_context().meta[ANEW],
+        log=file,
     )
     run(daemon.run)
 

@@ -6,13 +6,13 @@ import time
 from datetime import datetime
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from muxd.cli.options import config_options, epilog, json_option
 
 if TYPE_CHECKING:
+    from muxd.cli.toldclock import ToldClock
     from muxd.config import Config
 
 __all__ = ["status"]
@@ -55,6 +55,7 @@ def status(
     document is what to give as --after for the next page; null: this is the last.
     """
     from muxd.cli.output import print_json
+    from muxd.cli.toldclock import ToldClock
     from muxd.control.client import ControlClient
     from muxd.state import StateDir
 
@@ -65,23 +66,22 @@ def status(
     if as_json:
         print_json(told)
     elif jobs:
-        _show_jobs(told, time.time())
+        _show_jobs(told, ToldClock(client.status(upcoming=0), time.time()))
     else:
         _show(told, time.time())
 
 
-def _show_jobs(told: dict[str, Any], now: float) -> None:
-    from muxd.cli.output import clock_text, harmless, print_plain
+def _show_jobs(told: dict[str, Any], clock: ToldClock) -> None:
+    from muxd.cli.output import harmless, print_plain
     from muxd.units import format_duration
 
-    zone = ZoneInfo(told["timezone"])
     rows = [
         (
             job["name"],
             format_duration(job["interval"]),
             format_duration(job["phase"]),
             format_duration(job["duration"]),
-            clock_text(_unix(job["next_at"]), zone, now=now) if job["next_at"] else "-",
+            clock(_unix(job["next_at"])) if job["next_at"] else "-",
             "" if job["paused"] is None else f"paused: {harmless(job['paused'])}",
         )
         for job in told["jobs"]
@@ -94,22 +94,18 @@ def _show_jobs(told: dict[str, Any], now: float) -> None:
 
 
 def _show(told: dict[str, Any], now: float) -> None:
-    from muxd.cli.output import (
-        clock_text,
-        duration_text,
-        error_text,
-        harmless,
-        print_plain,
-        short,
-    )
+    from muxd.cli.output import duration_text, error_text, harmless, print_plain, short
+    from muxd.cli.toldclock import ToldClock
 
-    zone = ZoneInfo(told["timezone"])
+    clock = ToldClock(told, now)
     browser, running, plan = told["browser"], told["running"], told["timetable"]
     faster = f", {told['speed']:g} times as fast as real" if told["speed"] != 1 else ""
     again = f", started again {told['restarts']}x" if told.get("restarts") else ""
     click.echo(
         f"muxd      {told['state']}{faster}, process {told['pid']}{again}, {told['state_dir']}"
     )
+    if faster:
+        click.echo("rehearsal times of day are the timetable's; how long things take is real")
     if browser["up"]:
         since = duration_text(now - _unix(browser["up_since"]))
         click.echo(
@@ -117,7 +113,7 @@ def _show(told: dict[str, Any], now: float) -> None:
             f"generation {browser['generation']}"
         )
         if browser.get("runs") is not None:
-            click.echo(f"          {_use(browser, zone, now)}")
+            click.echo(f"          {_use(browser, clock)}")
     else:
         click.echo(f"browser   none: {browser['last_loss'] or 'being launched'}")
     click.echo(
@@ -125,7 +121,7 @@ def _show(told: dict[str, Any], now: float) -> None:
         + ("no collision" if plan["feasible"] else f"{_collisions(plan)} colliding pairs")
         + f", smallest gap {plan['min_gap']:g} s, {plan['utilisation']:.0%} of the time used"
     )
-    click.echo(f"running   {_in_progress(running, zone, now) if running else 'nothing'}")
+    click.echo(f"running   {_in_progress(running, clock, now) if running else 'nothing'}")
     # A daemon that was started by an older muxd tells less.
     if "today" in told:
         click.echo(f"today     {_counts(told['today']) or 'no run has ended'}")
@@ -133,7 +129,7 @@ def _show(told: dict[str, Any], now: float) -> None:
     click.echo(f"runs      {since_start}; most at once {told['runs']['most_at_once']}")
     for warning in told.get("warnings", ()):
         click.echo(f"warning   {harmless(warning)}")
-    _show_pauses(told, zone, now)
+    _show_pauses(told, clock)
     if told["waiting"]:
         click.echo("")
         queue = [
@@ -150,7 +146,7 @@ def _show(told: dict[str, Any], now: float) -> None:
         print_plain(columns, queue, right=("for", "priority"))
         _rest(told, "waiting")
     rows = [
-        (item["job"], clock_text(at, zone, now=now), duration_text(max(0.0, at - now)))
+        (item["job"], clock(at), duration_text(max(0.0, at - now)))
         for item in told["upcoming"]
         for at in (_unix(item["at"]),)
     ]
@@ -163,7 +159,7 @@ def _show(told: dict[str, Any], now: float) -> None:
             (
                 item["job"],
                 item["outcome"],
-                clock_text(_unix(item["ended_at"]), zone, now=now),
+                clock(_unix(item["ended_at"])),
                 item["id"][-6:],
                 harmless(error_text(item["error_type"], item["error"])),
             )
@@ -177,14 +173,14 @@ def _show(told: dict[str, Any], now: float) -> None:
         print_plain(columns, [(*row, short(error, room)) for *row, error in failures])
 
 
-def _in_progress(running: dict[str, Any], zone: ZoneInfo, now: float) -> str:
-    from muxd.cli.output import clock_text, duration_text, progress_text
+def _in_progress(running: dict[str, Any], clock: ToldClock, now: float) -> str:
+    from muxd.cli.output import duration_text, progress_text
 
     text = f"{running['job']} ({running['id']}) for {duration_text(now - _unix(running['started_at']))}"
     if running.get("expected") is not None:
-        text += f" of about {duration_text(running['expected'])}"
+        text += f" of about {duration_text(clock.real(running['expected']))}"
     if running.get("deadline"):
-        text += f", until {clock_text(_unix(running['deadline']), zone, now=now)} at most"
+        text += f", until {clock(_unix(running['deadline']))} at most"
     if progress := running.get("progress"):
         text += f"; {progress_text(progress)}"
     return text
@@ -194,12 +190,12 @@ def _counts(by_outcome: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in by_outcome.items())
 
 
-def _show_pauses(told: dict[str, Any], zone: ZoneInfo, now: float) -> None:
+def _show_pauses(told: dict[str, Any], clock: ToldClock) -> None:
     """What is not run, why, and what ends that."""
-    from muxd.cli.output import clock_text, harmless
+    from muxd.cli.output import harmless
 
     def at(instant: str | None) -> str:
-        return clock_text(_unix(instant), zone, now=now) if instant else ""
+        return clock(_unix(instant)) if instant else ""
 
     if drain := told.get("drained"):
         note = harmless(drain["note"])
@@ -233,9 +229,8 @@ def _rest(told: dict[str, Any], what: str) -> None:
         click.echo(f"... and {total - shown} more {what}")
 
 
-def _use(browser: dict[str, Any], zone: ZoneInfo, now: float) -> str:
+def _use(browser: dict[str, Any], clock: ToldClock) -> str:
     """What the browser has done and takes, and when it is replaced."""
-    from muxd.cli.output import clock_text
     from muxd.sizes import format_size
 
     text = f"{browser['runs']} {'run' if browser['runs'] == 1 else 'runs'} made"
@@ -245,9 +240,7 @@ def _use(browser: dict[str, Any], zone: ZoneInfo, now: float) -> str:
         text += f", {browser['pages']} {'page' if browser['pages'] == 1 else 'pages'} open"
     due = browser["recycling"]
     if due is not None:
-        at = (
-            f"at {clock_text(_unix(due['at']), zone, now=now)}" if due["at"] else "between two runs"
-        )
+        at = f"at {clock(_unix(due['at']))}" if due["at"] else "between two runs"
         text += f"; to be recycled {at} ({due['reason']})"
     return text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from rich.text import Text
 from textual.app import App
@@ -16,6 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import DataTable, Footer, Static
 
 from muxd.cli import topview as view
+from muxd.cli.toldclock import ToldClock
 from muxd.cli.topfeed import Feed, Seen, in_background
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ class _PastScreen(Screen[None]):
         yield table
         yield Footer(show_command_palette=False)
 
-    def show(self, runs: Sequence[dict[str, Any]] | None, told: str, zone: ZoneInfo) -> None:
+    def show(self, runs: Sequence[dict[str, Any]] | None, told: str, clock: ToldClock) -> None:
         """The runs, newest end first; None: `told` says why there are none to be had."""
         if not self.is_attached:
             return
         self.query_one("#title", Static).update(Text(f"runs of {self._job}: {told}", "bold"))
         table = self.query_one(DataTable)
-        for row in view.past_rows(runs or (), zone, time.time()):
+        for row in view.past_rows(runs or (), clock):
             table.add_row(*row)
         table.focus()
 
@@ -347,13 +347,13 @@ class TopApp(App[None]):
         if (job := self._selected) is None:
             return
         assert self._seen is not None
-        name, zone = job["name"], ZoneInfo(self._seen.status["timezone"])
+        name, clock = job["name"], ToldClock(self._seen.status, self._now)
         screen = _PastScreen(name)
         self.push_screen(screen)
 
         def done(runs: Sequence[dict[str, Any]] | None, error: Exception | None) -> None:
             told = str(error) if error else f"the newest {len(runs or ())}"
-            self.post_message(_Done(lambda: screen.show(runs, told, zone)))
+            self.post_message(_Done(lambda: screen.show(runs, told, clock)))
 
         in_background(lambda: self._past(name), done)
 

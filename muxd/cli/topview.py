@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
-from muxd.cli.output import clock_text, duration_text, error_text, harmless, progress_text, short
+from muxd.cli.output import duration_text, error_text, harmless, progress_text, short
+from muxd.cli.toldclock import ToldClock
 from muxd.sizes import format_size
 from muxd.units import format_duration
 
@@ -64,23 +64,23 @@ def head(told: Told, now: float, away: str = "") -> list[Text]:
       now: Unix seconds.
       away: why nothing newer is known; "" if it is new.
     """
-    zone, plan = ZoneInfo(told["timezone"]), told["timetable"]
+    clock, plan = ToldClock(told, now), told["timetable"]
     up = f", up {_since(told['started_at'], now)}" if told["started_at"] else ""
-    faster = f", {told['speed']:g}x as fast as real" if told["speed"] != 1 else ""
+    faster = f", {told['speed']:g}x real time" if told["speed"] != 1 else ""
     lines = [
         _line(
             _name("muxd"),
             f"{told['state']}{up}{faster}, process {told['pid']}; "
             f"{plan['jobs']} jobs, {plan['utilisation']:.0%} of the time used; ",
-            clock_text(now, zone, now=now),
+            clock(now),
         ),
         _line(_name("browser"), *_browser(told["browser"], now)),
-        _line(_name("running"), *_running(told["running"], now)),
+        _line(_name("running"), *_running(told["running"], now, clock.speed)),
         _line(_name("today"), *_counts(told.get("today", {}))),
     ]
     if away:
         lines[0] = _line(_name("muxd"), (f" {harmless(short(away, 300))} ", "bold reverse red"))
-    return lines + [_line((each, "yellow")) for each in _warnings(told, zone, now)]
+    return lines + [_line((each, "yellow")) for each in _warnings(told, clock)]
 
 
 def _since(instant: str, now: float) -> str:
@@ -101,13 +101,14 @@ def _browser(browser: Told, now: float) -> list[str | tuple[str, str]]:
     return [", ".join(parts)]
 
 
-def _running(running: Told | None, now: float) -> list[str | tuple[str, str]]:
+def _running(running: Told | None, now: float, speed: float = 1) -> list[str | tuple[str, str]]:
     if running is None:
         return [("nothing", "dim")]
     took = max(0.0, now - _unix(running["started_at"]))
     parts: list[str | tuple[str, str]] = [(running["job"], "bold cyan"), f"  {duration_text(took)}"]
     expected = running.get("expected")
     if expected:
+        expected /= speed  # it is the timetable's
         full = min(_BAR, int(_BAR * took / expected))
         late = "yellow" if took > 2 * expected else "cyan"
         parts += [f" of about {duration_text(expected)}  ", ("━" * full, late)]
@@ -127,16 +128,16 @@ def _counts(by_outcome: Mapping[str, int]) -> list[str | tuple[str, str]]:
     return parts or [("no run has ended", "dim")]
 
 
-def _warnings(told: Told, zone: ZoneInfo, now: float) -> list[str]:
+def _warnings(told: Told, clock: ToldClock) -> list[str]:
     found = []
     if drain := told.get("drained"):
         found.append(f"drained: {drain['note']}")
     if whole := told.get("paused_whole"):
         end = whole["probe_at"]
-        until = f" until {clock_text(_unix(end), zone, now=now)}" if end else ""
+        until = f" until {clock(_unix(end))}" if end else ""
         found.append(f"all jobs are paused{until}: {whole['note']}")
     if again := told.get("restart_at"):
-        found.append(f"muxd restarts at {clock_text(_unix(again), zone, now=now)}, in a gap")
+        found.append(f"muxd restarts at {clock(_unix(again))}, in a gap")
     return [short(harmless(f"! {each}"), 300) for each in (*found, *told.get("warnings", ()))]
 
 
@@ -235,7 +236,7 @@ def _cells(job: Told, doing: Mapping[str, str], now: float) -> dict[str, Text]:
 
 def details(job: Told, told: Told, now: float) -> list[Text]:
     """All that is known of a job now."""
-    zone = ZoneInfo(told["timezone"])
+    clock = ToldClock(told, now)
 
     def fact(name: str, value: str) -> Text:
         return Text.assemble((f"{name:<10}", "bold"), harmless(value))
@@ -250,7 +251,7 @@ def details(job: Told, told: Told, now: float) -> list[Text]:
     if job["next_at"]:
         at = _unix(job["next_at"])
         due = duration_text(max(0.0, at - now))
-        lines.append(fact("next", f"{clock_text(at, zone, now=now)}, in {due}"))
+        lines.append(fact("next", f"{clock(at)}, in {due}"))
     if job["paused"] is not None:
         lines.append(fact("paused", job["paused"]))
     state = states(told).get(job["name"])
@@ -275,11 +276,11 @@ def details(job: Told, told: Told, now: float) -> list[Text]:
     return lines
 
 
-def past_rows(runs: Sequence[Told], zone: ZoneInfo, now: float) -> list[tuple[Text, ...]]:
+def past_rows(runs: Sequence[Told], clock: ToldClock) -> list[tuple[Text, ...]]:
     """The runs of a job, as `muxd history --json` has them."""
     return [
         (
-            Text(clock_text(_unix(run["ended_at"] or run["released_at"]), zone, now=now)),
+            Text(clock(_unix(run["ended_at"] or run["released_at"]))),
             Text(run["id"][-6:]),
             Text(run["outcome"], outcome_style(run["outcome"])),
             Text(duration_text(run["duration"]), justify="right"),

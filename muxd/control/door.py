@@ -44,7 +44,8 @@ _HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    # Nothing goes to other sites. A form of muxd's own page needs it: without, its origin is "null".
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
@@ -136,7 +137,10 @@ class Door:
         where = "/" + scope["path"].lstrip("/").encode("ascii", "ignore").decode()
         if not all(c.isalnum() or c in "/-_." for c in where):
             where = "/"
-        answer = HTMLResponse(_COME_IN.format(where=where))
+        answer = HTMLResponse(
+            _COME_IN.format(where=where),
+            headers={"Referrer-Policy": "no-referrer"},  # its address has the token
+        )
         answer.set_cookie(
             self._cookie,
             self._token,

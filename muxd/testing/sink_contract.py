@@ -32,6 +32,7 @@ EVENTS: tuple[events.Event, ...] = (
     events.RunReleased(at=NOON, record=record("1")),
     events.RunStarted(at=NOON, record=record("1", started_at=NOON + 0.5)),
     events.RunProgress(at=NOON, job="headlines", run="1", done=1, total=None, text=""),
+    events.RunLogged(at=NOON, run="1"),
     events.JobNews(at=NOON, job="headlines", title="something new"),
     events.RunEnded(at=NOON, record=ended("1")),
     events.RunEnded(at=NOON, record=ended("2", Outcome.failed, error_type="E", error="no")),

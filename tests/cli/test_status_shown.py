@@ -145,3 +145,25 @@ def test_a_quiet_day(capsys):
     assert "today     no run has ended\n" in shown
     for word in ("waiting", "next", "failures", "paused", "warning", "drained", "skipped"):
         assert f"\n{word}" not in shown
+
+
+def test_in_a_rehearsal_the_clock_is_the_timetables(capsys):
+    """Times of day are the timetable's, as on the dashboard, and how long things take is real; that is
+    said. What was before the rehearsal keeps its time."""
+    rehearsal = {
+        "speed": 60.0,
+        "now": at(10),
+        "timetable_now": "2024-01-01T09:00:00.000000Z",
+        "started_at": at(6),
+        "failures": [TOLD["failures"][0], TOLD["failures"][0] | {"ended_at": at(8)}],
+    }
+    _show(TOLD | rehearsal, NOON)
+    shown = capsys.readouterr().out
+    assert "rehearsal times of day are the timetable's; how long things take is real" in shown
+    assert "learn (01aaxxxx1) for 12s of about 333ms, until 11:48:00 at most" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["reply", "10:30:00", "30s"] in lines
+    assert [line[2] for line in lines if line[:1] == ["news"] and "failed" in line] == [
+        "01:05:00",
+        "08:00:00",
+    ]

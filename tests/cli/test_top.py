@@ -129,6 +129,18 @@ def test_what_it_shows(daemon):
     drive(daemon, scenario)
 
 
+def test_in_a_rehearsal_its_clock_is_the_timetables():
+    """The time of day; what a run is to take is how long that really is."""
+    status = FakeDaemon().status() | {
+        "speed": 60.0,
+        "timetable_now": at(3600),
+        "running": RUN | {"expected": 600},
+    }
+    first, _, running, *_ = (line.plain for line in topview.head(status, NOON))
+    assert first.endswith(" 13:00:00")
+    assert " of about 10s " in running
+
+
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (200, 60)])
 def test_everything_fits(daemon, size):
     """Nothing is outside the screen, and no line is broken; the table has most of it."""

@@ -186,6 +186,7 @@ async def test_every_answer_says_what_a_browser_may_do_with_it():
             assert "unsafe" not in policy
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["referrer-policy"] == "same-origin"
         own = await web.get("/styled", headers=BEARER)
         assert own.headers["content-security-policy"] == "sandbox"
 
@@ -195,6 +196,7 @@ async def test_over_tls_the_cookie_stays_there():
     async with client() as web:
         answer = await web.get("/", params={"token": TOKEN}, headers={"X-Forwarded-Proto": "https"})
     assert "; Secure" in answer.headers["set-cookie"]
+    assert answer.headers["referrer-policy"] == "no-referrer"  # its address has the token
 
 
 @pytest.mark.parametrize(

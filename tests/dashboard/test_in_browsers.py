@@ -168,8 +168,10 @@ def test_everyone_can_use_it(browser, bad_day, path):
 
 @pytest.mark.parametrize("script", [True, False])
 def test_it_fits_a_phone(browser, script):
-    """No page is wider than the screen, with a script or without; all its parts are there."""
+    """No page is wider than the screen, with a script or without; all its parts are there, and its buttons
+    do what they say: without a script they lead back to where they are."""
     daemon = a_bad_day()
+    daemon.pause = lambda job, note, *, seconds, by: daemon.paused.update({job: note})
     failed = next(r.id for r in daemon.records if r.outcome is Outcome.failed)
     phone = {"viewport": {"width": 390, "height": 844}, "java_script_enabled": script}
     with served(daemon) as url, visitor(browser, url, **phone) as page:
@@ -183,6 +185,12 @@ def test_it_fits_a_phone(browser, script):
         page.goto(url)
         assert page.locator("#time rect.run").count() > 10
         assert page.locator("text=memory is short").is_visible()
+        page.goto(f"{url}/jobs/learn")
+        page.locator("summary").click()
+        page.get_by_label("Why").fill("on a <i>phone</i>")
+        page.get_by_role("button", name="Pause learn").click()
+        page.locator("dd", has_text="on a <i>phone</i>").wait_for()
+        assert page.url == f"{url}/jobs/learn"
 
 
 def test_by_keyboard_alone(browser):

@@ -11,6 +11,7 @@ import pytest
 import trio.testing
 
 from muxd.events import JobNews
+from muxd.login import login_name, login_note
 from muxd.record import Outcome, utc_text
 
 from .conftest import shown
@@ -47,7 +48,7 @@ async def test_each_page_is_whole_without_a_script(daemon):
          "released_at": utc_text(NOON - 3), "reason": "plan is running", "held": False}
     ]  # fmt: skip
     daemon.told["waiting_total"] = 8
-    daemon.paused["learn"] = "on holiday"
+    daemon.paused |= {"learn": "on holiday", "reply": login_note("shop")}
     async with shown(daemon) as client:
         for path in PAGES:
             text = await text_of(client, path)
@@ -71,6 +72,32 @@ async def test_each_page_is_whole_without_a_script(daemon):
         assert jobs.count('aria-label="Run ') == len(SIXTEEN)
         assert 'action="/v1/jobs/learn/resume"' in jobs
         assert 'action="/v1/jobs/plan/pause"' in jobs
+        for path in ("/", "/jobs", "/jobs/reply"):
+            asked = await text_of(client, path)
+            assert asked.count('aria-label="Log in to the session shop"') == 1
+            assert '<input type="hidden" name="session" value="shop">' in asked
+
+
+async def test_a_login_that_waits_or_is_open_is_a_link_away(daemon):
+    """From where it runs, waits, and is told of: to its page while it lasts, then to its runs; no link
+    leads to the page of a job that is none."""
+    record = attrs.evolve(daemon.records[-1], id="01login", job=login_name("shop"), outcome=None)
+    daemon.told["running"] = record.as_dict() | {"expected": None, "deadline": None}
+    daemon.told["waiting"] = [
+        {"id": "01w", "job": login_name("main"), "priority": 1, "cause": "person", "attempt": 1,
+         "released_at": utc_text(NOON - 3), "reason": "it runs", "held": False}
+    ]  # fmt: skip
+    daemon.told["waiting_total"] = 1
+    async with shown(daemon) as client:
+        await daemon.store.write(record, attrs.evolve(record, id="01past", outcome=Outcome.ok))
+        now = await text_of(client, "/")
+        assert 'href="/login/01login">Open the login</a>' in now
+        assert 'href="/login/01w">login:main</a>' in now
+        assert 'href="/login/01login">Open the login</a>' in await text_of(client, "/runs/01login")
+        past = await text_of(client, "/runs/01past")
+        assert "Run again" not in past
+        for text in (now, past, await text_of(client, "/runs")):
+            assert 'href="/jobs/login' not in text
 
 
 async def test_what_others_wrote_is_text(daemon):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from zoneinfo import ZoneInfo
 
 from muxd.cli.output import progress_text
 from muxd.cli.status import _in_progress
+from muxd.cli.toldclock import ToldClock
 from muxd.cli.topview import _running
 from muxd.record import utc_text
 from muxd.units import format_share
@@ -32,7 +32,7 @@ def test_status_and_top_show_it():
     told = {"done": 3, "total": 12, "text": "page three"}
     for progress, words in ((told, "3 of 12 (25 %), page three"), (None, None)):
         running = RUNNING | {"progress": progress}
-        status = _in_progress(running, ZoneInfo("UTC"), NOON + 5)
+        status = _in_progress(running, ToldClock({"timezone": "UTC"}, NOON + 5), NOON + 5)
         top = "".join(
             part if isinstance(part, str) else part[0] for part in _running(running, NOON)
         )

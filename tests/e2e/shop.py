@@ -11,12 +11,13 @@ USER, PASSWORD = "ann", "correct horse ✓"
 
 # Everything has its place, so that it can be clicked in a picture.
 LOGIN = """<!doctype html><meta charset=utf-8><title>Sign in</title>
-<style>input,canvas,button{position:absolute;left:40px;width:300px;height:40px}</style>
+<style>input,canvas,button,select{position:absolute;left:40px;width:300px;height:40px}</style>
 <form method=post action=/login>
 <input name=user style="top:20px"><input name=password type=password style="top:80px">
 <input name=human type=hidden>
 <canvas width=300 height=200 style="top:140px;height:200px"></canvas>
-<button style="top:360px">Sign in</button></form>
+<button style="top:360px">Sign in</button>
+<select name=town style="top:420px" onchange="location.hash = value"><option>north<option>south</select></form>
 <script>
 const canvas = document.querySelector("canvas"), ink = canvas.getContext("2d");
 ink.beginPath(); ink.arc(220, 150, 25, 0, 7); ink.fill();
@@ -87,7 +88,7 @@ class _Visitor(BaseHTTPRequestHandler):
     def do_POST(self):
         sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
         given = {name: values[0] for name, values in parse_qs(sent).items()}
-        good = given == {"user": USER, "password": PASSWORD, "human": "yes"}
+        good = given == {"user": USER, "password": PASSWORD, "human": "yes", "town": "south"}
         self.answer(status=302, Location="/code" if good else "/login?wrong")
 
 

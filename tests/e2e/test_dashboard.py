@@ -21,8 +21,9 @@ import muxd
 @muxd.job(interval="60d", duration="5s", timeout="5m")
 async def patient(run):
     await run.page.set_content("<body bgcolor=teal><h1>patient</h1>")
-    run.log.info("waiting", what="<b>nothing</b>")
-    await trio.sleep(100)
+    for number in range(500):
+        run.log.info("waiting", what=f"<b>{number}</b>")
+        await trio.sleep(0.2)
 
 
 @muxd.job(interval="60d", duration="5s")
@@ -116,6 +117,14 @@ def test_seen_and_steered_from_a_browser(muxd_home, visitor):
         return Math.abs(at[1] - 128) < 12 && Math.abs(at[2] - 128) < 12 && at[0] < 20;
     }""")
     assert pixel, "it shows another page"
+    page.locator(".what a").click()
+    expect(page.locator("#log")).to_contain_text("what=<b>")
+    page.locator("#log").scroll_into_view_if_needed()
+    last = page.locator("#log p").last
+    expect(last).not_to_have_text(last.inner_text())  # it goes on, and its end is in sight
+    expect(last).to_be_in_viewport()
+    page.go_back()
+    expect(page.locator(".what")).to_contain_text("patient")
     psutil.Process(home.told()["browser"]["pid"]).send_signal(signal.SIGKILL)
     expect(page.locator(".failures")).to_contain_text("patient")
     expect(page.locator(".failures .badge").first).to_contain_text("crashed")

@@ -119,6 +119,7 @@ class Login:
             assert line, self.said
             self.said += line
         self.link = re.search(r"http://\S+", self.said)[0]
+        self.id = re.search(r"/login/([^?]+)", self.link)[1]
 
     def end(self):
         """The exit code, and all that was said."""
@@ -139,8 +140,9 @@ def is_seen(view):
 
 
 def test_a_person_logs_in_and_jobs_find_it(home, shop, begin, view):
-    """Two jobs of a session that is logged out are paused together, with what to do. A person logs in on
-    the page of the login: types, pastes, clicks in a canvas, answers in a popup, says done. Both jobs
+    """Two jobs of a session that is logged out are paused together, with what to do. A person comes to the
+    page of the login from the dashboard: types, pastes, clicks in a canvas, chooses from a list, answers
+    in a popup, says done. Both jobs
     are resumed and find themselves logged in; what was typed is nowhere in the state directory."""
     client = ControlClient(StateDir(home.state))
     failed = client.run("orders", wait=True)
@@ -151,7 +153,11 @@ def test_a_person_logs_in_and_jobs_find_it(home, shop, begin, view):
     assert client.run("prices", wait=True)["error_type"] == "muxd.errors.LoggedOut"
 
     login = begin("shop")
-    view.goto(login.link)  # it begins where `prices` looks
+    view.goto(login.link.replace(login.id, "").replace("/login/", "/"))
+    expect(view.get_by_role("link", name="Open the login")).to_have_count(1)
+    view.get_by_role(
+        "button", name="Log in to the session shop"
+    ).first.click()  # it begins where `prices` looks
     expect(view.locator("#url")).to_have_value(re.compile(r"/login\?next=/$"))
     assert "token" not in view.url
     is_seen(view)
@@ -171,6 +177,12 @@ def test_a_person_logs_in_and_jobs_find_it(home, shop, begin, view):
     )
     click(view, 40 + 220, 140 + 150)  # the captcha
     expect(view.locator("#url")).to_have_value(re.compile("#human$"))
+    click(view, 100, 440)
+    expect(view.locator("#options option")).to_have_text(["north", "south"])
+    view.locator("#options").select_option("south")
+    view.get_by_role("button", name="Choose").click()
+    expect(view.locator("#url")).to_have_value(re.compile("#south$"))
+    expect(view.locator("#choice")).to_be_hidden()
     click(view, 100, 380)
     expect(view.locator("#url")).to_have_value(f"{shop.url}/code")
     click(view, 100, 70)

@@ -32,6 +32,23 @@ async def further(run):
     pass
 """
 
+LISTENER = """
+import muxd
+from muxd.abc import Sink
+
+
+class Listener(Sink):
+    name = "listener"
+
+    async def handle(self, event):
+        pass
+
+
+@muxd.hookimpl
+def muxd_sinks():
+    return [Listener()]
+"""
+
 
 def client(home):
     return ControlClient(StateDir(home.state))
@@ -45,6 +62,7 @@ def test_a_daemon_is_steered(muxd_home):
     """
     home = muxd_home
     home.write("jobs", JOBS)
+    home.write("listener", LISTENER)
     home.start()
     before = home.json("status")
     places = {job["name"]: job["phase"] for job in client(home).jobs()["jobs"]}
@@ -58,11 +76,13 @@ def test_a_daemon_is_steered(muxd_home):
     home.write("further", FURTHER.format(interval="20m"))
     with home.config.open("a") as config:
         config.write('[jobs.fresh]\nenabled = false\n[browser]\nargs = ["--mute-audio"]\n')
+    (home.jobs / "listener.py").unlink()
     told = home.json("reload")
     assert told["removed"] == ["fresh"]
     assert [row["job"] for row in told["changed"]] == ["further", "patient"]
     assert {"code", "interval"} <= set(told["changed"][0]["what"])
-    assert told["needs_restart"] == ["browser.args"]
+    gone = "the end of what plugin 'listener' gives by muxd_sinks"
+    assert told["needs_restart"] == ["browser.args", gone]
     now = {job["name"]: job["phase"] for job in client(home).jobs()["jobs"]}
     assert now["quick"] == places["quick"]
 
@@ -72,8 +92,9 @@ def test_a_daemon_is_steered(muxd_home):
     assert broken["removed"] == []
     right = home.config.read_text()
     home.config.write_text(right + "nonsense = [")
-    home.call("reload", "--state-dir", str(home.state), code=2)
-    home.call("restart", "--state-dir", str(home.state), code=2)
+    for command in ("reload", "restart"):
+        home.call(command, "--state-dir", str(home.state), code=2)
+        assert home.errors.count("this is not TOML") == 1
     home.config.write_text(right)
     home.write("further", FURTHER.format(interval="20m"))
     home.call("reload")

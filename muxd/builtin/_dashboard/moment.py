@@ -21,10 +21,12 @@ EVENTS = " ".join(
     sorted(
         kind.__new__(kind).name
         for kind in vars(events).values()
-        if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
+        if isinstance(kind, type)
+        and issubclass(kind, events.Event)
+        and kind not in (events.Event, events.RunLogged)
     )
 )
-"""The names of all events: pages are kept up to date by them."""
+"""The names of the events that pages are kept up to date by; of a log there are its own page's."""
 STATES = {
     "ok": ("good", "All is well"),
     "ailing": ("warn", "Something is wrong"),

@@ -10,6 +10,7 @@ import trio
 from starlette.responses import HTMLResponse
 
 from muxd.builtin._dashboard import words
+from muxd.login import is_login, login_session
 from muxd.pageparts import MARKS, badge
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Renderer:
             "part": words.link,
             "unix": words.unix,
             "outcome": lambda name: name.replace("_", " "),
+            "login_session": login_session,
         }
+        made.tests["login"] = is_login
         made.globals |= {"marks": MARKS, "badge_of": lambda outcome: self.html(badge(outcome))}
         return made
 

@@ -60,8 +60,9 @@ class Dashboard(Service):
             match event:
                 case RunEnded():
                     self._day.ended(event.record)
-                    memory = self._daemon.status(upcoming=0)["browser"]["memory"]
-                    self._life.measured(event.at, memory)
+                    if event.record.started_at is not None:  # it was a run, on the browser
+                        memory = self._daemon.status(upcoming=0)["browser"]["memory"]
+                        self._life.measured(event.at, memory)
                 case JobNews():
                     self._headlines.add(event)
                 case BrowserUp() | BrowserDown():

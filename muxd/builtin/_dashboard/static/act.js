@@ -19,10 +19,11 @@ export async function act(event) {
     const answer = await fetch(form.action, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: form.dataset.body ?? JSON.stringify(fields(form)),
+      body: JSON.stringify(fields(form)),
     });
     const told = await answer.json();
-    if (answer.ok) say(words(form, told), false);
+    if (answer.ok && told.page) location.assign(`/${told.page}`); // a login has one of its own
+    else if (answer.ok) say(words(form, told), (told.problems ?? []).length > 0);
     else say(told.error ?? `muxd answered ${answer.status}`, true);
   } catch {
     say("muxd can't be reached", true);
@@ -36,8 +37,10 @@ export async function act(event) {
 
 function fields(form) {
   const found = {};
-  for (const field of form.querySelectorAll("[data-name]")) {
-    if (field.value !== "") found[field.dataset.name] = "number" in field.dataset ? Number(field.value) : field.value;
+  for (const field of form.querySelectorAll("[name]")) {
+    if (field.value === "") continue;
+    if ("flag" in field.dataset) found[field.name] = field.value === "true";
+    else found[field.name] = "number" in field.dataset ? Number(field.value) : field.value;
   }
   return found;
 }
@@ -62,7 +65,9 @@ function calm(form, button) {
 
 function words(form, told) {
   const what = form.querySelector("button").getAttribute("aria-label") ?? "It is done";
-  return told.undone ? "It is not skipped after all." : `${what}: done.`;
+  if (told.undone) return "It is not skipped after all.";
+  const further = [...(told.problems ?? []), ...(told.needs_restart ?? []).map((key) => `${key}: needs a restart`)];
+  return further.length ? `${what}: done. ${further.join("; ")}` : `${what}: done.`;
 }
 
 let timer = 0;
@@ -71,5 +76,5 @@ function say(text, bad) {
   line.textContent = text;
   line.classList.toggle("bad", bad);
   clearTimeout(timer);
-  timer = setTimeout(() => (line.textContent = ""), bad ? 8000 : 4000);
+  timer = setTimeout(() => (line.textContent = ""), bad || text.length > 80 ? 12000 : 4000);
 }

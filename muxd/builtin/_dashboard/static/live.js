@@ -18,6 +18,7 @@ export function follow() {
   window.addEventListener("pageshow", (event) => event.persisted && open(true));
   window.addEventListener("pagehide", close);
   window.addEventListener("online", () => open(true));
+  document.querySelectorAll("[data-tail]").forEach(toEnd);
   open(false);
 }
 
@@ -35,7 +36,8 @@ function open(fresh) {
     const away = lost > 0;
     lost = 0;
     if (away) say("muxd is back.", true);
-    if (away || fresh) refresh();
+    // Of a log only the next line is told: it may have come before anybody listened here.
+    if (away || fresh || document.body.dataset.events.includes("run_logged")) refresh();
   });
   source.addEventListener("error", () => {
     lost += 1;
@@ -82,11 +84,27 @@ function take(page) {
     return;
   }
   document.title = page.title;
+  const tails = [...document.querySelectorAll("[data-tail]")].filter(isAtEnd);
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
     if (fresh) morph(part, fresh);
   }
+  for (const each of document.querySelectorAll("[data-tail]")) {
+    if (tails.includes(each) || !seen.has(each)) toEnd(each);
+  }
   document.dispatchEvent(new Event("muxd:fresh"));
+}
+
+// A log that grows is shown from its end, and stays there until somebody scrolls back.
+const seen = new WeakSet();
+
+function isAtEnd(log) {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 4;
+}
+
+function toEnd(log) {
+  seen.add(log);
+  log.scrollTop = log.scrollHeight;
 }
 
 function say(text, back) {

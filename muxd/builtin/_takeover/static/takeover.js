@@ -206,6 +206,16 @@ $("dialog").addEventListener("submit", (event) => {
   act({ do: "answer", accept: true, text: $("answer").value });
 });
 $("dismiss").addEventListener("click", () => act({ do: "answer", accept: false, text: "" }));
+$("choice").addEventListener("submit", (event) => {
+  event.preventDefault();
+  chosen($("options").selectedIndex);
+});
+$("leave").addEventListener("click", () => chosen(-1));
+$("choice").addEventListener("keydown", (event) => event.key === "Escape" && chosen(-1));
+function chosen(option) {
+  act({ do: "choose", option });
+  screen.focus({ preventScroll: true });
+}
 function fit() {
   if (!$("fit").checked) return act({ do: "size", width: 1280, height: 720 });
   const width = Math.max(320, Math.round(screen.clientWidth));
@@ -259,6 +269,7 @@ function show(told) {
   if (document.activeElement !== $("url")) $("url").value = told.screen.url === "about:blank" ? "" : told.screen.url;
   tabs(told.screen.tabs);
   dialog(told.screen.dialog);
+  choice(told.screen.choice);
   clock();
   if (changed) {
     screen.focus({ preventScroll: true });
@@ -311,6 +322,26 @@ function dialog(asked) {
     $("answer").value = asked.text;
     (asked.kind === "prompt" ? $("answer") : $("accept")).focus();
   }
+}
+
+let offered = "";
+
+function choice(list) {
+  $("choice").hidden = !list;
+  const text = JSON.stringify(list);
+  if (text === offered) return;
+  offered = text;
+  if (!list) return;
+  $("options").replaceChildren(
+    ...list.options.map((option) => {
+      const made = document.createElement("option");
+      made.textContent = option.text;
+      made.disabled = option.off;
+      return made;
+    }),
+  );
+  $("options").selectedIndex = list.selected;
+  $("options").focus();
 }
 
 function clock() {
