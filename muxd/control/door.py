@@ -26,6 +26,8 @@ __all__ = ["OPEN", "Door", "is_loopback"]
 
 OPEN = ("/healthz", "/metrics")
 """What needs no token, asked for from this machine under its own name."""
+_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""By these headers a proxy is known, if it adds any."""
 _YEAR = 365 * 86_400
 _POLICY = "; ".join(
     (
@@ -110,7 +112,7 @@ class Door:
             return _no(403, f"a page of {origin[:200]!r} may not ask this")
         if site in ("cross-site", "same-site") and scope["method"] not in ("GET", "HEAD"):
             return _no(403, "a page of another site may not ask this")
-        if scope["path"] in OPEN and self._is_local(scope, host):
+        if scope["path"] in OPEN and self._is_local(scope, host, headers):
             return None
         return self._unknown(scope, headers)
 
@@ -161,11 +163,14 @@ class Door:
             return False
         return name is not None and (is_loopback(name) or name in self._hosts)
 
-    def _is_local(self, scope: Scope, host: str) -> bool:
+    def _is_local(self, scope: Scope, host: str, headers: Headers) -> bool:
         """Whether somebody on this machine asks, and no proxy for somebody else."""
         client = scope.get("client")
         name = urlsplit(f"//{host}").hostname
-        return bool(client and name and is_loopback(client[0]) and is_loopback(name))
+        # A proxy on this machine may name it as the host, too.
+        handed_on = any(each in headers for each in _PROXIES)
+        here = client and name and is_loopback(client[0]) and is_loopback(name)
+        return bool(here and not handed_on)
 
     def _dressed(self, send: Send) -> Send:
         """Gives each answer its headers; an application's own go before."""

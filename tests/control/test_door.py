@@ -169,6 +169,8 @@ async def test_what_is_open_is_so_on_this_machine_only():
         async with client() as web:
             assert (await web.get(path)).status_code == 200
             assert (await web.get(path + "/x")).status_code == 401
+            handed_on = {"X-Forwarded-For": "10.0.0.9"}
+            assert (await web.get(path, headers=handed_on)).status_code == 401
         async with client(peer="10.0.0.9", base="http://10.0.0.1", hosts=["10.0.0.1"]) as web:
             assert (await web.get(path)).status_code == 401
             assert (await web.get(path, headers=BEARER)).status_code == 200
