@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from contextlib import closing, contextmanager
+from html import escape
 from typing import TYPE_CHECKING
 
 import trio
@@ -50,7 +52,8 @@ def make_app(daemon: Controlled, routes: Sequence[BaseRoute] = ()) -> Starlette:
 
     async def refused(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
-            return failed(error, request)
+            answer = failed(error, request)
+            return await _for_people(daemon, answer, request) if _is_page(request) else answer
         words = {404: "there is nothing of this name", 405: "this can't be done to it"}
         told = {"error": words.get(error.status_code, error.detail)}
         return Answer(told, status_code=error.status_code, headers=error.headers)
@@ -64,6 +67,27 @@ def make_app(daemon: Controlled, routes: Sequence[BaseRoute] = ()) -> Starlette:
             (HTTPException, ClientDisconnect, MuxdError, Exception), refused
         ),
     )
+
+
+def _is_page(request: Request) -> bool:
+    """Whether somebody looks at what a service serves."""
+    accepts = request.headers.get("accept", "")
+    return "muxd.route" in request.scope and request.method == "GET" and "text/html" in accepts
+
+
+async def _for_people(daemon: Controlled, answer: Response, request: Request) -> Response:
+    """What went wrong as a page, beside which the others can be reached."""
+    try:
+        words = json.loads(bytes(answer.body))["error"]
+        whose = "/" + request.url.path.split("/")[1]
+        return await daemon.page(
+            "This page is not to be had",
+            f'<p class="empty">{escape(words)}</p>',
+            path=whose,
+            status=answer.status_code,
+        )
+    except Exception:  # what is wrong may be wrong with all pages
+        return answer
 
 
 class _Growing(BaseRoute):

@@ -17,6 +17,7 @@ from muxd.control.api import OPERATIONS
 from muxd.control.lasting import Lasting
 from muxd.control.server import make_app
 from muxd.control.stream import event_stream
+from muxd.controlled import Controlled
 from muxd.events import ResourcesFine
 from muxd.record import Outcome, Record
 from muxd.testing import MemoryStore
@@ -31,6 +32,8 @@ class Fake:
     state: str = "ok"
     bus: Bus = attrs.field(factory=Bus)
     paused: list = attrs.field(factory=list)
+    layout = None
+    page = Controlled.page
 
     def evidence(self, run_id):
         return self.files.get(run_id, {})
@@ -168,13 +171,14 @@ async def test_healthz_is_red_when_muxd_is_stuck(fake, state, status):
 
 
 async def test_services_serve_beside_muxds_own(fake):
-    """Their routes are there; they cannot take muxd's place, nor show a traceback."""
+    """Their routes are there; they cannot take muxd's place, nor show a traceback: who looks at a page is
+    told by one what is wrong."""
 
     async def page(_request):
         return PlainTextResponse("mine")
 
     async def broken(_request):
-        raise ValueError("oops")
+        raise ValueError("<b>oops")
 
     routes = [Route("/mine", page), Route("/v1/runs", page), Route("/broken", broken)]
     async with client(fake, routes) as web:
@@ -183,8 +187,16 @@ async def test_services_serve_beside_muxds_own(fake):
         answer = await web.get("/broken")
         assert (answer.status_code, answer.json()) == (
             500,
-            {"error": "internal error: ValueError: oops"},
+            {"error": "internal error: ValueError: <b>oops"},
         )
+        people = {"accept": "text/html,*/*;q=0.8"}
+        answer = await web.get("/broken", headers=people)
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            500,
+            "text/html; charset=utf-8",
+        )
+        assert "<h1>This page is not to be had</h1>" in answer.text
+        assert "internal error: ValueError: &lt;b&gt;oops" in answer.text
         assert (await web.get("/nothing")).json() == {"error": "there is nothing of this name"}
         assert (await web.delete("/v1/runs")).status_code == 405
 
