@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 import structlog
-from playwright.async_api import async_playwright
+from playwright.async_api import Error, async_playwright
 
 import muxd
 from muxd import find_browser
@@ -81,6 +81,8 @@ def try_(
         rows, whole = muxd.run(partial(_read, options, headed=headed))
     except (LookupError, ValueError) as error:
         raise RunError(str(error)) from None
+    except Error as error:  # a page that is not there, a selector that is none
+        raise RunError(error.message.strip().partition("\n")[0]) from None
     if as_json:
         for each in rows:
             click.echo(json.dumps(each, ensure_ascii=False))

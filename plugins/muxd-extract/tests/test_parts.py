@@ -7,11 +7,16 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
+from muxd_extract.command import extract
 from muxd_extract.files import RowFile
 from muxd_extract.news import news_of
 from muxd_extract.options import Field, PageOptions
 from muxd_extract.typed import typed_row
+from playwright.async_api import Error
 
+import muxd
+from muxd.errors import RunError
 from muxd.saved import Change, Saved
 
 
@@ -123,6 +128,26 @@ def test_news_name_what_is_new_changed_and_gone():
     assert lines[10:] == ["+ and 2 more", "~ C: p 1.5 -> 2", "- G"]
     assert news_of(saved, options()) is None
     assert news_of(Saved(), options(tell=("new",))) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Error('Locator.count: no "div["\nCall log:\n - x'), 'Locator.count: no "div["'),
+        (ValueError('fields.a: "p[" is neither CSS nor XPath'), 'fields.a: "p[" is neither'),
+    ],
+)
+def test_what_is_wrong_with_what_is_tried_is_no_mistake_of_the_plugin(monkeypatch, error, said):
+    """A selector that is none, or a page that is not there, is told in one line."""
+
+    def run(_work):
+        raise error
+
+    monkeypatch.setattr(muxd, "run", run)
+    done = CliRunner().invoke(extract, ["try", "http://x/", "--row", "div["])
+    assert isinstance(done.exception, RunError)
+    assert str(done.exception).startswith(said)
+    assert "\n" not in str(done.exception)
 
 
 async def test_pages_show_the_rows_and_escape_them():
