@@ -59,11 +59,6 @@ class Helm(Controlled):
     served: Served
     """What the plugins' services have to be seen."""
 
-    @property
-    def restarts_at(self) -> float | None:
-        """When it is to be restarted, real Unix seconds; None if it isn't."""
-        return self.restart_gap.waits_for
-
     async def request(self, job: str, *, by: str) -> Release:
         """Have a run of this job now, before everything that waits."""
         return await self.steering.request(job, by=by)
@@ -134,7 +129,7 @@ class Helm(Controlled):
             gap = None if at_once else self.restart_gap.find()
             at = time.time() if gap is None else gap.at
             told.result = "now" if gap is None else f"in a gap at {utc_text(at)}"
-        waits = self.restarts_at is not None
+        waits = self.restart_gap.waits_for is not None
         if gap is None or not waits:
             self.restart_gap.waits_for = at
         if gap is None:

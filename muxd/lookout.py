@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-import trio
 
 from muxd.body.reading import DataReader, FileData
 from muxd.bus import Events
@@ -15,7 +13,6 @@ from muxd.config import SECTIONS
 from muxd.controlled import Controlled
 from muxd.health import health_of
 from muxd.keeping import artifacts_of
-from muxd.runlog import lines_of
 from muxd.section import is_of_class
 from muxd.status import jobs_of, status_of
 
@@ -40,7 +37,8 @@ if TYPE_CHECKING:
     from muxd.pulse import Pulse
     from muxd.record import Record
     from muxd.reload import Reloader
-    from muxd.secrets import KnownSecrets
+    from muxd.restarting import RestartGap
+    from muxd.runlog import RunLog
     from muxd.section import Section
     from muxd.slotting import Timetable
     from muxd.state import StateDir
@@ -60,16 +58,17 @@ class Lookout(Controlled):
     book: RunBook
     bus: Bus[Event]
     state: StateDir
-    secrets: KnownSecrets
     pulse: Pulse | None
     web: Web
     memory: Memory
     """What jobs know from run to run."""
     reloader: Reloader
+    restart_gap: RestartGap
     served: Served
     """What the plugins' services have to be seen."""
     _checkup: Checkup
     _looking: Looking
+    _run_log: RunLog
 
     @property
     def config(self) -> Config:
@@ -85,6 +84,11 @@ class Lookout(Controlled):
     def grace(self) -> float:
         """How long the run in progress may go on once the daemon is told to stop, seconds."""
         return self.core.grace
+
+    @property
+    def restarts_at(self) -> float | None:
+        """When it is to be restarted, real Unix seconds; None if it isn't."""
+        return self.restart_gap.waits_for
 
     @property
     def store(self) -> Store:
@@ -147,9 +151,7 @@ class Lookout(Controlled):
 
     async def logged(self, record: Record, *, limit: int = 500) -> list[dict[str, Any]]:
         """The newest lines that a run has logged: see `Controlled.logged`."""
-        mask = self.secrets.mask
-        read = partial(lines_of, self.state.logs, record, limit=limit, mask=mask)
-        return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
+        return await self._run_log.read(record, limit=limit)
 
     async def look(self, run_id: str | None = None) -> bytes | None:
         """What the page of the run in progress shows: see `Controlled.look`."""
