@@ -42,10 +42,10 @@ def parse_amount(text: str, *, decimal: str = "") -> float:
             raise ValueError(f"{_shown(found[0])} has {len(tail)} decimal marks {point!r}")
         digits = f"{head or '0'}.{tail[0] if tail else '0'}"
     value = float(digits)
-    if math.isinf(value):
-        raise ValueError(f"{_shown(found[0])} is too large a number")
     if suffix := _SUFFIX.match(text, found.end()):
         value *= _TIMES[suffix[0]]
+    if math.isinf(value):
+        raise ValueError(f"{_shown(found[0])} is too large a number")
     return -value if _is_negative(text[: found.start()]) else value
 
 

@@ -86,7 +86,7 @@ def _instant(text: str, formats: tuple[str, ...]) -> str:
             return datetime.fromtimestamp(int(text[:10]), UTC).isoformat()
         try:
             return parsedate_to_datetime(text).isoformat()
-        except ValueError:
+        except (ValueError, OverflowError):  # the year 99999999999
             pass
     known = " or ".join(map(repr, formats)) or 'ISO 8601: give its format, such as "%d.%m.%Y"'
     raise ValueError(f"{text!r} is no date like {known}")

@@ -52,6 +52,8 @@ def test_texts_become_what_they_stand_for(field, raw, value):
     [
         (Field(type="number"), "sold out", "a: there is no number in 'sold out'"),
         (Field(type="date"), "yesterday", "a: 'yesterday' is no date like ISO 8601: give its format"),
+        (Field(type="date"), f"1 Jan {'9' * 20} 00:00:00", "00:00:00' is no date like ISO 8601"),
+        (Field(type="number"), f"{'9' * 308}B", "is too large a number"),
         (Field(fields={"b": Field(type="number")}), {"b": "x"}, "a.b: there is no number in 'x'"),
     ],
 )  # fmt: skip
