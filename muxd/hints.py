@@ -20,9 +20,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     'there are: interval, timeout'
     """
     words = sorted(known)
-    near = difflib.get_close_matches(word, words, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
+    near = slip_of(word, words) or next(iter(difflib.get_close_matches(word, words, n=1)), None)
+    if near is not None:
+        return f"did you mean {near!r}?"
     if not words:
         return "there are none"
     more = f" and {len(words) - 20} more" if len(words) > 20 else ""

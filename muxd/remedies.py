@@ -17,10 +17,13 @@ from muxd.hints import slip_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["importable", "remedy_of", "slip_in"]
+__all__ = ["importable", "place_of", "remedy_of", "slip_in"]
 
+_CALLED_WRONGLY = re.compile(
+    r"\(\) (got (an unexpected|multiple values)|missing \d+ required|takes \d+ positional)"
+)
 _UNEXPECTED = re.compile(r"(?P<call>[\w.]+)\(\) got an unexpected keyword argument '(?P<name>\w+)'")
-_LIBRARIES = ("trio", "outcome", "playwright", "pyee")
+_LIBRARIES = ("trio", "outcome", "playwright", "pyee", "structlog", "httpx", "attr", "cattrs")
 _CANNOT_IMPORT = re.compile(r"cannot import name '(?P<name>\w+)' from")
 
 
@@ -33,21 +36,21 @@ def remedy_of(error: BaseException) -> str:
 
 
 def slip_in(error: BaseException) -> str:
-    """What goes behind the message of an error that a misspelt name in a body raised, or nothing.
+    """What goes behind the message of an error that a slip in a body raised, or nothing.
 
     What may have been meant, and where it stands: ``; did you mean 'page'? (shop.py:12)``. Never raises.
     """
     is_name = isinstance(error, (NameError, ImportError))
-    unexpected = isinstance(error, TypeError) and _UNEXPECTED.search(str(error))
-    if not is_name and not unexpected and not isinstance(error, AttributeError):
+    called_wrongly = isinstance(error, TypeError) and _CALLED_WRONGLY.search(str(error))
+    if not is_name and not called_wrongly and not isinstance(error, AttributeError):
         return ""
     remedy = remedy_of(error)
     # An attribute that is not there may be one of None: nothing misspelt.
-    return remedy + _place_of(error) if remedy or is_name or unexpected else ""
+    return remedy + place_of(error) if remedy or is_name or called_wrongly else ""
 
 
-def _place_of(error: BaseException) -> str:
-    """Where in the code that is neither muxd's nor its libraries' it was raised."""
+def place_of(error: BaseException) -> str:
+    """Where in the code that is neither muxd's nor its libraries' it was raised: `` (shop.py:12)``."""
     python, packages = sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")
     here = str(Path(__file__).parent)
     others = [here, *(f"{packages}/{name}" for name in _LIBRARIES)]
@@ -119,9 +122,12 @@ def _names_at(error: BaseException) -> set[str]:
 
 
 def _parameters_of(call: str) -> Iterable[str]:
-    """Those of muxd's own classes, by the names that errors have for them."""
+    """Those of muxd's own classes, and of Playwright's, by the names that errors have for them."""
     name, _, method = call.partition(".")
-    home = sys.modules["muxd"]
-    if method == "__init__" and name in home.__all__:
-        return inspect.signature(getattr(home, name)).parameters
+    for module in ("muxd", "playwright.async_api"):
+        home = sys.modules.get(module)
+        if home is not None and name in home.__all__:
+            found = getattr(home, name)
+            called = found if method == "__init__" else getattr(found, method, None)
+            return inspect.signature(called).parameters if callable(called) else ()
     return ()

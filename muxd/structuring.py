@@ -211,7 +211,8 @@ class _Reader:
     def items(self, value: Any, kind: Any) -> Any:
         """A list, a tuple or a set."""
         if not isinstance(value, LISTS):
-            raise ValueError(f"give {words_of(kind)}")
+            brackets = ", with [[...]] above it" if isinstance(value, Mapping) else ""
+            raise ValueError(f"give {words_of(kind)}{brackets}")
         origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
         values = list(value)
         kinds = [inner[0] if inner else Any] * len(values)

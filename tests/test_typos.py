@@ -52,6 +52,7 @@ import attrs, muxd
 class Shop:
     url: str = ""
     pages: int = 3
+    sorts: list = []
 
 @muxd.job(interval="30m", config=Shop)
 async def prices(run): ...
@@ -269,6 +270,11 @@ SETTINGS = {
         "jobs.prices.config.pages",
         "give a whole number",
     ),
+    "list of its configuration": (
+        "[jobs.prices.config.sorts]\na = 1",
+        "jobs.prices.config.sorts",
+        "give a list, with [[...]] above it",
+    ),
     "TOML": ("[daemon\ngrace = 1", ":2", "Expected ']'"),
 }
 
@@ -299,7 +305,9 @@ def test_a_name_that_nothing_has_is_a_warning_with_its_key(load, tmp_path, case)
 
 
 def test_the_name_of_a_plugin_to_disable(load, tmp_path):
-    """A warning with the key, and a guess."""
+    """A warning with the key, and a guess: two letters exchanged are likelier than another one."""
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "shot.py").write_text(GOOD.replace("prices", "others"), "utf-8")
     (warning,) = load(GOOD, "plugins.disable = ['shpo']").warnings
     check(warning, f"{tmp_path / 'muxd.toml'}: plugins.disable: ", "did you mean 'shop'?")
 
@@ -370,7 +378,8 @@ def test_a_body_that_misspells_what_it_is_given():
     nothing = dict.fromkeys((f.alias for f in attrs.fields(Run)), None)
     with pytest.raises(AttributeError) as caught:
         _ = Run(**nothing).pgae
-    assert str(mistake_in(caught.value, None)) == "a run has no 'pgae'; did you mean 'page'?"
+    told = str(mistake_in(caught.value, None))
+    assert told.startswith("a run has no 'pgae'; did you mean 'page'? (test_typos.py:")
 
 
 BODIES = {
@@ -380,6 +389,10 @@ BODIES = {
     "configuration": ("return run.config.ulr", "AttributeError", "did you mean 'url'?"),
     "argument": ("return muxd.Job('x', f, intervl='1h')", "TypeError", "did you mean 'interval'?"),
     "method": ("await run.page.hnag()", "AttributeError", "did you mean 'hang'?"),
+    "run": ("await run.sav([])", "muxd.errors.BodyMistake", "did you mean 'save'?"),
+    "keyword of the run's": ("await run.save([], ky='a')", "TypeError", "did you mean 'key'?"),
+    "nothing given": ("run.tell()", "TypeError", "missing 1 required positional argument: 'title'"),
+    "log": ("run.log.inf('x')", "AttributeError", "did you mean 'info'?"),
     "nothing near": ("return qwertz", "NameError", "name 'qwertz' is not defined"),
 }
 
@@ -401,7 +414,7 @@ async def test_a_slip_in_a_body_is_in_its_record(autojump_clock, load, case):
             record = await runner.run(release, FakePages())
         nursery.cancel_scope.cancel()
     assert record.error_type == kind
-    check(record.error, "(shop.py:12)", remedy)
+    check(record.error, "(shop.py:13)", remedy)
 
 
 def test_all_of_it_is_right_without_a_slip(load):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from muxd.errors import BodyMistake, LoggedOut, message_of
 from muxd.hints import slip_of
+from muxd.remedies import place_of
 from muxd.running import Run
 from muxd.unbridged import UnbridgedAwait
 
@@ -75,10 +76,10 @@ def _words(error: BaseException) -> str | None:
         if name and hasattr(type(error.obj.page), name):
             return (
                 f"a body is given the run, not its page: write `await run.page.{name}(...)` in place "
-                f"of `page.{name}(...)`"
+                f"of `page.{name}(...)`{place_of(error)}"
             )
         if name and (near := slip_of(name, dir(error.obj))):
-            return f"a run has no {name!r}; did you mean {near!r}?"
+            return f"a run has no {name!r}; did you mean {near!r}?{place_of(error)}"
     if isinstance(error, UnbridgedAwait):
         return str(error)
     return None

@@ -130,7 +130,7 @@ def _given(path: Path, source: str, engine: Engine) -> FoundBrowser:
         raise ConfigError(
             ConfigProblem(
                 source,
-                "",
+                "browser.path",
                 f"{str(path)!r} is not an executable file: give the path of {_SAID[engine]}",
             )
         )
