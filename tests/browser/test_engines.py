@@ -16,6 +16,7 @@ from muxd.browser.generation import open_generation
 from muxd.browser.launch import LaunchPlan
 from muxd.browser.profile import claim_profile
 from muxd.engine import Engine
+from tests.variants import nightly
 
 from .conftest import open_site
 
@@ -120,7 +121,7 @@ def test_an_engine_that_only_playwright_knows_does_all_the_rest(browse, monkeypa
 
 
 @pytest.mark.parametrize("plan", ["chromium"], indirect=True)
-@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("closed", [nightly(False), True])
 def test_what_a_run_of_fresh_leaves_is_undone_where_a_route_blocks(browse, monkeypatch, closed):
     """Its context is gone by the time, by the run itself or after it: the shared things are clean."""
     monkeypatch.setattr(Engine, "is_chromium", False)
@@ -140,7 +141,7 @@ def test_what_a_run_of_fresh_leaves_is_undone_where_a_route_blocks(browse, monke
     browse(test)
 
 
-@pytest.mark.parametrize("routed", [False, True])
+@pytest.mark.parametrize("routed", [nightly(False), True])
 @pytest.mark.parametrize("plan", ["chromium"], indirect=True)
 def test_a_listener_that_raises_keeps_nothing_from_being_undone(browse, monkeypatch, routed):
     """As the pages close, say: blocking is lifted, settings are put back, the error is the run's."""

@@ -17,6 +17,7 @@ from muxd.browser import generation
 from muxd.browser.generation import CLEAN_BOUND, REVOKE_BOUND, open_generation
 from muxd.browser.processes import browsers_of_profile, children_of
 from muxd.errors import BrowserLost, ProfileInUse, SessionError
+from tests.variants import nightly
 
 
 def line_of(process):
@@ -144,7 +145,7 @@ def test_death_is_noticed_at_once(browse, victim, plan):
     assert browsers_of_profile(plan.profile) == []
 
 
-@pytest.mark.parametrize("frozen", ["browser", "driver"])
+@pytest.mark.parametrize("frozen", [nightly("browser"), "driver"])
 def test_a_frozen_browser_is_killed(browse, frozen, plan):
     """SIGSTOP of the browser or the driver: no page within the bound means kill; nothing stays."""
 

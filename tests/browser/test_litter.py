@@ -13,6 +13,7 @@ import trio
 
 from muxd.bridge import bridged
 from muxd.browser import litter
+from tests.variants import nightly
 
 ENGINE = "headless-shell"
 
@@ -51,7 +52,7 @@ async def work(page, url):
     assert await (await download.value).path()
 
 
-@pytest.mark.parametrize("session", ["main", "fresh"])
+@pytest.mark.parametrize("session", [nightly("main"), "fresh"])
 def test_traces_and_downloads_leave_nothing(browse, session):
     """However many runs were traced, with pictures or without, the next page's own trace is all."""
 

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from tests.variants import nightly
+
 from .conftest import COMMAND, JOBS, SLOW
 
 MARKED = """
@@ -100,7 +102,7 @@ def test_while_a_job_runs_alone_the_commands_say_so(muxd_home):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), nightly(signal.SIGHUP, 129)]
 )
 def test_a_signal_ends_a_lone_run_with_a_record(muxd_home, number, code):
     """The run is recorded as `interrupted` and shown, no further one is begun, the exit code is

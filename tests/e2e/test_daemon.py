@@ -9,6 +9,8 @@ import signal
 import psutil
 import pytest
 
+from tests.variants import nightly
+
 from .conftest import JOBS, SLOW
 
 pytestmark = pytest.mark.chromium
@@ -55,7 +57,7 @@ def test_jobs_run_in_their_slots_one_at_a_time(muxd_home):
     home.nothing_is_left()
 
 
-@pytest.mark.parametrize("victim", ["browser", "driver"])
+@pytest.mark.parametrize("victim", ["browser", nightly("driver")])
 def test_a_killed_browser_costs_one_run(muxd_home, victim):
     """kill -9 of browser or driver in mid-run: that run is `crashed`, the next is ok on a new one."""
     home = muxd_home

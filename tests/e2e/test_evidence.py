@@ -59,6 +59,7 @@ def test_a_run_that_failed_can_be_looked_into(muxd_home):
     assert f"muxd history show {newest['id'][-6:]}" in home.output.read_text()
 
 
+@pytest.mark.nightly
 def test_it_can_be_switched_off(muxd_home):
     """Then the record is all there is."""
     home = muxd_home

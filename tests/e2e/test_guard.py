@@ -13,6 +13,8 @@ import time
 import psutil
 import pytest
 
+from tests.variants import nightly
+
 from .conftest import COMMAND, JOBS, SLOW, alive
 
 STUCK = """
@@ -182,7 +184,7 @@ def test_a_run_that_takes_the_daemon_along_is_charged(muxd_home, body, how):
     assert home.json("run", "quick")["outcome"] == "ok"
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+@pytest.mark.parametrize("busy", [nightly(False), True], ids=["idle", "busy"])
 def test_a_killed_daemon_is_back_at_once(muxd_home, busy):
     """kill -9 of the daemon, with a run in progress and a frozen browser, or without: the browser
     goes too, and the next daemon runs what is asked for."""
@@ -240,7 +242,7 @@ def test_a_killed_guard_leaves_nothing(muxd_home):
     assert home.json("run", "quick")["outcome"] == "ok"
 
 
-@pytest.mark.parametrize("target", ["daemon", "guard", "group"])
+@pytest.mark.parametrize("target", [nightly("daemon"), nightly("guard"), "group"])
 def test_a_signal_counts_once_wherever_it_is_sent(muxd_home, target):
     """SIGTERM to the daemon, the guard or both: the run in progress has its grace, exit code 0."""
     home = muxd_home

@@ -77,6 +77,7 @@ def test_a_locked_ledger_is_waited_for_and_then_named(muxd_home, exclusive):
     muxd_home.call("stop")
 
 
+@pytest.mark.nightly  # the fault matrix has it as well
 def test_runs_go_on_while_the_ledger_is_locked(muxd_home):
     """Records stay in memory, which `muxd status` says, and are written when the lock is gone."""
     muxd_home.write("jobs", JOBS)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from muxd.record import Outcome
+from tests.variants import nightly
 
 from . import bodies
 
@@ -22,9 +23,9 @@ pytestmark = pytest.mark.filterwarnings(
     "body",
     [
         bodies.swallows_cancellation,
-        bodies.swallows_asyncios,
+        nightly(bodies.swallows_asyncios),
         bodies.swallows_playwrights,
-        bodies.shielded,
+        nightly(bodies.shielded),
         bodies.thread_without_end,
     ],
 )
@@ -38,10 +39,10 @@ def test_body_that_will_not_end(house, body):
     "body",
     [
         bodies.waits_for_a_future,
-        bodies.waits_for_an_event,
+        nightly(bodies.waits_for_an_event),
         bodies.waits_in_a_thread,
-        bodies.waits_in_asyncios_thread,
-        bodies.children_wait,
+        nightly(bodies.waits_in_asyncios_thread),
+        nightly(bodies.children_wait),
         bodies.busy_without_rest,
     ],
 )
@@ -93,8 +94,8 @@ def test_strange_error(house, body, word):
     [
         (bodies.exits, "SystemExit"),
         (bodies.interrupts, "KeyboardInterrupt"),
-        (bodies.generator_exit, "GeneratorExit"),
-        (bodies.cancels_itself, "CancelledError"),
+        nightly(bodies.generator_exit, "GeneratorExit"),
+        nightly(bodies.cancels_itself, "CancelledError"),
         (bodies.base_exception, "Fatal"),
     ],
 )

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.variants import nightly
+
 from .daemons import HONEST, alive, lives_on, waits
 
 DELAYS = [0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0, 3.0]
@@ -18,10 +20,7 @@ ENDED_WITHIN = 30.0
 
 def in_turn(delays):
     """Every other one is the nightly run's."""
-    return [
-        pytest.param(delay, marks=[pytest.mark.nightly] * (number % 2))
-        for number, delay in enumerate(delays)
-    ]
+    return [nightly(delay) if number % 2 else delay for number, delay in enumerate(delays)]
 
 
 def begin(home, delay):
@@ -45,7 +44,7 @@ def test_sigterm_at_every_stage(muxd_home, delay):
     home.nothing_is_left()
 
 
-@pytest.mark.parametrize("again", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("again", [0.0, nightly(0.2), 1.0])
 def test_sigterm_while_it_stops(muxd_home, again):
     """More of them make the end no slower: the second one ends the run in progress.
 

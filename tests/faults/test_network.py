@@ -5,14 +5,22 @@ from __future__ import annotations
 import pytest
 
 from muxd.record import Outcome
+from tests.variants import nightly
 
 from . import network
 
 TIMED_OUT = Outcome.timed_out
 
 
-@pytest.mark.parametrize("body", [network.never, network.never_for_a_frame])
-@pytest.mark.parametrize("session", ["main", "fresh"])
+@pytest.mark.parametrize(
+    ("body", "session"),
+    [
+        (network.never, "main"),
+        (network.never_for_a_frame, "fresh"),
+        nightly(network.never, "fresh"),
+        nightly(network.never_for_a_frame, "main"),
+    ],
+)
 def test_server_never_answers(house, body, session):
     """A server that never answers costs the run's own time only."""
     house.survives(body, TIMED_OUT, session=session)
@@ -34,7 +42,7 @@ def test_server_closes_in_the_middle(house):
     house.survives(network.cut, Outcome.failed, TIMED_OUT)
 
 
-@pytest.mark.parametrize("body", [network.flood, network.flood_by_fetch, network.bomb])
+@pytest.mark.parametrize("body", [network.flood, nightly(network.flood_by_fetch), network.bomb])
 def test_server_floods(house, body):
     """500 MB, or half a megabyte that becomes 500, are not read to the end."""
     house.survives(body, TIMED_OUT, Outcome.crashed, kept=None)
@@ -51,7 +59,7 @@ def test_redirects_without_end(house):
     assert "ERR_TOO_MANY_REDIRECTS" in record.error
 
 
-@pytest.mark.parametrize("body", [network.refreshes, network.relocates])
+@pytest.mark.parametrize("body", [nightly(network.refreshes), network.relocates])
 def test_pages_that_reload_without_end(house, body):
     """A page that loads itself again and again is closed, though a close may meet a navigation."""
     house.survives(body, TIMED_OUT)

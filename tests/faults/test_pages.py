@@ -5,14 +5,22 @@ from __future__ import annotations
 import pytest
 
 from muxd.record import Outcome
+from tests.variants import nightly
 
 from . import pages
 
 TIMED_OUT = Outcome.timed_out
 
 
-@pytest.mark.parametrize("session", ["main", "fresh"])
-@pytest.mark.parametrize("body", [pages.loop, pages.loop_in_the_page])
+@pytest.mark.parametrize(
+    ("body", "session"),
+    [
+        (pages.loop, "main"),
+        (pages.loop_in_the_page, "fresh"),
+        nightly(pages.loop, "fresh"),
+        nightly(pages.loop_in_the_page, "main"),
+    ],
+)
 def test_loop_in_a_page(house, body, session):
     """A page that computes for ever is closed at the deadline; the browser lives on."""
     house.survives(body, TIMED_OUT, session=session)
@@ -23,13 +31,13 @@ def test_loop_in_a_popup(house):
     house.survives(pages.loop_in_a_popup, TIMED_OUT)
 
 
-@pytest.mark.parametrize("body", [pages.loop_in_beforeunload, pages.loop_on_leaving])
+@pytest.mark.parametrize("body", [pages.loop_in_beforeunload, nightly(pages.loop_on_leaving)])
 def test_loop_in_beforeunload(house, body):
     """A page that computes for ever when it is to be left is closed all the same."""
     house.survives(body, TIMED_OUT)
 
 
-@pytest.mark.parametrize("body", [pages.alerts, pages.confirms, pages.prompts])
+@pytest.mark.parametrize("body", [pages.alerts, nightly(pages.confirms), nightly(pages.prompts)])
 def test_dialogs_without_end(house, body):
     """Dialog after dialog: Playwright answers them, and the deadline ends it."""
     house.survives(body, TIMED_OUT)

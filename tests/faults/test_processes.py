@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from muxd.record import Outcome
+from tests.variants import nightly
 
 from .house import GONE_WITHIN, LAUNCH_WITHIN, kind_of, open_house
 
@@ -76,7 +77,7 @@ def test_killed_while_idle(house, victim):
     next_run_is_ok(house, lateness=LAUNCH_WITHIN)
 
 
-@pytest.mark.parametrize("victim", ["browser", "driver"])
+@pytest.mark.parametrize("victim", ["browser", nightly("driver")])
 def test_killed_in_mid_navigation(house, victim):
     """The run is `crashed` and charged; the next is ok on another browser."""
 
@@ -89,8 +90,15 @@ def test_killed_in_mid_navigation(house, victim):
     assert record.harm is not None
 
 
-@pytest.mark.parametrize("session", ["main", "fresh"])
-@pytest.mark.parametrize("victim", ["browser", "driver"])
+@pytest.mark.parametrize(
+    ("victim", "session"),
+    [
+        ("browser", "main"),
+        ("driver", "fresh"),
+        nightly("browser", "fresh"),
+        nightly("driver", "main"),
+    ],
+)
 def test_killed_in_mid_evaluate(house, victim, session):
     """The call ends at once, though the page would compute for ever."""
 
@@ -124,7 +132,7 @@ def test_killed_as_pages_close(house):
     assert record.outcome is CRASHED or record.result == "done"
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.02, 0.1, 0.3])
+@pytest.mark.parametrize("delay", [0.0, nightly(0.02), 0.1, nightly(0.3)])
 def test_killed_as_it_closes(tmp_path, site, delay):
     """muxd's end is as quick, and leaves as little, if the browser is killed meanwhile."""
     with open_house(tmp_path, site) as house:
