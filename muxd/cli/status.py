@@ -55,7 +55,6 @@ def status(
     document is what to give as --after for the next page; null: this is the last.
     """
     from muxd.cli.output import print_json
-    from muxd.cli.toldclock import ToldClock
     from muxd.control.client import ControlClient
     from muxd.state import StateDir
 
@@ -66,6 +65,8 @@ def status(
     if as_json:
         print_json(told)
     elif jobs:
+        from muxd.cli.toldclock import ToldClock
+
         _show_jobs(told, ToldClock(client.status(upcoming=0), time.time()))
     else:
         _show(told, time.time())

@@ -114,7 +114,8 @@ async def test_status_imports_what_it_needs(tmp_path):
     assert modules.removeprefix("muxd.").split(" muxd.") == [
         "blocklist", "cli", "cli.group", "cli.options", "cli.output", "cli.status", "config",
         "configfile", "configvalues", "control", "control.client", "control.path", "engine", "errors", "hints",
-        "job", "jobslips", "jobvalues", "keys", "overrides", "secrets", "sizes", "state", "units", "zone",
+        "job", "jobcheck", "jobpolicies", "jobslips", "jobvalues", "keys", "overrides", "readers", "secrets",
+        "sizes", "state", "units", "zone",
     ]  # fmt: skip
 
 
