@@ -74,6 +74,6 @@ def shown(value: object, *, at_most: int = 120) -> str:
     """
     try:
         text = repr(value)
-    except Exception:
+    except (Exception, SystemExit, KeyboardInterrupt):
         text = f"<{type(value).__name__} that can't be shown>"
     return text if len(text) <= at_most else text[: at_most - 3] + "..."

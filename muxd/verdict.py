@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from muxd.body.mistakes import mistake_of
-from muxd.errors import BackgroundError, BodyMistake, BrowserLost, DeadlineExceeded, LoggedOut
+from muxd.errors import (
+    BackgroundError,
+    BodyMistake,
+    BrowserLost,
+    DeadlineExceeded,
+    LoggedOut,
+    message_of,
+)
+from muxd.hints import shown
 from muxd.left import Left, grave, in_words
 from muxd.logincheck import logged_out, sign_of
 from muxd.performance import says_lost
@@ -38,6 +46,10 @@ __all__ = [
 ]
 
 
+MOST_SAID = 10_000
+"""How much is told of an error in the background, characters."""
+
+
 @attrs.frozen
 class Verdict:
     """How a run has ended."""
@@ -54,7 +66,7 @@ def of_logged_out(verdict: Verdict, job: Job) -> Verdict:
         return verdict
     why = f"its page shows {sign_of(job)!r}"
     if verdict.error is not None:
-        why += f" ({type(verdict.error).__name__}: {str(verdict.error)[:1000]})"
+        why += f" ({type(verdict.error).__name__}: {message_of(verdict.error)[:1000]})"
     error = logged_out(job.session, why)
     error.__cause__ = verdict.error
     return attrs.evolve(verdict, outcome=Outcome.failed, error=error)
@@ -115,7 +127,7 @@ def stray_error(cause: BaseException) -> RunError:
     """The error of a run in whose background something was raised."""
     if isinstance(cause, BodyMistake):
         return cause
-    error = BackgroundError(f"a listener or callback raised {cause!r}")
+    error = BackgroundError(f"a listener or callback raised {shown(cause, at_most=MOST_SAID)}")
     error.__cause__ = cause
     return error
 

@@ -14,7 +14,7 @@ from muxd.job import Job
 from muxd.record import Outcome
 from muxd.runner import UNWIND, Runner
 from muxd.testing import FakePages, MemoryStore
-from muxd.verdict import summary
+from muxd.verdict import Verdict, of_logged_out, summary
 from muxd.watch import Block, Watch
 from muxd.worker import Worker
 
@@ -254,6 +254,36 @@ async def test_a_listener_that_raised_fails_its_own_run(autojump_clock, bench):
     assert record.outcome is Outcome.failed
     assert "bang" in record.error
     assert (await bench.run(body)).outcome is Outcome.ok
+
+
+class Mute(Exception):
+    """Can't say what it is."""
+
+    def __repr__(self):
+        raise OSError("no")
+
+    __str__ = __repr__
+
+
+async def test_an_error_that_can_t_say_what_it_is_fails_its_own_run(autojump_clock, bench):
+    """Wherever it is raised: in the body, in what goes on beside it, where the session may be logged out."""
+
+    async def raises(run):
+        raise Mute
+
+    async def sleeps(run):
+        await trio.sleep(50)
+
+    record = await bench.run(raises)
+    assert (record.outcome, record.error) == (Outcome.failed, "<its message can't be shown>")
+    for timeout, outcome in (("60s", Outcome.failed), ("30s", Outcome.timed_out)):
+        bench.pages.leave_errors = [Mute()]
+        record = await bench.run(sleeps, timeout=timeout)
+        assert record.outcome is outcome
+        assert "a listener or callback raised <Mute that can't be shown>" in record.error
+    job = Job("job", raises, interval="1h", needs_login="/login*")
+    verdict = of_logged_out(Verdict(Outcome.failed, Mute()), job)
+    assert "(Mute: <its message can't be shown>)" in str(verdict.error)
 
 
 async def test_a_browser_lost_before_the_page_is_nobodys_fault(autojump_clock, bench):

@@ -12,6 +12,7 @@ import trio
 
 from muxd.bridge import Abandoned, Leash
 from muxd.errors import message_of
+from muxd.hints import shown
 from muxd.performance import split
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class EveryPage:
         if self._closed or ("closed" in message_of(error) and page.is_closed()):
             return
         if not isinstance(error, Exception):  # SystemExit ends nothing but its run
-            error = RuntimeError(f"what was to be done with every page raised {error!r}")
+            error = RuntimeError(f"what was to be done with every page raised {shown(error)}")
         self._lease.errors.append(error)
 
     def close(self) -> None:
