@@ -66,14 +66,12 @@ def head(told: Told, now: float, away: str = "") -> list[Text]:
     """
     clock, plan = ToldClock(told, now), told["timetable"]
     up = f", up {_since(told['started_at'], now)}" if told["started_at"] else ""
-    faster = f", {told['speed']:g}x real time" if told["speed"] != 1 else ""
+    use = f"{plan['jobs']} jobs, {plan['utilisation']:.0%} of the time used"
+    what = f"process {told['pid']}; {use}; {clock(now)}"
+    if clock.speed != 1:
+        what = f"at {clock(now)} ({clock.speed:g}x real time); {use}"
     lines = [
-        _line(
-            _name("muxd"),
-            f"{told['state']}{up}{faster}, process {told['pid']}; "
-            f"{plan['jobs']} jobs, {plan['utilisation']:.0%} of the time used; ",
-            clock(now),
-        ),
+        _line(_name("muxd"), f"{told['state']}{up}, {what}"),
         _line(_name("browser"), *_browser(told["browser"], now)),
         _line(_name("running"), *_running(told["running"], now, clock.speed)),
         _line(_name("today"), *_counts(told.get("today", {}))),

@@ -18,6 +18,7 @@ from .conftest import shown
 from .pretend import NOON, SIXTEEN, Pretend, many
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"><b>\u202e\ud800{{7*7}}"
+LOGGED_OUT = {"job": "plan", "note": login_note("shop"), "since": None, "probe_at": None}
 PAGES = ("/", "/?w=30m", "/?w=6h", "/?w=day", "/jobs", "/runs", "/plan", "/plugins", "/browser",
          "/news")  # fmt: skip
 
@@ -253,6 +254,7 @@ async def test_the_headline_says_how_it_is(daemon, state):
         ({"warnings": ["memory is short"], "paused_total": 1}, "Something needs a look"),
         ({"paused_total": 1}, "1 of 16 jobs is paused"),
         ({"paused_total": 2}, "2 of 16 jobs are paused"),
+        ({"paused_total": 1, "paused": [LOGGED_OUT]}, "Logged out of shop"),
     ],
 )
 async def test_not_all_is_well_while_there_is_something_to_see(daemon, told, headline):

@@ -9,6 +9,7 @@ import attrs
 
 from muxd import events
 from muxd.builtin._dashboard.words import Almanac, unix
+from muxd.login import login_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +98,8 @@ class Moment:
         timetable = told["timetable"]["warnings"] if told["timetable"]["feasible"] else []
         if set(told["warnings"]) - set(timetable):
             return "warn", "Something needs a look"
+        if out := {login_session(one["note"]) for one in told["paused"]} - {None}:
+            return "warn", f"Logged out of {', '.join(sorted(filter(None, out)))}"
         if paused := told["paused_total"]:
             return "quiet", f"{paused} of {jobs} jobs {'is' if paused == 1 else 'are'} paused"
         return None

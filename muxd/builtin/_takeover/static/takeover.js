@@ -284,6 +284,7 @@ function ended(told) {
   over = true;
   events?.close();
   $("done").hidden = $("cancel").hidden = true;
+  $("after").hidden = false;
   const resumed = told.resumed.length ? ` Jobs that go on: ${told.resumed.join(", ")}.` : "";
   notice(`${told.said}${resumed} You can close this page.`, told.outcome !== "ok");
 }
