@@ -286,6 +286,8 @@ class Config:
     ``--state-dir``, or an environment variable such as ``MUXD_STATE_DIR``."""
     file: Path | None = None
     """The configuration file that was read, if any."""
+    warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
+    """What is hardly meant, with the remedy: variables that nobody reads."""
 
     def origin(self, key: str) -> str:
         """Where the value of this dotted key, or the table that it stands in, came from."""

@@ -21,7 +21,7 @@ from muxd.config import (
     Config,
 )
 from muxd.errors import ConfigError, ConfigProblem
-from muxd.hints import did_you_mean, shown
+from muxd.hints import did_you_mean, shown, slip_of
 from muxd.job import Job
 from muxd.keys import dotted
 from muxd.overrides import allowed_instead
@@ -119,7 +119,14 @@ def load_config(
     if problems:
         raise ConfigError(*problems)
     made = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
-    return Config(**made, sections=sections, jobs=jobs, origins=origins, file=found)
+    return Config(
+        **made,
+        sections=sections,
+        jobs=jobs,
+        origins=origins,
+        file=found,
+        warnings=tuple(_odd_variables(environ)),
+    )
 
 
 def find_file(
@@ -314,6 +321,15 @@ def _file_layer(file: Path) -> _Layer:
         message = f"it can't be read: {error.strerror or error}"
         raise ConfigError(ConfigProblem(str(file), "", message)) from None
     return _Layer(raw=raw, base=file.parent, source=lambda key: str(file))
+
+
+def _odd_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """Those that are one of muxd's but for a slip. Others that begin alike may be a plugin's."""
+    settings = (field for kind in SECTIONS.values() for field in attrs.fields(kind))
+    known = {field.metadata["env"] for field in settings} - {None} | {"MUXD_CONFIG", "MUXD_DEBUG"}
+    for name in sorted(environ):
+        if name.upper().startswith("MUX") and name not in known and (meant := slip_of(name, known)):
+            yield f"{name}: muxd reads no variable of this name; did you mean {meant!r}?"
 
 
 def _environment_layer(environ: Mapping[str, str], cwd: Path) -> _Layer:

@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ class Installer:
           editable: directories of projects, which stay where they are.
 
         Raises:
-          UserError: a package's name is an option, or that of a directory; a directory isn't there.
+          UserError: a package's name is an option, or that of a directory; a directory isn't there, or
+            its pyproject.toml can't be read.
         """
         _check(packages)
         for package in packages:
@@ -56,6 +58,8 @@ class Installer:
                 raise UserError(
                     f"--editable {place!r}: there is no directory of a project (with a pyproject.toml)"
                 )
+        for place in (*editable, *packages):
+            _check_project(Path(place.partition("[")[0]) / "pyproject.toml")
         here = [word for place in editable for word in ("-e", _as_path(place))]
         return [*self.install_with, *options, *here, *(["--", *packages] if packages else [])]
 
@@ -115,6 +119,16 @@ def _check(packages: Sequence[str]) -> None:
     for package in packages:
         if package.startswith("-") or not package.strip():
             raise UserError(f"{package!r} is no package: put options of the installer behind --")
+
+
+def _check_project(file: Path) -> None:
+    """Raises `UserError` if it is there and no TOML: of installers that is dozens of lines."""
+    try:
+        tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: this is not TOML: {error}") from None
+    except (OSError, ValueError):
+        return  # there is none, or it is no path: that is the installer's to tell
 
 
 def _is_project(place: Path) -> bool:

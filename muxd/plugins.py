@@ -423,6 +423,7 @@ def _disabled(config: Config, warnings: list[str]) -> dict[str, str]:
 
 
 def _warnings(config: Config, members: list[Member]) -> Iterator[str]:
+    yield from config.warnings
     names = {member.name for member in members}
     origin = config.origin("plugins.disable")
     for name in config.plugins.disable:

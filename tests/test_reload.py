@@ -223,6 +223,10 @@ def test_who_installs(tmp_path, monkeypatch):
         pip.install(["tea"], [])
     with pytest.raises(UserError, match="there is no directory of a project"):
         pip.install([], [], editable=["./coffee"])
+    (tmp_path / "tea" / "pyproject.toml").write_text("[project")
+    for given in ({"packages": ["./tea"]}, {"packages": [], "editable": ["./tea[test]"]}):
+        with pytest.raises(UserError, match=r"^tea/pyproject.toml: this is not TOML: Expected"):
+            pip.install(options=[], **given)
     for wrong in ("--upgrade=x", "-e", " "):
         with pytest.raises(UserError, match="is no package"):
             pip.install([wrong], [])

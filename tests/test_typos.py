@@ -194,7 +194,8 @@ def site(tmp_path, monkeypatch):
     importlib.invalidate_caches()
     yield root
     for name in set(sys.modules) - before:
-        del sys.modules[name]
+        if str(root) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
 
 
 ENTRIES = {
@@ -310,6 +311,14 @@ def test_the_name_of_a_plugin_to_disable(load, tmp_path):
     (tmp_path / "jobs" / "shot.py").write_text(GOOD.replace("prices", "others"), "utf-8")
     (warning,) = load(GOOD, "plugins.disable = ['shpo']").warnings
     check(warning, f"{tmp_path / 'muxd.toml'}: plugins.disable: ", "did you mean 'shop'?")
+
+
+def test_the_name_of_a_variable(tmp_path):
+    """A warning with the one that was meant; variables of others are left alone."""
+    environ = {"MUXD_TIMZONE": "UTC", "MUXD_DEMO_PORT": "0", "MUXD_DEBUG": "", "MUXER": "x"}
+    config = load_config(environ=environ, cwd=tmp_path)
+    (warning,) = load_plugins(config, entry_points=(), builtins=()).warnings
+    check(warning, "MUXD_TIMZONE: ", "did you mean 'MUXD_TIMEZONE'?")
 
 
 def test_a_section_of_a_plugin(load, tmp_path):

@@ -104,6 +104,7 @@ def _run(command: Sequence[str]) -> None:
 
 def _take_over(context: click.Context, config: Config, before: str | None, note: str) -> None:
     """Have the daemon reload, if there is one. `note`: what was done, for its audit trail."""
+    from muxd.cli.nextsteps import command, muxd, same
     from muxd.cli.reload import tell_changes
     from muxd.control.client import ControlClient
     from muxd.installer import version_of
@@ -119,6 +120,9 @@ def _take_over(context: click.Context, config: Config, before: str | None, note:
         note=Secrets().mask(note)[:NOTE]  # an address may have a password
     )
     tell_changes(told, config)
+    if told["added"]:
+        job = told["added"][0]["job"]
+        click.echo(f"run one now: {command(*muxd(), 'run', job, *same(config))}")
     if version_of("muxd") != before:
         click.echo("! muxd itself is another version now: needs a restart (muxd restart)")
     if told["problems"]:

@@ -129,27 +129,27 @@ def _recorded(config: Config, url: str, session: str | None, job: str, *, with_h
 
 
 def _after_project(config: Config, made: Path) -> Iterator[str]:
-    from muxd.cli.nextsteps import command, muxd, python, where
+    from muxd.cli.nextsteps import command, muxd, python, same, where
 
-    yield command(*muxd(), "install", "--editable", f"{where(made)}[test]", *_same(config))
+    yield command(*muxd(), "install", "--editable", f"{where(made)}[test]", *same(config))
     yield command(*python(), "-m", "pytest", str(made))
-    yield command(*muxd(), "dev", where(made), *_same(config))
+    yield command(*muxd(), "dev", where(made), *same(config))
 
 
 def _after_file(config: Config, job: str, folder: Path) -> Iterator[str]:
-    from muxd.cli.nextsteps import command, muxd
+    from muxd.cli.nextsteps import command, muxd, same
 
     known = folder.resolve() in {path.resolve() for path in config.plugins.jobs_dirs}
     by_option = config.origin("plugins.jobs_dirs") == "--jobs-dir"
-    further = _same(config)
+    further = same(config)
     if not known or by_option:
         further += ["--jobs-dir", str(folder)]
-    yield command(*muxd(), "dev", str(folder / f"{job}.py"), *_same(config))
+    yield command(*muxd(), "dev", str(folder / f"{job}.py"), *same(config))
     yield command(*muxd(), "run", job, *further)
     if not _is_up(config):
         yield command(*muxd(), "start", *further)
     elif known:
-        yield command(*muxd(), "reload", *_same(config))
+        yield command(*muxd(), "reload", *same(config))
 
 
 def _is_up(config: Config) -> bool:
@@ -157,14 +157,3 @@ def _is_up(config: Config) -> bool:
 
     owner = StateDir(config.daemon.state_dir).owner()
     return owner is not None and owner.role == "daemon"
-
-
-def _same(config: Config) -> list[str]:
-    """The options without which the next command would not mean the same muxd."""
-    found: list[str] = []
-    named = click.get_current_context().params.get("config_file")
-    if named is not None:
-        found += ["--config", str(named)]
-    if config.origin("daemon.state_dir") == "--state-dir":
-        found += ["--state-dir", str(config.daemon.state_dir)]
-    return found

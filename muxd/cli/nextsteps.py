@@ -6,8 +6,14 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["command", "muxd", "python", "where"]
+import click
+
+if TYPE_CHECKING:
+    from muxd.config import Config
+
+__all__ = ["command", "muxd", "python", "same", "where"]
 
 
 def command(*words: str) -> str:
@@ -26,6 +32,17 @@ def python() -> list[str]:
         if _is_mine(name):
             return [name]
     return [_here(sys.executable)]
+
+
+def same(config: Config) -> list[str]:
+    """The options without which the next command would not mean the same muxd."""
+    found: list[str] = []
+    named = click.get_current_context().params.get("config_file")
+    if named is not None:
+        found += ["--config", str(named)]
+    if config.origin("daemon.state_dir") == "--state-dir":
+        found += ["--state-dir", str(config.daemon.state_dir)]
+    return found
 
 
 def where(folder: Path) -> str:

@@ -148,6 +148,7 @@ def test_from_new_to_a_slot_in_a_running_daemon(muxd_home, environment):
     # What stands behind -- spares the network.
     told = home.call(*install[3:], "--", "--no-build-isolation", "--no-index", timeout=120)
     assert "+ tea_prices  every 1h" in told, told + home.errors
+    assert shlex.split(told.splitlines()[-1])[3:] == [*environment, "run", "tea_prices"]
     (entry,) = home.json("audit")
     assert entry["result"].startswith("installed ./muxd-tea-prices[test]: 1 added")
     assert home.json("run", "tea_prices")["result"] == "1 items: ['tea']"
