@@ -9,6 +9,7 @@ from rich.text import Text
 
 from muxd.cli.output import duration_text, error_text, harmless, progress_text, short
 from muxd.cli.toldclock import ToldClock
+from muxd.login import login_session
 from muxd.sizes import format_size
 from muxd.units import format_duration
 
@@ -136,6 +137,7 @@ def _warnings(told: Told, clock: ToldClock) -> list[str]:
         found.append(f"all jobs are paused{until}: {whole['note']}")
     if again := told.get("restart_at"):
         found.append(f"muxd restarts at {clock(_unix(again))}, in a gap")
+    found += sorted({one["note"] for one in told.get("paused", ()) if login_session(one["note"])})
     return [short(harmless(f"! {each}"), 300) for each in (*found, *told.get("warnings", ()))]
 
 

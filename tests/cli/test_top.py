@@ -12,6 +12,7 @@ from textual.widgets import DataTable, Static
 
 from muxd.cli import topview
 from muxd.cli.topapp import TopApp, _Details, _PastScreen, _Question
+from muxd.login import login_note
 
 PATIENCE = 20.0
 RUN = {
@@ -139,6 +140,14 @@ def test_in_a_rehearsal_its_clock_is_the_timetables():
     first, _, running, *_ = (line.plain for line in topview.head(status, NOON))
     assert "at 13:00:00 (60x real time); 0 jobs" in first
     assert " of about 10s " in running
+
+
+def test_who_is_logged_out_is_told_how_to_get_in():
+    """Once for each session, however many jobs wait for it."""
+    waits = {"note": login_note("shop"), "since": at(-60), "probe_at": None}
+    status = FakeDaemon().status() | {"paused": [{"job": job} | waits for job in ("a", "b")]}
+    *_, last = (line.plain for line in topview.head(status, NOON))
+    assert last == "! logged out: log in again with `muxd login shop`"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (200, 60)])
