@@ -167,7 +167,11 @@ async def test_a_login_is_one_trouble_with_the_jobs_that_wait_for_it(autojump_cl
         pause("job-1", login_note("main"))
         await trio.sleep(3 * HOUR)
         assert [kind for kind, _ in house.got] == ["trouble"]
-        house.town.core.resume()
+        house.town.core.resume()  # of all: what waits for a login goes on waiting
+        await trio.sleep(HOUR)
+        assert [kind for kind, _ in house.got] == ["trouble"]
+        for job in ("job-0", "job-1"):
+            house.town.core.resume(job)
         await trio.sleep(HOUR)
     assert house.got == [
         ("trouble", "job-0 is logged out: log in again by `muxd login main`; 2 jobs wait for it"),
