@@ -8,6 +8,8 @@ TOOLS := $(VENV)/.tools
 PIP := -m pip install -q --disable-pip-version-check
 PLUGINS := $(sort $(wildcard plugins/*/pyproject.toml))
 EDITABLE := -e . $(addprefix -e ,$(patsubst %/pyproject.toml,%,$(PLUGINS)))
+# What builds the six packages, once and not in an environment for each.
+BUILD := hatchling editables
 # More than there are processors: many tests wait for processes most of the time.
 WORKERS ?= 3
 TESTS := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
@@ -29,15 +31,17 @@ $(STAMP): pyproject.toml $(PLUGINS)
 	      apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv $(VENV); \
 	    else echo "python3 has no venv module: apt-get install python3-venv"; exit 1; fi; }
 	@$(BIN)/python $(PIP) --upgrade 'pip>=25.1'
-	@$(BIN)/python $(PIP) $(EDITABLE)
+	@$(BIN)/python $(PIP) $(BUILD)
+	@$(BIN)/python $(PIP) --no-build-isolation $(EDITABLE)
 	@touch $@
 
 $(TOOLS): $(STAMP)
 	@$(BIN)/python $(PIP) --group dev --group docs --group types
 	@touch $@
 
-packages: # muxd, its plugins and what tests need, in the environment BIN
-	@$(BIN)/python $(PIP) --group dev $(EDITABLE)
+packages: # muxd, its plugins and what tests need on every Python, in the environment BIN
+	@$(BIN)/python $(PIP) $(BUILD)
+	@$(BIN)/python $(PIP) --no-build-isolation --group tests $(EDITABLE)
 
 start: setup ## Run the demo: sixteen jobs on one browser, an hour a minute
 	@$(BIN)/muxd start --speed 60

@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import combinations
 from math import gcd
 
-from ortools.sat.python import cp_model
-
 
 def optimal_gap(demands):
     """The widest minimum gap of two or more jobs that any phases leave; -1 if they can't but collide.
 
     It fails if that can't be proved within a bounded amount of work.
     """
+    from ortools.sat.python import cp_model  # large, and not installed for every Python
+
     model = cp_model.CpModel()
     phases = [
         model.new_constant(d.wish) if d.pinned else model.new_int_var(0, d.interval - 1, d.name)
