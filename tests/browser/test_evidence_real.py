@@ -250,7 +250,7 @@ def contents(kept):
 @pytest.mark.parametrize("session", ["main", "fresh"])
 def test_no_secret_is_in_any_byte(perform, session):
     """Cookie, typed password, token in a URL, header and what the config names: nowhere."""
-    (kept,) = perform(logs_in, trace="always", session=session, timeout=10)
+    (kept,) = perform(logs_in, trace="always", session=session, timeout=30)
     assert set(kept.files) == SEEN | {"console.txt", "network.txt", "trace.zip"}
     for name, content in contents(kept):
         for secret in (*SECRETS, "preset-secret", "k-998877"):
@@ -272,7 +272,7 @@ def test_no_secret_is_in_any_byte(perform, session):
 
 def test_a_trace_can_still_be_read(perform):
     """Each line of a masked trace is JSON, and it tells of the actions."""
-    (kept,) = perform(logs_in, trace="always", timeout=10)
+    (kept,) = perform(logs_in, trace="always", timeout=30)
     actions = []
     with zipfile.ZipFile(io.BytesIO(kept.files["trace.zip"])) as trace:
         for name in trace.namelist():
@@ -312,7 +312,7 @@ def test_a_body_that_traces_gets_its_own_trace(perform, tmp_path, session):
     async def own(run, site):
         await traces_itself(run, site, tmp_path)
 
-    first, second = perform(own, fails, trace="always", session=session, timeout=10)
+    first, second = perform(own, fails, trace="always", session=session, timeout=30)
     assert zipfile.is_zipfile(tmp_path / "own.zip")
     assert first.record.error == "after its own trace"
     assert "trace.zip" not in first.files

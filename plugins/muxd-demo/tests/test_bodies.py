@@ -149,7 +149,8 @@ async def test_nothing_to_do_is_no_failure(in_browser, site):
     """With an empty queue a word on the day is posted; with nobody waiting, nobody is answered."""
 
     async def scenario(play):
-        world = site.world
+        world, now = site.world, site.world.clock()
+        world.clock = lambda: now  # nobody writes meanwhile
         for _ in world.queue():
             world.publish_next()
         posted = await play("posting_queue")
