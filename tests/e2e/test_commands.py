@@ -266,7 +266,7 @@ def test_run_in_a_daemon_that_was_started_otherwise(muxd_home):
     assert "did you mean 'quick'" in home.errors
 
 
-@pytest.mark.parametrize("daemon", [False, True], ids=["alone", "daemon"])
+@pytest.mark.parametrize("daemon", [False, nightly(True)], ids=["alone", "daemon"])
 def test_errors_and_results_that_are_hard_to_tell(muxd_home, daemon):
     """An error without a message is told by its class; half an emoji spoils neither the record nor
     the command."""

@@ -148,6 +148,7 @@ TRAPS = {
 }
 
 
+@pytest.mark.nightly  # the fault matrix has many of them
 def test_a_hang_is_ended_at_its_deadline_and_the_next_runs(muxd_home):
     """Whatever a body does, its deadline frees the browser within ten seconds for the next."""
     home = muxd_home

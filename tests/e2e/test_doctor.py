@@ -22,6 +22,7 @@ async def all_of_it(run):
 """
 
 
+@pytest.mark.nightly
 def test_what_blocking_saves_is_shown_beside_a_running_daemon(muxd_home):
     """Each list that a job blocks is measured on a page of muxd's own, and nothing is left of it."""
     home = muxd_home

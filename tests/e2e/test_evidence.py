@@ -73,6 +73,7 @@ def test_it_can_be_switched_off(muxd_home):
     assert not (home.state / "artifacts").exists()
 
 
+@pytest.mark.nightly
 def test_traced_runs_that_end_well_leave_nothing(muxd_home):
     """In the daemon every run can be traced: of good ones nothing is kept, and the browser goes on."""
     home = muxd_home

@@ -121,7 +121,7 @@ def test_a_run_that_blocks_past_its_deadline_has_the_stack_in_its_record(muxd_ho
 @pytest.mark.parametrize(
     "body",
     [
-        "time.sleep(600)",
+        nightly("time.sleep(600)"),
         pytest.param("while True: pass", marks=pytest.mark.nightly),  # as the regex, and milder
         're.match(r"(a+)+$", "a" * 60 + "b")',
     ],
@@ -328,6 +328,7 @@ def test_a_daemon_that_can_never_come_up_is_given_up(muxd_home):
     home.call("status", code=3)
 
 
+@pytest.mark.nightly
 def test_a_sink_that_blocks_is_found_and_no_run_is_charged(muxd_home):
     """Its stack names it; past the limit muxd is started again all the same."""
     home = muxd_home
@@ -415,6 +416,7 @@ async def logs(run):
 """
 
 
+@pytest.mark.nightly
 def test_a_terminal_that_nobody_reads_stops_nothing(muxd_home):
     """Ctrl-S, or a full pipe for stdout and stderr, from the start on: what is logged is in the log
     file, runs end as ever and none is charged, and `stop` ends both processes."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+import pytest
+
 JOBS = """
 import muxd
 
@@ -78,6 +80,7 @@ async def low(run):
 """
 
 
+@pytest.mark.nightly
 def test_what_can_wait_is_held_while_memory_is_short(muxd_home):
     """The browser is recycled once, `low` waits, all else runs; everybody is told."""
     muxd_home.write("held", HELD)

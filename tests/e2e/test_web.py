@@ -129,7 +129,7 @@ def test_the_api_is_what_it_says(home, link, web):
             "--header",
             f"Authorization: {web.headers['authorization']}",
             *left_out,
-            "--max-examples=8",
+            "--max-examples=5",
             "--phases=coverage,fuzzing",
             "--generation-deterministic",
             "--request-timeout=30",

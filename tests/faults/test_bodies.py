@@ -51,7 +51,9 @@ def test_body_that_waits_for_ever(house, body):
     house.survives(body, TIMED_OUT)
 
 
-@pytest.mark.parametrize("body", [bodies.huge_text, bodies.huge_list, bodies.recursive_result])
+@pytest.mark.parametrize(
+    "body", [bodies.huge_text, nightly(bodies.huge_list), bodies.recursive_result]
+)
 def test_huge_result(house, body):
     """100 MB of text or ten million items are recorded by a short account of them."""
     record = house.survives(body, Outcome.ok, timeout=10.0)
@@ -64,7 +66,7 @@ def test_huge_result_of_a_page(house):
     assert len(record.result) <= 1000
 
 
-@pytest.mark.parametrize("body", [bodies.no_json, bodies.repr_raises, bodies.surrogates])
+@pytest.mark.parametrize("body", [nightly(bodies.no_json), bodies.repr_raises, bodies.surrogates])
 def test_strange_result(house, body):
     """What can't be serialised, shown or encoded is recorded as well as can be."""
     record = house.survives(body, Outcome.ok, timeout=5.0)
@@ -77,8 +79,8 @@ def test_strange_result(house, body):
         (bodies.huge_error, "ValueError"),
         (bodies.surrogates_in_an_error, "ValueError"),
         (bodies.str_of_the_error_raises, "Rude"),
-        (bodies.no_pickle, "Local"),
-        (bodies.exception_group, "ExceptionGroup"),
+        nightly(bodies.no_pickle, "Local"),
+        nightly(bodies.exception_group, "ExceptionGroup"),
         (bodies.deep_recursion, "RecursionError"),
     ],
 )
@@ -129,7 +131,7 @@ def test_fork_that_comes_back(house):
 
 
 @pytest.mark.parametrize(
-    "body", [bodies.forks_and_stays, bodies.leaves_a_process, bodies.leaves_a_daemon]
+    "body", [bodies.forks_and_stays, nightly(bodies.leaves_a_process), bodies.leaves_a_daemon]
 )
 def test_process_left_running(house, body):
     """A process that a run leaves is ended and charged, wherever it has gone."""

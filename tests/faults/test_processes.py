@@ -64,7 +64,7 @@ async def one(house):
     return await house.book.wait_ended(release.id)
 
 
-@pytest.mark.parametrize("victim", ["browser", "driver"])
+@pytest.mark.parametrize("victim", ["browser", nightly("driver")])
 def test_killed_while_idle(house, victim):
     """It is noticed at once, and the next browser is there before anybody asks for it."""
     launched = house.supervisor.launched
@@ -183,7 +183,7 @@ def test_driver_hangs_while_idle(house):
     assert record.harm is None
 
 
-@pytest.mark.parametrize("victim", ["browser", "driver"])
+@pytest.mark.parametrize("victim", ["browser", nightly("driver")])
 def test_hangs_during_a_run(house, victim):
     """The deadline holds: what does not answer is killed."""
 

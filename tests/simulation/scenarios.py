@@ -20,7 +20,7 @@ START_DAYS = {
 }
 """Most are a day or two before the clocks change."""
 INTERVALS = (1200, 1800, 2700, 3600, 3600, 5400, 7200, 10800, 14400, 21600, 43200, 86400, 86400)
-DENSITIES = ((4, 8), (4, 12), (8, 16), (12, 30))
+DENSITIES = ((3, 6), (4, 8), (6, 12), (12, 30))
 """Releases a day at least and at most, by all slots: what a day costs is what runs in it."""
 
 

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 import muxd
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @pytest.mark.trio(run=muxd.run)
 async def test_jobs_that_change_something(in_browser, site):
@@ -45,6 +46,7 @@ async def test_jobs_that_change_something(in_browser, site):
     await in_browser(scenario)
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 @pytest.mark.trio(run=muxd.run)
 async def test_jobs_that_measure(in_browser, site):
