@@ -274,11 +274,11 @@ def test_what_goes_on_after_the_command_cannot_spoil_it(write, place):
     # While one that is slow to load keeps the command waiting, the thread of the other prints.
     write("jobs/slow.py", "import time\ntime.sleep(0.1)\n")
     write("jobs/slower.py", "import time\ntime.sleep(0.3)\n")
-    done, took = call(place, "jobs", "--json", "--jobs-dir", "jobs", "--state-dir", "state")
+    done, _ = call(place, "jobs", "--json", "--jobs-dir", "jobs", "--state-dir", "state")
     assert done.returncode == 0
     assert "lingers" in {job["name"] for job in json.loads(done.stdout)}
     assert done.stderr.count("noise") == 5
-    assert took < 9
+    assert "still at work" not in done.stderr
 
 
 def test_a_thread_that_never_ends_does_not_hold_up_the_command(write, place):
