@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import trio
 from starlette.responses import StreamingResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from contextlib import AbstractContextManager
+
+    from starlette.types import Receive, Scope, Send
 
     from muxd.logininput import Action
 
@@ -40,12 +43,25 @@ def login_stream(login: Login) -> StreamingResponse:
 
     Who reads slowly gets fewer pictures, and always the newest.
     """
-    return StreamingResponse(
-        _events(login), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    return _Closed(_events(login))
 
 
-async def _events(login: Login) -> AsyncIterator[str]:
+@final
+class _Closed(StreamingResponse):
+    """Ends with who reads it: one who goes in the middle of a picture looks at the login no more."""
+
+    def __init__(self, events: AsyncGenerator[str]) -> None:
+        super().__init__(
+            events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._events):
+            await super().__call__(scope, receive, send)
+
+
+async def _events(login: Login) -> AsyncGenerator[str]:
     told: dict[str, Any] | None = None
     shown = None
     with login.looked_at():
