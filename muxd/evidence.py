@@ -37,8 +37,6 @@ MASK_BOUND = 4.0
 """How long finding the secrets of a trace may take, and taking them out of it, seconds each."""
 RECALLED = 200
 """How many records of the past tell which jobs' last run did not end well."""
-FOLDER_BOUND = 0.25
-"""How long making a folder may take, seconds."""
 LARGEST = {
     "screenshot.png": 5_000_000,
     "page.html": 2_000_000,
@@ -178,23 +176,19 @@ class Case:
             await self._pages.trace(lease, pictures=evidence.wants_pictures(self._release))
 
     async def look(self, lease: Lease) -> None:
-        """See what the pages show, once; later calls change nothing. Bounded, never raises.
-
-        It takes at most `FOLDER_BOUND` and what `PageSource.observe` may take.
-        """
+        """See what the pages show, once; later calls change nothing. Bounded, never raises."""
         if self._evidence is None or self._seen is not None:
             return
         self._seen = Observation()
-        folder: Path | None = None
-        try:
-            with trio.move_on_after(FOLDER_BOUND):
-                enter = partial(self._stack.enter_context, self._evidence.artifacts.workshop())
-                folder = await self._evidence.in_thread(enter, abandon_on_cancel=True)
-        except OSError as error:
-            self._evidence.failed(error, self._release.job.name)
-        if folder is not None:
-            self._seen = await self._pages.observe(lease, folder)
-            self._learn(self._seen.secrets or ())
+        self._seen = await self._pages.observe(lease, self._folder)
+        self._learn(self._seen.secrets or ())
+
+    async def _folder(self) -> Path:
+        """A private one for the trace, until the evidence is kept."""
+        assert self._evidence is not None
+        enter = partial(self._stack.enter_context, self._evidence.artifacts.workshop())
+        folder: Path = await self._evidence.in_thread(enter, abandon_on_cancel=True)
+        return folder
 
     async def close(
         self, record: Record, outcome: Outcome, error: BaseException | None, *, stack: str = ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from muxd.abc import PageSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -69,7 +69,7 @@ class LentPages(PageSource):
         """See `PageSource.has_sign`."""
         return await self._pages.has_sign(lease, sign)
 
-    async def observe(self, lease: Lease, folder: Path) -> Observation:
+    async def observe(self, lease: Lease, folder: Callable[[], Awaitable[Path]]) -> Observation:
         """See `PageSource.observe`."""
         return await self._pages.observe(lease, folder)
 

@@ -12,7 +12,7 @@ from muxd.left import Left
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -137,11 +137,12 @@ class PageSource(ABC):
         await trio.lowlevel.checkpoint()
         return False
 
-    async def observe(self, lease: Lease, folder: Path) -> Observation:
+    async def observe(self, lease: Lease, folder: Callable[[], Awaitable[Path]]) -> Observation:
         """What the lease's pages show now. Bounded (2.5 s); never raises.
 
         What can't be had costs none of the other parts, and is among those `missing`. Larger files
-        are put into `folder`. A source that has nothing to show says nothing, as here.
+        are put where `folder` says, which is asked only for those, may take its time, and raises
+        `OSError` if there is no place. A source that has nothing to show says nothing, as here.
         """
         await trio.lowlevel.checkpoint()
         return Observation()

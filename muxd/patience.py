@@ -85,12 +85,16 @@ class _Alarm:
         self._seconds = seconds
         self._times = 0
         self._tracer = sys.gettrace()
+        self._report: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
 
     def inside(self, call: Callable[[], _T]) -> _T:
         """Its frame tells whether an alarm is still in time."""
+        self._report, sys.unraisablehook = sys.unraisablehook, self._pass_over
         try:
             return call()
         finally:
+            if sys.unraisablehook == self._pass_over:
+                sys.unraisablehook = self._report
             if self._times > _POLITELY:
                 sys.settrace(self._tracer)
 
@@ -110,6 +114,11 @@ class _Alarm:
                 frame.f_trace = self._trace
             sys.settrace(_no_trace)  # without a tracer those of frames rest
         raise OutOfPatience(self._seconds)
+
+    def _pass_over(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Where the alarm meets a finaliser the interpreter swallows it: it comes again."""
+        if unraisable.exc_type is not OutOfPatience:
+            self._report(unraisable)
 
     def _trace(self, frame: FrameType, event: str, argument: object) -> TraceFunction:
         if event == "line":  # at "exception" it would be within the `try`

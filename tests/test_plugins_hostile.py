@@ -193,6 +193,33 @@ def test_patience_keeps_to_a_timer_that_was_there_before():
         signal.setitimer(signal.ITIMER_REAL, *before)
 
 
+def test_an_alarm_that_meets_a_finaliser_comes_again_in_silence():
+    """The interpreter can't raise there: it reports errors, those of others still."""
+    reports = []
+
+    class Slow:
+        def __del__(self):
+            time.sleep(0.6)
+
+    class Bad:
+        def __del__(self):
+            raise LookupError("of the plugin")
+
+    def call():
+        Bad()
+        Slow()
+        time.sleep(60)
+
+    before, sys.unraisablehook = sys.unraisablehook, reports.append
+    try:
+        with pytest.raises(OutOfPatience):
+            patiently(0.2, "bad", "import", call)
+        assert sys.unraisablehook == reports.append
+    finally:
+        sys.unraisablehook = before
+    assert [report.exc_type for report in reports] == [LookupError]
+
+
 def test_patience_does_not_wait_where_there_is_no_need():
     """What is quick is as quick as without; results and errors go through."""
     assert patiently(60, "good", "import", lambda: 7) == 7

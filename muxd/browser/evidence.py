@@ -49,7 +49,7 @@ async def observe(
     pages: Sequence[Page],
     context: BrowserContext,
     tracer: Tracer | None,
-    folder: Path,
+    folder: Callable[[], Awaitable[Path]],
     *,
     stray: Callable[[Exception], object],
 ) -> Observation:
@@ -59,7 +59,7 @@ async def observe(
       pages: its own first; those that are closed are passed over.
       context: whose they are.
       tracer: its trace, if one is being made: it is ended.
-      folder: where the trace is put.
+      folder: says where the trace is put.
       stray: is told of errors that listeners of the run raised, which any call may get.
 
     When cancelled, what was begun is left; closing the pages ends it.
@@ -78,7 +78,7 @@ class _Look:
         pages: list[Page],
         context: BrowserContext,
         tracer: Tracer | None,
-        folder: Path,
+        folder: Callable[[], Awaitable[Path]],
         stray: Callable[[Exception], object],
     ) -> None:
         self._pages, self._context, self._tracer = pages[:_PAGES], context, tracer
@@ -90,15 +90,15 @@ class _Look:
 
     async def all(self) -> None:
         """Read all parts at once: one that hangs keeps none of the others."""
-        parts: dict[str, Callable[[], Awaitable[object]]] = {"secrets": self._read_cookies}
+        parts: dict[str, Callable[[], Awaitable[object]]] = {"secrets": bridged(self._read_cookies)}
         if self._tracer is not None and self._tracer.on:
             parts["trace"] = self._take_trace
         if self._pages:
             parts |= {
-                "screenshot": self._take_screenshot,
-                "html": self._read_html,
-                "console": self._read_console,
-                "network": self._read_network,
+                "screenshot": bridged(self._take_screenshot),
+                "html": bridged(self._read_html),
+                "console": bridged(self._read_console),
+                "network": bridged(self._read_network),
             }
         else:
             reason = "no page of the run was open any more"
@@ -126,7 +126,7 @@ class _Look:
 
     async def _read(self, name: str, part: Callable[[], Awaitable[object]]) -> None:
         try:
-            self._found[name] = await bridged(part)()
+            self._found[name] = await part()
             del self._missing[name]
         except Exception as error:
             if not isinstance(error, (Error, OSError)):
@@ -142,8 +142,8 @@ class _Look:
 
     async def _take_trace(self) -> Path:
         assert self._tracer is not None
-        file = self._folder / "trace.zip"
-        await self._tracer.take(file)
+        file = await self._folder() / "trace.zip"
+        await bridged(self._tracer.take)(file)
         return file
 
     async def _take_screenshot(self) -> bytes:

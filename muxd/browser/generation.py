@@ -31,7 +31,7 @@ from muxd.errors import BrowserLost, BrowserUnusable, PageCrashed, SessionError,
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from playwright.async_api import BrowserContext, Page
@@ -274,7 +274,7 @@ class Generation(PageSource):
         """Whether a page of the lease is where a sign says, or shows it, within `SIGN_BOUND`."""
         return not self._lost.is_set() and await has_sign(self._own_pages(lease), sign)
 
-    async def observe(self, lease: Lease, folder: Path) -> Observation:
+    async def observe(self, lease: Lease, folder: Callable[[], Awaitable[Path]]) -> Observation:
         """What the pages of the lease show, within `EVIDENCE_BOUND`. Never raises."""
         if self._lost.is_set():
             return Observation(missing={"pages": f"the browser was lost: {self.lost}"})

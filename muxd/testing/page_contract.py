@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["PageSourceContract"]
 
 
+def _giving(folder: Path) -> Callable[[], Awaitable[Path]]:
+    """What `PageSource.observe` asks for a folder."""
+
+    async def give() -> Path:
+        await trio.lowlevel.checkpoint()
+        return folder
+
+    return give
+
+
 class PageSourceContract:
     """Subclass it and override `with_pages`.
 
@@ -136,7 +146,7 @@ class PageSourceContract:
 
         async def look(pages: PageSource, lease: Lease) -> Observation:
             with trio.fail_after(self.observe_bound):
-                return await pages.observe(lease, tmp_path)
+                return await pages.observe(lease, _giving(tmp_path))
 
         async def test(pages: PageSource) -> None:
             async with pages.lease(session) as lease:
@@ -154,6 +164,27 @@ class PageSourceContract:
 
         run(test)
 
+    @pytest.mark.parametrize("disk", ["full", "hung"])
+    def test_without_a_place_for_files_all_else_is_seen(self, run: Any, disk: str) -> None:
+        """observe: a folder that can't be had, or not in time, costs what was to be in it."""
+
+        async def folder() -> Path:
+            if disk == "hung":
+                await trio.sleep_forever()
+            raise OSError(28, "No space left on device")
+
+        async def test(pages: PageSource) -> None:
+            async with pages.lease("main") as lease:
+                await pages.trace(lease)
+                with trio.fail_after(self.observe_bound):
+                    seen = await pages.observe(lease, folder)
+                assert seen.trace is None
+                assert seen.missing["trace"]
+                for part in ("url", "screenshot", "html", "console", "network"):
+                    assert (getattr(seen, part) is None) == (part in seen.missing), part
+
+        run(test)
+
     def test_a_trace_that_is_not_seen_is_gone(self, run: Any, tmp_path: Path) -> None:
         """trace: each lease may have one, whether or not the one before was looked at."""
 
@@ -162,7 +193,7 @@ class PageSourceContract:
                 async with pages.lease("main") as lease:
                     await pages.trace(lease)
             async with pages.lease("main") as lease:
-                assert (await pages.observe(lease, tmp_path)).trace is None
+                assert (await pages.observe(lease, _giving(tmp_path))).trace is None
 
         run(test)
 

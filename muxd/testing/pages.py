@@ -13,7 +13,7 @@ from muxd.errors import BrowserLost, PageCrashed
 from muxd.observation import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from muxd.errors import WorldError
@@ -151,7 +151,7 @@ class FakePages(PageSource):
         self.traced += 1
         self.pictured += pictures
 
-    async def observe(self, lease: Lease, folder: Path) -> Observation:
+    async def observe(self, lease: Lease, folder: Callable[[], Awaitable[Path]]) -> Observation:
         """Show what it is told to; nothing once the page is closed or lost."""
         await trio.lowlevel.checkpoint()
         self.observed += 1

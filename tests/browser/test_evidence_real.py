@@ -107,7 +107,7 @@ async def fails(run, site):
 def test_of_a_body_that_raised_everything_is_there(perform):
     """Picture, HTML, console, failed requests, the body's own traceback, a summary; only ours."""
     (kept,) = perform(fails)
-    assert set(kept.files) == SEEN | {"console.txt", "network.txt", "trace.zip"}
+    assert set(kept.files) == SEEN | {"console.txt", "network.txt", "trace.zip"}, kept.summary
     assert kept.files["screenshot.png"].startswith(b"\x89PNG")
     assert "<h1>hello</h1>" in kept.text("page.html")
     assert "log: about to fail" in kept.text("console.txt")
@@ -251,7 +251,7 @@ def contents(kept):
 def test_no_secret_is_in_any_byte(perform, session):
     """Cookie, typed password, token in a URL, header and what the config names: nowhere."""
     (kept,) = perform(logs_in, trace="always", session=session, timeout=30)
-    assert set(kept.files) == SEEN | {"console.txt", "network.txt", "trace.zip"}
+    assert set(kept.files) == SEEN | {"console.txt", "network.txt", "trace.zip"}, kept.summary
     for name, content in contents(kept):
         for secret in (*SECRETS, "preset-secret", "k-998877"):
             plain = secret.encode()

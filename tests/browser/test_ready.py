@@ -105,6 +105,9 @@ def test_what_is_ready_costs_nothing_more(lent):
 def test_pictures_are_begun_for_the_run_that_wants_them(lent, tmp_path):
     """The light trace makes way, and the run's evidence has the one that was asked for."""
 
+    async def folder():
+        return tmp_path
+
     async def test(life, site):
         wire = listen(life)
         await life.prepare("main", trace=True)
@@ -112,12 +115,12 @@ def test_pictures_are_begun_for_the_run_that_wants_them(lent, tmp_path):
             wire.since()
             await life.trace(lease, pictures=True)
             assert wire.since() == DROPPED + TRACED
-            seen = await life.observe(lease, tmp_path)
+            seen = await life.observe(lease, folder)
             assert seen.trace is not None
         await life.prepare("main", trace=True)
         async with life.lease("main") as lease:
             await life.trace(lease, pictures=False)
-            assert (await life.observe(lease, tmp_path)).trace is not None
+            assert (await life.observe(lease, folder)).trace is not None
 
     lent(test)
 
