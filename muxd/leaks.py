@@ -143,12 +143,14 @@ class Tally:
         self.left["process"] = len(self._told)
         files = self._leaks.temp.end() if self._leaks.temp is not None else None
         staying = self._staying(background)
-        with trio.move_on_after(LULL):
+        with trio.move_on_after(LULL) as lull:
             if files is not None:
                 await self._remove(files)
             while staying:
                 await trio.sleep(LULL / 5)  # nothing tells of a thread's end
                 staying = self._staying(background)
+        if lull.cancelled_caught:  # the files may have taken all of it
+            staying = self._staying(background)
         self.left.update(staying)
         self._count_handles(failed)
         self._leaks.ended()

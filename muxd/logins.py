@@ -56,8 +56,8 @@ class Login:
         """Once it has ended."""
         self.resumes: tuple[str, ...] = ()
         """The jobs that were paused for it when the person had finished."""
-        self.passing = 0
-        """How many cookies of ``main`` go with the browser."""
+        self.passing: int | None = 0
+        """How many cookies of ``main`` go with the browser; None: they could not be read in time."""
         self._idle, self._core = idle, core
         self._screen: Screen | None = None
         self._done = False
@@ -82,6 +82,7 @@ class Login:
             if not done:
                 raise RunError(f"nobody has looked at it for {format_duration(self._idle)}")
             if self.session == "main":
+                self.passing = None
                 with trio.move_on_after(READ_BOUND):
                     cookies = await run.context.cookies()
                     self.passing = sum(each.get("expires", -1) == -1 for each in cookies)
@@ -186,7 +187,9 @@ class Login:
         outcome = record.outcome
         if outcome is Outcome.ok:
             said = f"The session {self.session!r} is saved."
-            if self.passing:
+            if self.passing is None:
+                said += " Whether its cookies last longer than the browser could not be seen."
+            elif self.passing:
                 said += (
                     f" {self.passing} of its cookies last only as long as the browser does: if jobs"
                     " are logged out after a restart, use a session with a name of its own."

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from muxd.guard.processes import processor_delay
 from muxd.units import format_duration
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _AGAIN = 0.25
 """It is raised again so soon where it was swallowed, seconds: time enough to clean up."""
 _POLITELY = 5
 """So many times the alarm alone raises it; from then on the next line of code does so, too."""
+_WAITED = 2.5
+"""How much longer a call may take at most that had to wait for a processor, seconds."""
 _LAST, _AT_LEAST = 3, 5.0
 """How many times its patience a call may go on that can't be interrupted, and the least seconds
 beyond it: a process is not ended because the machine is busy."""
@@ -52,7 +55,8 @@ def patiently(seconds: float, plugin: str, hook: str, call: Callable[[], _T]) ->
     timer and a handler for SIGALRM that were there before go on afterwards.
 
     Args:
-      seconds: real seconds, above 0.
+      seconds: real seconds, above 0; those in which the system had no processor for it don't count,
+        up to 2.5 of them.
       plugin: whose code is called.
       hook: the hook, or ``import``; both for the message.
       call: what to call.
@@ -83,6 +87,7 @@ class _Alarm:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._began, self._waited = time.monotonic(), processor_delay(os.getpid())
         self._times = 0
         self._tracer = sys.gettrace()
         self._report: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
@@ -106,6 +111,9 @@ class _Alarm:
             frame = frame.f_back
         if frame is None:
             return
+        if not self._times and (left := self._left()) > 0.01:
+            signal.setitimer(signal.ITIMER_REAL, left, _AGAIN)  # it is the machine that is slow
+            return
         self._times += 1
         if self._times > _POLITELY:
             # In a loop that swallows what the alarm raises in its `try`, the line of the `except`
@@ -114,6 +122,11 @@ class _Alarm:
                 frame.f_trace = self._trace
             sys.settrace(_no_trace)  # without a tracer those of frames rest
         raise OutOfPatience(self._seconds)
+
+    def _left(self) -> float:
+        """How much of its patience is left if waiting for a processor does not count, seconds."""
+        waited = min(processor_delay(os.getpid()) - self._waited, _WAITED)
+        return self._seconds + waited - (time.monotonic() - self._began)
 
     def _pass_over(self, unraisable: sys.UnraisableHookArgs) -> None:
         """Where the alarm meets a finaliser the interpreter swallows it: it comes again."""

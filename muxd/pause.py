@@ -39,7 +39,7 @@ class Pause:
     job: str
     """Its name; or a key of muxd's own, which is no job's name: `is_a_jobs`."""
     note: str
-    """Why, for people: ``crashed the browser 3x, last: ...``; at most 1,000 characters. Empty: it is
+    """Why, for people: ``3x running, last: ...``; at most 1,000 characters. Empty: it is
     not paused."""
     since: float
     probe_at: float | None = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pulse", "Signals", "forget_fate", "last_fate"]
 
-SAME = 1.0
+SAME = 10.0
 """Within how many seconds a signal and the guard's word of one are the same signal."""
 
 

@@ -78,8 +78,8 @@ class Record:
     left: str | None = None
     """What it left behind, and muxd took away: ``3 pages, 1 process``. None if nothing."""
     harm: str | None = None
-    """What it did that costs others, and is charged to its job: ``crashed the browser``, ``blocked
-    muxd for 7.2 s``. None if nothing. A job that does harm several times running is paused."""
+    """What it did that costs others, and is charged to its job: ``the browser was lost under it``,
+    ``blocked muxd for 7.2 s``. None if nothing. A job that does harm several times running is paused."""
     session: str = "main"
     browser_generation: int | None = None
     """Which life of the browser it ran on, counted from 1 at each start of the daemon."""

@@ -125,19 +125,21 @@ class Workspace:
             self._every_page.let_go()
         if self._http is not None:
             await self._http.aclose()
+        kept = None if self._attachments is None else self._attachments.kept
         if self._attachments is not None and self._attachments.used:
-            await self._keep(self._attachments)
-        self.news.finish(None if self._attachments is None else self._attachments.kept)
+            kept = await self._keep(self._attachments)
+        self.news.finish(kept)
         return None if self._data is None else await self._data.finish(good=good)
 
-    async def _keep(self, attachments: Attachments) -> None:
-        problem: object = f"it was not done in {KEEP_BOUND:g} s"
+    async def _keep(self, attachments: Attachments) -> frozenset[str] | None:
+        """The names of what is kept; None: not known, as it goes on."""
+        log = structlog.get_logger()
         with trio.move_on_after(KEEP_BOUND):
             try:
                 await self._in_thread(attachments.keep, abandon_on_cancel=True)
-                return
             except Exception as error:
                 # Full disks are the world's; whatever else, it must not cost the run its record.
-                problem = repr(error)
-        log = structlog.get_logger()
-        log.warning("the artifacts of a run could not be kept", error=problem)
+                log.warning("the artifacts of a run could not be kept", error=repr(error))
+            return attachments.kept
+        log.warning("the artifacts of a run are still being kept", seconds=KEEP_BOUND)
+        return None

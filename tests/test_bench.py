@@ -56,6 +56,7 @@ def samples(flat, level, *, every=100, launch_at=None):
                 handles=50,
                 processes=13,
                 temporary=10,
+                pace=0.01,
             )
         )
     return found
@@ -95,6 +96,16 @@ def test_slower_runs_and_one_more_handle_are_seen(bench):
         "handles",
         "temporary files",
     ]
+
+
+def test_a_machine_that_got_slower_is_no_fault_of_the_runs(bench):
+    """The times are compared by what a fixed piece of work took at the same times."""
+    seen = samples(bench.flat, lambda *_: 4e8)
+    slower = [0.1] * 4500 + [0.12] * 500
+    assert failed(bench.flat, seen, slower) == ["median time of a run"]
+    seen = seen[:45] + [attrs.evolve(each, pace=0.012) for each in seen[45:]]
+    assert failed(bench.flat, seen, slower) == []
+    assert failed(bench.flat, seen, [0.1] * 5000) == ["median time of a run"]
 
 
 class Daemon:

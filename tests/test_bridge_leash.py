@@ -172,7 +172,7 @@ async def test_a_body_that_swallows_everything(wait, cancelled_before):
             await trio.sleep(SOON)
         assert not held.ended.is_set()
         held.leash.let_go()
-        with trio.fail_after(1):
+        with trio.fail_after(5):
             await held.ended.wait()
     assert isinstance(held.outcome, Abandoned)
     made = steps.count
@@ -268,7 +268,7 @@ async def test_hostile_children_are_let_go_with_their_parent():
         nursery.start_soon(held.run)
         await held.begun()
         held.leash.let_go()
-        with trio.fail_after(1):
+        with trio.fail_after(5):
             await held.ended.wait()
     assert isinstance(held.outcome, Abandoned)
     made = [each.count for each in steps]
@@ -301,7 +301,7 @@ async def test_plain_children_are_waited_for():
         await trio.sleep(2 * SOON)
         assert steps.count == made
         may_end.set()
-        with trio.fail_after(1):
+        with trio.fail_after(5):
             await held.ended.wait()
     assert steps.count == made
     assert isinstance(held.outcome, Abandoned)
@@ -389,12 +389,15 @@ def test_a_body_that_was_left_does_not_come_back_when_python_ends():
 import asyncio, gc, trio
 from muxd.bridge import *
 async def body():
+    began.set()
     while True:
         try:
             await trio.sleep(1)
         except BaseException as error:
             print("told", type(error).__name__, flush=True)
 async def main():
+    global began
+    began = trio.Event()
     leash = Leash()
     async with trio.open_nursery() as nursery:
         @nursery.start_soon
@@ -403,7 +406,7 @@ async def main():
                 await leash.run(body)
             except Abandoned:
                 print("abandoned")
-        await trio.sleep(0.01)
+        await began.wait()
         leash.let_go()
     gc.collect()
 run(main)

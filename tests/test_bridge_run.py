@@ -206,8 +206,12 @@ def compute(seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         sum(range(99))
+sent = threading.Event()
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    sent.set()
 def interrupt_soon():
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    threading.Timer(0.2, interrupt).start()
 """
 
 
@@ -226,8 +230,8 @@ def test_ctrl_c_behaves_as_under_trio(runner, wait):
     code, out, err = run_script(
         f"""
 async def main():
-    interrupt_soon()
     try:
+        interrupt_soon()
         {wait}
     except KeyboardInterrupt:
         print("raised in the body")
@@ -254,10 +258,12 @@ def test_ctrl_c_can_be_restricted_to_checkpoints(restrict):
         f"""
 async def main():
     await asyncio.sleep(0.01)  # from here on, in a callback of asyncio's
-    interrupt_soon()
     done = False
     try:
-        compute(0.6)
+        interrupt_soon()
+        while not sent.is_set():
+            compute(0.01)
+        compute(0.1)
         done = True
         await asyncio.sleep(30)
     finally:

@@ -106,8 +106,8 @@ async def clock(request):
 async def test_contract_sleeps_until_the_instant(clock):
     """`sleep_until` returns None at the instant: never before, and soon after."""
     for real_seconds in (0.02, 0.001):
-        t = clock.now() + real_seconds * clock.speed
         began = time.monotonic()
+        t = clock.now() + real_seconds * clock.speed
         assert await clock.sleep_until(t) is None
         assert clock.now() >= t
         assert real_seconds - 0.001 <= time.monotonic() - began < real_seconds + 2
@@ -127,11 +127,11 @@ async def test_contract_an_instant_gone_by_needs_no_sleep(clock):
 
 async def test_contract_speed_is_what_time_runs_at(clock):
     """Timetable time passes at `speed` seconds a real second, and `real` maps it back."""
-    began, t = time.monotonic(), clock.now()
+    before, t, began = time.monotonic(), clock.now(), time.monotonic()
     real = clock.real(t)
     await clock.sleep_until(t + 0.1 * clock.speed)
-    passed = clock.now() - t
-    assert passed / clock.speed == pytest.approx(time.monotonic() - began, abs=0.05)
+    least, passed, ended = time.monotonic() - began, clock.now() - t, time.monotonic()
+    assert least - 0.05 <= passed / clock.speed <= ended - before + 0.05
     assert clock.real(t + 10 * clock.speed) - real == pytest.approx(10, abs=1e-5)
 
 
@@ -154,23 +154,29 @@ async def test_contract_cancelled_sleepers_wake(clock):
 async def test_contract_a_jump_ends_the_sleep_with_a_report(subject, seconds, kind):
     """Whoever sleeps when time jumps is told, within a second, how far and why; others sleep on."""
     clock, hand = subject.clock, subject.hand
-    reports = []
+    reports, late = [], []
 
     async def sleeper(t):
         reports.append(await clock.sleep_until(t))
 
-    async with trio.open_nursery() as nursery:
-        t = clock.now()
-        nursery.start_soon(sleeper, t + 60 * clock.speed)  # gone by after the jump, or far away
-        nursery.start_soon(sleeper, math.inf)
-        await trio.testing.wait_all_tasks_blocked()
-        jumped_at = time.monotonic()
-        (hand.step if kind == "step" else hand.suspend)(seconds)
-    assert time.monotonic() - jumped_at < 1 + 0.5
-    assert [report.kind for report in reports] == [kind, kind]
-    for report in reports:
-        assert report.seconds == pytest.approx(seconds * clock.speed, abs=0.01 * clock.speed)
-    assert clock.now() - t == pytest.approx(seconds * clock.speed, abs=2 * clock.speed)
+    for _ in range(3):  # who is kept from the processor is told late: not three times
+        reports.clear()
+        async with trio.open_nursery() as nursery:
+            began, t = time.monotonic(), clock.now()
+            nursery.start_soon(sleeper, t + 60 * clock.speed)  # gone by after the jump, or far away
+            nursery.start_soon(sleeper, math.inf)
+            await trio.testing.wait_all_tasks_blocked()
+            jumped_at = time.monotonic()
+            (hand.step if kind == "step" else hand.suspend)(seconds)
+        late.append(time.monotonic() - jumped_at)
+        assert [report.kind for report in reports] == [kind, kind]
+        for report in reports:
+            assert report.seconds == pytest.approx(seconds * clock.speed, abs=0.01 * clock.speed)
+        passed = seconds + time.monotonic() - began
+        assert clock.now() - t == pytest.approx(passed * clock.speed, abs=0.5 * clock.speed)
+        if late[-1] < 1 + 0.5:
+            break
+    assert min(late) < 1 + 0.5
 
 
 async def test_contract_a_jump_between_two_sleeps_is_reported_once(subject):

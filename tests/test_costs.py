@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 from collections import Counter
@@ -106,6 +107,9 @@ def instructions_counted():
         return local
 
     before = sys.gettrace()
+    # What earlier tests have left is collected before: here it would be counted.
+    gc.collect()
+    gc.disable()
     # Python 3.12 traces instructions only if a frame wants that before settrace is called.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
@@ -113,6 +117,7 @@ def instructions_counted():
         yield counts
     finally:
         sys.settrace(before)
+        gc.enable()
 
 
 async def instructions(number):

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from muxd.cli import main
 from muxd.guard.link import DUMP, VARIABLE, Link
 from muxd.guard.note import Note
+from muxd.guard.watch import BLOCKED_AFTER, TOO_LATE
 from muxd.state import Owner, StateDir
 
 DAEMON = """
@@ -223,9 +224,9 @@ def test_the_directory_is_muxds_from_one_daemon_to_the_next(fake):
         from muxd.state import StateDir
         with StateDir(here).hold(guard=link.guard, lock=link.lock) as lock:
             lines.hand("lock", lock)
-            (here / "up").write_text(str(os.getpid()))
             lines.send("listening")
             lines.send("running")
+            (here / f"up{life}").touch()
             answer(60)
         lines.send("stopping")
         lines.send("bye")
@@ -233,13 +234,14 @@ def test_the_directory_is_muxds_from_one_daemon_to_the_next(fake):
     state = StateDir(fake.folder)
     guard = fake.process.pid
     (first,) = fake.wait(fake.lives)
-    fake.wait(lambda: (fake.folder / "up").exists())
+    fake.wait((fake.folder / "up0").exists)
     assert state.owner() == Owner(first, "daemon", guard)
     os.kill(first, signal.SIGKILL)
     while len(fake.lives()) == 1:
         assert state.owner().told == guard
     second = fake.lives()[1]
-    fake.wait(lambda: state.owner() == Owner(second, "daemon", guard))
+    fake.wait((fake.folder / "up1").exists)
+    assert state.owner() == Owner(second, "daemon", guard)
     fake.process.send_signal(signal.SIGTERM)
     assert fake.ends()[0] == 0
     assert not state.lock_file.exists()
@@ -282,9 +284,9 @@ def test_a_stop_ends_the_waiting_for_the_next_start(fake):
     with output.open("w") as stdout:
         fake.start("os._exit(9)", stdout=stdout)
     fake.wait(lambda: output.read_text().count("muxd died") == 4)
-    fake.wait(lambda: state.owner() == Owner(fake.process.pid, "daemon", fake.process.pid), 2)
+    fake.wait(lambda: state.owner() == Owner(fake.process.pid, "daemon", fake.process.pid))
     fake.process.send_signal(signal.SIGTERM)
-    assert fake.process.wait(3) == 0
+    assert fake.process.wait(20) == 0
     assert len(fake.lives()) == 4
     assert not state.lock_file.exists()
 
@@ -307,12 +309,12 @@ def test_a_signal_is_passed_on_by_word_to_a_daemon_that_listens(fake):
     fake.start("""
         lines.send("listening")
         lines.send("running")
+        (here / "up").touch()
         got = [answer(20), answer(0.5)]
         (here / "got").write_text(repr(got))
         os._exit(4)
     """)
-    fake.wait(fake.lives)
-    time.sleep(0.2)
+    fake.wait((fake.folder / "up").exists)
     fake.process.send_signal(signal.SIGTERM)
     assert fake.ends()[0] == 4
     assert (fake.folder / "got").read_text() == "[15, None]"
@@ -326,8 +328,6 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
         """
         import faulthandler
         faulthandler.register(DUMP, file=link.stack, all_threads=True)
-        lines.send("listening")
-        lines.send("running")
         if life == 0:
             subprocess.Popen(
                 [sys.executable, "-c", "import subprocess, sys; subprocess.Popen(['sleep', '991'])"],
@@ -335,6 +335,9 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
             ).wait()
             orphan = subprocess.check_output(["pgrep", "-f", "^sleep 991$"])
             (here / "orphan").write_bytes(orphan)
+        lines.send("listening")
+        lines.send("running")
+        if life == 0:
             lines.send("run", "01abc", "a job")
 
             def stuck():
@@ -349,7 +352,8 @@ def test_a_daemon_that_does_not_answer_is_killed_with_all_that_it_started(fake):
     events = [line["event"].partition(" for ")[0] for line in log]
     assert events == ["job 'a job' blocks muxd", "muxd has been blocked", "muxd is started again"]
     found, killed, _ = log
-    assert 4 <= found["blocked"] < 5
+    # A guard that looks later than that counts anew; how punctual it is, test_guard_parts.py holds.
+    assert BLOCKED_AFTER <= found["blocked"] <= BLOCKED_AFTER + TOO_LATE + 0.2
     assert "in stuck" in found["stack"]
     assert "it is killed" in killed["event"]
     note = Note.read(str(fake.folder))
@@ -432,12 +436,12 @@ def test_a_second_signal_does_not_wait_for_the_limit_of_a_block(fake):
         lines.send("running")
         lines.send("run", "01abc", "a job")
         signal.signal(DUMP, signal.SIG_IGN)
+        (here / "up").touch()
         time.sleep(600)
         """,
         limit=300,
     )
-    fake.wait(fake.lives)
-    time.sleep(0.5)
+    fake.wait((fake.folder / "up").exists)
     fake.process.send_signal(signal.SIGINT)
     time.sleep(7)
     assert fake.process.poll() is None
@@ -457,12 +461,12 @@ def test_stopped_together_they_blame_nobody(fake):
         lines.send("listening")
         lines.send("running")
         lines.send("run", "01abc", "a job")
+        (here / "up").touch()
         answer(20)
         lines.send("stopping")
         lines.send("bye")
     """)
-    fake.wait(fake.lives)
-    time.sleep(0.5)
+    fake.wait((fake.folder / "up").exists)
     os.killpg(fake.process.pid, signal.SIGSTOP)
     time.sleep(7)
     os.killpg(fake.process.pid, signal.SIGCONT)
@@ -478,12 +482,13 @@ def test_a_daemon_that_is_stopped_is_not_blocked(fake):
         lines.send("listening")
         lines.send("running")
         lines.send("run", "01abc", "a job")
+        (here / "up").touch()
         answer(20)
         lines.send("stopping")
         lines.send("bye")
     """)
-    (pid,) = fake.wait(fake.lives)
-    time.sleep(0.5)
+    fake.wait((fake.folder / "up").exists)
+    (pid,) = fake.lives()
     os.kill(pid, signal.SIGSTOP)
     time.sleep(6.5)
     os.kill(pid, signal.SIGCONT)
@@ -549,11 +554,22 @@ def test_children_from_before_are_spared(fake):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_guard_is_small_and_sleeps(fake):
     """Less than 25 MB, and no wake-up in two seconds in which nothing happens."""
-    fake.start('lines.send("listening"); lines.send("running"); answer(30)')
-    fake.wait(fake.lives)
-    time.sleep(1)
+    fake.start("""
+        lines.send("listening")
+        lines.send("running")
+        while not (said := lines.receive()):
+            time.sleep(0.01)
+        lines.send("pong", said[0][1])
+        (here / "answered").touch()
+        answer(60)
+    """)
+    fake.wait((fake.folder / "answered").exists)
     guard = psutil.Process(fake.process.pid)
-    before = guard.num_ctx_switches()
-    time.sleep(2)
-    assert guard.num_ctx_switches() == before
+
+    def rests():
+        before = guard.num_ctx_switches()
+        time.sleep(2)
+        return guard.num_ctx_switches() == before
+
+    fake.wait(rests)  # once it has taken in the answer
     assert guard.memory_info().rss < 25e6

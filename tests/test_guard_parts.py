@@ -36,7 +36,7 @@ from muxd.guard.lines import Log
 from muxd.guard.link import Lines, Link, new_stack_file, read_stack
 from muxd.guard.note import FILE_NAME, Note
 from muxd.guard.watch import Watch
-from muxd.pulse import Pulse, Signals, forget_fate, last_fate
+from muxd.pulse import SAME, Pulse, Signals, forget_fate, last_fate
 from muxd.record import CUT_OFF, Outcome
 from muxd.recovery import Fate
 from muxd.testing import MemoryStore
@@ -288,7 +288,7 @@ def test_the_guards_lines_look_like_the_daemons(log_format, level, monkeypatch):
 
 
 def test_a_signal_that_came_both_ways_is_one():
-    """In either order, within a second; what came twice the same way is two."""
+    """In either order, within seconds; what came twice the same way is two."""
     now = 0.0
     signals = Signals(now=lambda: now)
     assert signals.is_new(15, by_guard=False)
@@ -298,7 +298,7 @@ def test_a_signal_that_came_both_ways_is_one():
     assert signals.is_new(2, by_guard=True)
     assert signals.is_new(15, by_guard=False)
     assert signals.is_new(15, by_guard=False)
-    now = 1.5
+    now = 1.5 * SAME
     assert signals.is_new(15, by_guard=True)
 
 

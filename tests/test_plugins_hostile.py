@@ -183,10 +183,10 @@ def test_patience_keeps_to_a_timer_that_was_there_before():
     try:
         with pytest.raises(OutOfPatience):
             patiently(0.2, "bad", "import", lambda: time.sleep(60))
-        assert rung == []
         while not rung:
             assert time.monotonic() < started + 10
             time.sleep(0.05)
+        assert len(rung) == 1
         assert rung[0] >= started + 0.35
     finally:
         signal.signal(signal.SIGALRM, handler)
@@ -199,7 +199,7 @@ def test_an_alarm_that_meets_a_finaliser_comes_again_in_silence():
 
     class Slow:
         def __del__(self):
-            time.sleep(0.6)
+            time.sleep(1.0)
 
     class Bad:
         def __del__(self):
@@ -213,7 +213,7 @@ def test_an_alarm_that_meets_a_finaliser_comes_again_in_silence():
     before, sys.unraisablehook = sys.unraisablehook, reports.append
     try:
         with pytest.raises(OutOfPatience):
-            patiently(0.2, "bad", "import", call)
+            patiently(0.5, "bad", "import", call)
         assert sys.unraisablehook == reports.append
     finally:
         sys.unraisablehook = before

@@ -188,8 +188,9 @@ def test_the_owner_says_what_it_is(tmp_path):
             pytest.fail("two owners")
 
 
-def test_looking_is_in_nobodys_way(tmp_path):
+def test_looking_is_in_nobodys_way(tmp_path, monkeypatch):
     """A start at the very moment at which somebody looks who the owner is does not fail."""
+    monkeypatch.setattr("muxd.state.PATIENCE", 30)
     state = StateDir(tmp_path / "state")
     state.prepare()
     state.lock_file.touch()

@@ -117,6 +117,23 @@ async def test_one_that_does_not_end_is_told(autojump_clock, context, tmp_path):
     assert trio.current_time() - began == pytest.approx(DROP_BOUND)
 
 
+async def test_one_that_is_just_ending_is_ended_after_it(autojump_clock, context, monkeypatch):
+    """Playwright refuses to end what is being ended, and ends nothing then: it is asked again."""
+    tracer, refused = Tracer(context), []
+    await tracer.begin()
+    stop = context.tracing.stop
+
+    async def refuse(**options):
+        if len(refused) < 3:
+            refused.append(options)
+            raise Error("Tracing.tracingStop: Tracing is already stopping")
+        await stop(**options)
+
+    monkeypatch.setattr(context.tracing, "stop", refuse)
+    assert await dropped(tracer) is None
+    assert (len(refused), tracer.on, context.tracing.on) == (3, False, False)
+
+
 async def test_one_whose_end_was_begun_is_dropped(context, tmp_path):
     """Playwright refuses to end it again: that is no error of the run."""
     tracer = Tracer(context)

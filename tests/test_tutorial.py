@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import shlex
 import socket
@@ -40,14 +42,21 @@ BOUND = 100
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
+def free_port():
+    """One that the system gives to nobody by itself."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, first)))
+            return probe.getsockname()[1]
+
+
 class Reader:
     """Does what the tutorial says, in a directory of its own."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         mine = {key for key in os.environ if key.startswith("MUXD_")} - {"MUXD_BROWSER"}
         self.environment = {key: os.environ[key] for key in os.environ if key not in mine} | {
             "HOME": str(place),

@@ -18,7 +18,8 @@ for all phases. Where nothing was recycled, it is one line through all.
 
 The verdicts: each memory's line moves by 5 % at most from one end to the other; the median time of the
 last tenth of the runs (of 10,000: the last 1,000) is within 5 % of that of the first tenth after the
-warm-up; not one handle, process or temporary file more in the last quarter than in the first (the
+warm-up, by the pace of the machine: what a fixed piece of work, done at each rest, took at that time (a
+machine that is shared may be a tenth slower for half an hour); not one handle, process or temporary file more in the last quarter than in the first (the
 least of each: what comes and goes only adds to that). The exit code is 0 if all hold, else 1.
 
 All that is known is written to flat.json at each reading, so that a bench that is cut short has lost
@@ -80,6 +81,8 @@ class Sample:
     """In all."""
     temporary: int
     """Files."""
+    pace: float
+    """What a fixed piece of work of this very process took, seconds: how quick the machine is just now."""
 
 
 @attrs.frozen
@@ -151,7 +154,17 @@ def _look(daemon: MuxdDaemon, folder: Path, runs: int, resting: _Resting) -> Sam
         handles=psutil.Process(resting.daemon).num_fds() + driver.num_fds(),
         processes=len(tree),
         temporary=_temporary(folder),
+        pace=_pace(),
     )
+
+
+def _pace() -> float:
+    taken = []
+    for _ in range(9):
+        begun = time.process_time()
+        sum(number * number for number in range(200_000))
+        taken.append(time.process_time() - begun)
+    return statistics.median(taken)
 
 
 def _is_driver(process: psutil.Process) -> bool:
@@ -219,8 +232,14 @@ def judge(samples: Sequence[Sample], seconds: Sequence[float]) -> list[Verdict]:
         verdicts.append(Verdict(f"memory of {what}", text, abs(moved) <= WITHIN))
     first = statistics.median(seconds[tenth : 2 * tenth])
     last = statistics.median(seconds[-tenth:])
-    text = f"{1000 * first:.0f} ms, then {1000 * last:.0f} ms"
-    verdicts.append(Verdict("median time of a run", text, abs(last / first - 1) <= WITHIN))
+    before = statistics.median(each.pace for each in warm if each.runs <= 2 * tenth)
+    after = statistics.median(each.pace for each in warm if each.runs > len(seconds) - tenth)
+    moved = last / first / (after / before) - 1
+    text = (
+        f"{1000 * first:.0f} ms, then {1000 * last:.0f} ms on a machine that takes "
+        f"{after / before - 1:+.1%} of time: {moved:+.1%}"
+    )
+    verdicts.append(Verdict("median time of a run", text, abs(moved) <= WITHIN))
     quarter = len(warm) // 4
     for what in COUNTS:
         before, after = (

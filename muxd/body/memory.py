@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Known", "Memory", "counts", "forget"]
 
-BEGIN_BOUND = 2.0
+BEGIN_BOUND = 5.0
 """How long it may take to find what is known of a job, seconds. The browser waits meanwhile."""
 MOST = 1000
 """Of how many jobs it is kept in memory: those that ran last."""

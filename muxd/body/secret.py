@@ -117,24 +117,27 @@ class Keyring:
             return None, f"the keyring has not answered within {self._bound:g} s a moment ago"
         found: list[str | None] = []
         failed: list[BaseException] = []
+        answered = threading.Event()
 
         def ask() -> None:
             try:
                 found.append(self._get(KEYRING, name))
             except BaseException as error:
                 failed.append(error)
+            answered.set()
+            self._rests_until = 0.0  # however late it was
 
         # Not one of a pool: it may never end.
-        asking = threading.Thread(target=ask, name="muxd keyring", daemon=True)
-        asking.start()
-        asking.join(self._bound)
+        threading.Thread(target=ask, name="muxd keyring", daemon=True).start()
+        if not answered.wait(self._bound):
+            self._rests_until = time.monotonic() + REST
+            if not answered.is_set():
+                return None, f"the keyring has not answered within {self._bound:g} s"
+            self._rests_until = 0.0
         if found and found[0]:
             return found[0], ""
         if found:
             return None, f"the keyring has none (keyring set {KEYRING} {name})"
-        if not failed:
-            self._rests_until = time.monotonic() + REST
-            return None, f"the keyring has not answered within {self._bound:g} s"
         if isinstance(failed[0], ModuleNotFoundError):
             return None, (
                 "there is no keyring (pip install 'muxd[keyring]', then "

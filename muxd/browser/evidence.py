@@ -36,13 +36,14 @@ _FRAMES = 10
 """How many pages, and frames of each, are looked at."""
 
 _PASSWORDS = "input[type=password], input[autocomplete*=password]"
-_READ_HTML = """length => {
-    const all = document.documentElement ? document.documentElement.outerHTML : "";
-    return [all.slice(0, length), all.length, document.title.slice(0, 300)];
-}"""
 _READ_PASSWORDS = f"""() => Array.from(document.querySelectorAll("{_PASSWORDS}")).slice(0, 50)
     .flatMap(field => [field.value, field.getAttribute("value") || ""])
     .map(value => value.slice(0, 1000))"""
+_READ_HTML = f"""length => {{
+    const all = document.documentElement ? document.documentElement.outerHTML : "";
+    return [all.slice(0, length), all.length, document.title.slice(0, 300), ({_READ_PASSWORDS})()];
+}}"""
+"""With the passwords of its frame: it is never kept without knowing them."""
 
 
 async def observe(
@@ -137,8 +138,12 @@ class _Look:
         return {cookie.get("value", "") for cookie in await self._context.cookies()}
 
     async def _read_passwords(self, frame: Frame) -> None:
-        with contextlib.suppress(Error):  # a frame that is gone shows nothing
+        try:
             self._passwords.update(await bridged(frame.evaluate)(_READ_PASSWORDS))
+        except Error:
+            pass  # a frame that is gone shows nothing
+        except Exception as error:  # a listener's
+            self._stray(error)
 
     async def _take_trace(self) -> Path:
         assert self._tracer is not None
@@ -155,7 +160,8 @@ class _Look:
         return await page.screenshot(mask=[page.locator(_PASSWORDS)], clip=clip)
 
     async def _read_html(self) -> str:
-        text, length, title = await self._pages[0].evaluate(_READ_HTML, HTML_LENGTH)
+        text, length, title, passwords = await self._pages[0].evaluate(_READ_HTML, HTML_LENGTH)
+        self._passwords.update(passwords)
         self._found["title"] = title
         return f"{text}\n<!-- cut off: {length} characters -->\n" if length > HTML_LENGTH else text
 

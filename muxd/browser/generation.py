@@ -49,6 +49,8 @@ REVOKE_BOUND = 2.0
 """How long closing a run's pages may take at its deadline, seconds."""
 CLEAN_BOUND = 2.5
 """How long taking away what a run left may take before the browser is killed, seconds."""
+OWN_BOUND = 4.5
+"""The same for a body that has ended by itself: the time to end it is left of the ten seconds."""
 LAST_BOUND = 1.0
 """The same for pages that did not close at the deadline: they are being closed all the while."""
 TRACE_BOUND = 5.0
@@ -59,8 +61,10 @@ SAVE_BOUND = 10.0
 """How long reading a session's state may take, seconds."""
 NOTICE = 1.0
 """How long a death may take to be noticed after a call has failed because of it, seconds."""
-CLOSE_BOUND = 5.0
-"""How long the browser may take to close, seconds."""
+CLOSE_BOUND = 10.0
+"""How long the browser may take to close, seconds: one that is killed loses what pages stored last."""
+DEATH_BOUND = 2.0
+"""How long the end of one that was killed is waited for, seconds."""
 
 
 class Generation(PageSource):
@@ -118,8 +122,8 @@ class Generation(PageSource):
     ) -> AsyncIterator[Lease]:
         """A page in this session, closed on leaving with all that was opened under it.
 
-        On leaving, also by cancellation, the pages are closed within `CLEAN_BOUND`, or the
-        browser is killed.
+        On leaving, also by cancellation, the pages are closed within `OWN_BOUND` (`CLEAN_BOUND` after
+        `revoke`), or the browser is killed.
 
         Raises:
           BrowserLost: no page can be had: the browser is gone or does not answer (it is killed).
@@ -127,7 +131,7 @@ class Generation(PageSource):
         """
         assert not self._leased, "a lease is out already"
         self._leased = True
-        self._bound = CLEAN_BOUND
+        self._bound = OWN_BOUND
         context, account = self._main, Account()
         try:
             if self.lost is not None:
@@ -257,7 +261,10 @@ class Generation(PageSource):
         if self._tracer is not None and self._tracer.on and not pictures:
             return  # begun when the page was made ready
         try:
-            await dropped(self._tracer)
+            if stuck := await dropped(self._tracer):
+                # It stays this lease's, and is ended with it: forgotten, it would stay on the context.
+                structlog.get_logger().warning("a run could not be traced", error=stuck)
+                return
             self._tracer = Tracer(lease.context, pictures=pictures)
             await within(TRACE_BOUND, self._tracer.begin)
         except Exception as error:  # or that of a listener of an earlier run
@@ -266,7 +273,8 @@ class Generation(PageSource):
     async def untrace(self, lease: Lease) -> None:
         """Throw the trace away, within `DROP_BOUND`; one that stays goes with the page. Never raises."""
         try:
-            await dropped(self._tracer)
+            if stuck := await dropped(self._tracer):
+                structlog.get_logger().warning(stuck)
         except Exception as error:  # or that of a listener of an earlier run
             structlog.get_logger().warning("a trace would not end", error=repr(error))
 
@@ -305,7 +313,9 @@ class Generation(PageSource):
                     self._closer.charge(account)
                     await self._blocking.lift()
                     self._closer.charge(account)
-                    stain = await self._traces.undo(account.left) or stuck
+                    stain = await self._traces.undo(account.left)
+                    if context is self._main:  # any other trace has gone with its context
+                        stain = stain or stuck
                     # There and back: what the browser told before this has reached the listeners.
                     account.left.update(await self._leftovers.take_away())
                 except Exception as error:
@@ -326,7 +336,8 @@ class Generation(PageSource):
             nonlocal stuck
             for _ in range(FUTILE):
                 try:
-                    stuck = await dropped(self._tracer)
+                    # In less than all: else it would be told, and charged, as pages that do not close.
+                    stuck = await dropped(self._tracer, within=0.8 * self._bound)
                     return
                 except Exception as error:  # a listener's, raised instead of ending the trace
                     if not is_closed(error):
@@ -367,10 +378,15 @@ class Generation(PageSource):
         """Close the browser, or kill it after `CLOSE_BOUND`. Bounded, never raises."""
         self._closing = True
         if not self._lost.is_set():
-            with trio.move_on_after(CLOSE_BOUND), contextlib.suppress(Exception):
+            with trio.move_on_after(CLOSE_BOUND) as closing, contextlib.suppress(Exception):
                 await bridged(self._main.close)()
+            if closing.cancelled_caught:
+                structlog.get_logger().warning(
+                    f"the browser did not close in {CLOSE_BOUND:g} s and is killed: what pages stored "
+                    "in its last half minute may be lost"
+                )
         kill_group(self._leader)
-        with trio.move_on_after(CLOSE_BOUND):
+        with trio.move_on_after(DEATH_BOUND):
             await self._leader.wait_death()
         await trio.to_thread.run_sync(release_profile, self._profile)
 
@@ -384,7 +400,7 @@ async def open_generation(
     The caller must hold the state directory's lock, as browsers that a dead muxd left on the
     profile are killed first. While it is open, `Generation.wait_lost` and `Generation.lost` tell
     of the death of the browser or the driver at once. On leaving, also by cancellation, it takes
-    at most two `CLOSE_BOUND` and the driver's `STOP_BOUND`.
+    at most `CLOSE_BOUND`, `DEATH_BOUND` and the driver's `STOP_BOUND`.
 
     Raises:
       BrowserLost: it did not launch; the message has the last lines that it said.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,8 @@ __all__ = ["Tracer", "dropped"]
 
 DROP_BOUND = 1.0
 """How long throwing a trace away may take, seconds."""
+_AGAIN = 0.02
+"""When it is tried again to end what is just being ended, seconds."""
 
 
 class Tracer:
@@ -59,10 +60,15 @@ class Tracer:
 
     async def drop(self) -> None:
         """End it; nothing is kept. Does nothing if it has ended."""
-        if self.on:
-            # Where ending it was begun before, what can't be ended again is no error.
-            with contextlib.suppress(Error):
+        while self.on:
+            try:
                 await self._tracing.stop()
+            except Error as error:
+                # Where ending it was begun before, what can't be ended again is no error. But while
+                # that goes on this has ended nothing, and nothing tells of its end.
+                if "already stopping" in error.message:
+                    await trio.sleep(_AGAIN)
+                    continue
             self._end()
 
     async def _give_way(self, **options: Any) -> Any:
@@ -77,10 +83,10 @@ class Tracer:
             self._tracing.start = self._bodys_start
 
 
-async def dropped(tracer: Tracer | None) -> str | None:
-    """Throw away a trace that nobody has taken, within `DROP_BOUND`; tells if that can't be done."""
+async def dropped(tracer: Tracer | None, *, within: float = DROP_BOUND) -> str | None:
+    """Throw away a trace that nobody has taken, within so many seconds; tells if that can't be done."""
     if tracer is None or not tracer.on:
         return None
-    with trio.move_on_after(DROP_BOUND):
+    with trio.move_on_after(within):
         await bridged(tracer.drop)()
     return "a trace would not end" if tracer.on else None

@@ -78,7 +78,7 @@ def install(config: Config, system: bool, user: str | None, no_start: bool) -> N
     """Write the unit, enable it, and start muxd. Again: with what is now in force.
 
     The configuration file and the state directory of this command become those of the service;
-    variables such as MUXD_SPEED do not: systemd starts muxd without them. What jobs need in their
+    variables such as MUXD_TIMEZONE do not: systemd starts muxd without them. What jobs need in their
     environment is for the file that the unit names. A system service has its state in
     /var/lib/muxd, unless --state-dir says otherwise.
     """

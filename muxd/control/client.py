@@ -192,7 +192,8 @@ class ControlClient:
                 answer = connection.getresponse()
                 text = answer.read()
             except TimeoutError:
-                raise DaemonSilent(f"{who} does not answer within {timeout:g} s") from None
+                done = "" if method == "GET" else ": it may be done all the same"
+                raise DaemonSilent(f"{who} does not answer within {timeout:g} s{done}") from None
             except (OSError, HTTPException):
                 message = f"{who} ended during {during or 'the request'}"
                 raise DaemonSilent(message) from None

@@ -19,7 +19,11 @@ def _main() -> int:
 
     from muxd.guard.guard import Guard, Plan
 
-    return Guard(Plan.from_json(sys.argv[1])).run()
+    guard = Guard(Plan.from_json(sys.argv[1]))
+    try:
+        return guard.run()
+    finally:
+        guard.log.finish()
 
 
 if __name__ == "__main__":

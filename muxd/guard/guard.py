@@ -228,6 +228,7 @@ class Guard:
     def _end_by(self, number: int) -> None:
         """End as the daemon did, so that whoever started muxd sees what they would without us."""
         self.place.leave()
+        self.log.finish()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 

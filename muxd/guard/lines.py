@@ -17,6 +17,8 @@ __all__ = ["Log"]
 
 PATIENCE = 0.5
 """How long the guard waits until a line is written, seconds: so that it is before what comes next."""
+LAST_PATIENCE = 2.0
+"""The same at its end, when nothing else waits."""
 _DIM, _BOLD, _RED, _YELLOW, _END = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -49,6 +51,10 @@ class Log:
         """
         self._outlet.put(self._line(level, event, stack, values))
         self._outlet.drain(PATIENCE)
+
+    def finish(self) -> None:
+        """Wait until all is written, `LAST_PATIENCE` at most: this process ends."""
+        self._outlet.drain(LAST_PATIENCE)
 
     def _line(self, level: str, event: str, stack: str, values: dict[str, object]) -> str:
         render = self._as_json if self._json else self._for_people

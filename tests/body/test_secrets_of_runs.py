@@ -82,10 +82,11 @@ def test_a_name_is_no_path(name):
 
 def test_a_keyring_that_hangs_costs_one_bounded_wait():
     """A locked keyring may ask somebody for its password: nobody else waits for that."""
-    answer, asked = threading.Event(), []
+    begun, answer, asked = threading.Event(), threading.Event(), []
 
     def hang(service, name):
         asked.append(name)
+        begun.set()
         answer.wait(60)
 
     keyring = Keyring(hang, bound=0.05)
@@ -95,6 +96,7 @@ def test_a_keyring_that_hangs_costs_one_bounded_wait():
     with pytest.raises(SecretMissing, match="a moment ago"):
         find_secret("two", keyring, {})
     assert time.monotonic() - began < 20
+    assert begun.wait(20)
     assert asked == ["one"]
     answer.set()
 

@@ -212,8 +212,9 @@ def test_every_page_that_a_run_opens(muxd_run, site):
     assert marks == []
 
 
-def test_files_and_expectations(muxd_run, site):
+def test_files_and_expectations(muxd_run, site, monkeypatch):
     """A screenshot is kept as it was made; `muxd.expect` is Playwright's."""
+    monkeypatch.setattr("muxd.browser.evidence.EVIDENCE_BOUND", 20.0)
 
     async def body(run):
         await run.page.goto(site.url)

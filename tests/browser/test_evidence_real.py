@@ -18,6 +18,7 @@ import trio
 
 from muxd.artifacts import Artifacts
 from muxd.book import RunBook
+from muxd.browser.evidence import EVIDENCE_BOUND
 from muxd.bus import Bus
 from muxd.evidence import LARGEST, Evidence
 from muxd.job import Job
@@ -28,7 +29,8 @@ from muxd.testing import MemoryStore
 
 ENGINE = "headless-shell"
 
-TIMEOUT = 2.0
+TIMEOUT = 4.0
+"""Of bodies that wait for it, seconds: time to open their page on a busy machine."""
 SEEN = {"screenshot.png", "page.html", "summary.json", "traceback.txt"}
 
 COOKIE = "c00kie-Zx81/Qp=="
@@ -60,10 +62,11 @@ class Kept:
 
 
 @pytest.fixture
-def perform(lent, tmp_path):
+def perform(lent, tmp_path, monkeypatch):
     """Run bodies one after another, with evidence; gives what is kept of each (None: nothing)."""
 
-    def perform(*bodies, trace="retries", timeout=TIMEOUT, **fields):
+    def perform(*bodies, trace="retries", timeout=30.0, look_within=20.0, **fields):
+        monkeypatch.setattr("muxd.browser.evidence.EVIDENCE_BOUND", look_within)
         kept = []
         artifacts = Artifacts(tmp_path / "artifacts")
         evidence = Evidence(artifacts, secrets=Secrets([LITERAL]), trace=trace)
@@ -132,7 +135,7 @@ async def waits_for_nothing(run, site):
 @pytest.mark.parametrize("session", ["main", "fresh"])
 def test_of_a_body_that_was_late_the_page_is_there(perform, session):
     """It is looked at before its page is closed; the traceback says which call it hung in."""
-    (kept,) = perform(waits_for_nothing, session=session)
+    (kept,) = perform(waits_for_nothing, session=session, timeout=TIMEOUT)
     assert kept.record.outcome is Outcome.timed_out
     assert set(kept.files) >= SEEN
     assert "<h1>second</h1>" in kept.text("page.html")
@@ -147,7 +150,7 @@ async def hangs(run, site):
 
 def test_a_page_that_hangs_costs_its_picture_and_nothing_else(perform):
     """Console, network and traceback are there; what could not be had says why; in time."""
-    kept, after = perform(hangs, good)
+    kept, after = perform(hangs, good, timeout=TIMEOUT, look_within=EVIDENCE_BOUND)
     assert kept.record.outcome is Outcome.timed_out
     assert kept.record.duration < TIMEOUT + 10
     assert "last words" in kept.text("console.txt")
@@ -350,7 +353,7 @@ async def spams_for_ever(run, site):
 def test_much_is_cut_off(perform, body, trace):
     """However much a page has, each file has its bound, and so has the time that it takes."""
     timeout = 4 if body is spams_for_ever else 20
-    (kept,) = perform(body, trace=trace, timeout=timeout)
+    (kept,) = perform(body, trace=trace, timeout=timeout, look_within=EVIDENCE_BOUND)
     assert kept.record.duration < timeout + 10 + 5  # and what masking may take
     assert {"summary.json", "traceback.txt"} <= set(kept.files)
     for name, content in kept.files.items():

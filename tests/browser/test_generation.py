@@ -17,6 +17,7 @@ from muxd.browser import generation
 from muxd.browser.generation import CLEAN_BOUND, REVOKE_BOUND, open_generation
 from muxd.browser.processes import browsers_of_profile, children_of
 from muxd.errors import BrowserLost, ProfileInUse, SessionError
+from tests.e2e.conftest import alive
 from tests.variants import nightly
 
 
@@ -131,6 +132,9 @@ def test_death_is_noticed_at_once(browse, victim, plan):
             below = everything_below(os.getpid())
             pid = life.pid if victim == "browser" else our_driver().pid
             os.kill(pid, signal.SIGKILL)
+            with trio.fail_after(20):  # the system's work
+                while alive(pid):  # noqa: ASYNC110 - another process
+                    await trio.sleep(0.01)
             with trio.fail_after(1):
                 loss = await life.wait_lost(lease)
             assert isinstance(loss, BrowserLost)

@@ -29,6 +29,7 @@ from muxd.leaks import Leaks
 from muxd.record import Outcome
 from muxd.runner import Runner
 from muxd.testing import MemoryStore
+from tests.faults.house import waited
 
 from .conftest import PAGES, open_site
 
@@ -197,7 +198,7 @@ class Bench:
 
     async def is_as(self, before):
         """All is as it was: at once but for workers, which end a little after their page."""
-        with trio.move_on_after(3):
+        with trio.move_on_after(20):
             while await self.count() != before:  # noqa: ASYNC110 - the browser's
                 await trio.sleep(0.05)
         assert await self.count() == before
@@ -410,9 +411,11 @@ def test_the_worst_body_has_the_browser_for_less_than_ten_seconds(perform):
                 await trio.sleep(1)
 
     async def test(bench):
-        begun = trio.current_time()
+        here = threading.get_native_id()
+        before = waited(here)
         record = await bench.run(stubborn, timeout="1s")
-        assert trio.current_time() - begun < 1 + 10
+        # That the system gave the processor to others is no time that muxd took.
+        assert record.duration - (waited(here) - before) < 1 + 10
         assert record.outcome is Outcome.timed_out
         assert "the browser was killed" in record.harm
         assert "2 processes" in record.left  # the shell, and what it waits for

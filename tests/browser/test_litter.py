@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from muxd.bridge import bridged
-from muxd.browser import litter
+from muxd.browser import generation, litter
 from tests.variants import nightly
 
 ENGINE = "headless-shell"
@@ -53,8 +53,9 @@ async def work(page, url):
 
 
 @pytest.mark.parametrize("session", [nightly("main"), "fresh"])
-def test_traces_and_downloads_leave_nothing(browse, session):
+def test_traces_and_downloads_leave_nothing(browse, session, monkeypatch):
     """However many runs were traced, with pictures or without, the next page's own trace is all."""
+    monkeypatch.setattr(generation, "SWEEP_BOUND", 20.0)
 
     async def test(life, site):
         for pictures in (False, True, False):

@@ -50,7 +50,7 @@ def test_a_login_ends_when_its_window_is_closed(lent):
     lent(test)
 
 
-def test_signs_and_no_trace(lent):
+def test_signs_and_no_trace(lent, monkeypatch):
     """An address or a selector shows that a page is logged out; what hangs or is no selector does not,
     and costs no more than its bound. A trace that was begun ahead is thrown away for a login."""
 
@@ -61,8 +61,10 @@ def test_signs_and_no_trace(lent):
             await life.untrace(lease)
             assert not life._tracer.on
             await bridged(lease.page.goto)(f"{site.url}/second")
+            monkeypatch.setattr("muxd.browser.sign.SIGN_BOUND", 20.0)
             signs = ("/second", "**/second", "h1", "/first", "#login", ">>>")
             assert [await life.has_sign(lease, sign) for sign in signs] == [True] * 3 + [False] * 3
+            monkeypatch.undo()
             await bridged(lease.page.goto)(f"{site.url}/loop")
             await trio.sleep(0.2)
             begun = time.perf_counter()

@@ -102,8 +102,9 @@ def test_what_is_ready_costs_nothing_more(lent):
     lent(test)
 
 
-def test_pictures_are_begun_for_the_run_that_wants_them(lent, tmp_path):
+def test_pictures_are_begun_for_the_run_that_wants_them(lent, tmp_path, monkeypatch):
     """The light trace makes way, and the run's evidence has the one that was asked for."""
+    monkeypatch.setattr("muxd.browser.evidence.EVIDENCE_BOUND", 20.0)
 
     async def folder():
         return tmp_path
@@ -357,10 +358,10 @@ def test_a_browser_that_hangs_is_given_up(lent, monkeypatch):
 
 def test_a_page_of_a_browser_that_hangs_is_no_run(lent, monkeypatch):
     """However ready it was: the browser is killed, and the release goes to the next."""
-    monkeypatch.setattr(generation, "OPEN_BOUND", 1.0)
 
     async def test(life, site):
         assert await life.prepare("main")
+        monkeypatch.setattr(generation, "OPEN_BOUND", 1.0)
         os.kill(life.pid, signal.SIGSTOP)
         with pytest.raises(BrowserLost):
             async with life.lease("main"):

@@ -30,8 +30,8 @@ async def write_until_killed(directory: Path, first: int, known: list[str], to: 
             os.write(to, f"{number}\n".encode())
 
 
-def one_life(directory: Path, first: int, known: list[str], delay: float) -> list[str]:
-    """Start a writer, kill it `delay` seconds after it is ready; gives what it acknowledged."""
+def one_life(directory: Path, first: int, known: list[str], least: int, delay: float) -> list[str]:
+    """Start a writer, kill it `delay` seconds after so many writes; gives what it acknowledged."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -42,13 +42,13 @@ def one_life(directory: Path, first: int, known: list[str], delay: float) -> lis
             os._exit(1)
     os.close(writing)
     with os.fdopen(reading, "rb") as lines:
-        ready = lines.readline()
+        ready, *told = [lines.readline() for _ in range(1 + least)]  # however slow the disk is
         time.sleep(delay)
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         assert ready == b"ready\n"
         assert os.WTERMSIG(status) == signal.SIGKILL
-        numbers = [int(line) for line in lines if line.endswith(b"\n")]
+        numbers = [int(line) for line in (*told, *lines) if line.endswith(b"\n")]
     return [f"{half}-{number}" for number in numbers for half in "ab"]
 
 
@@ -58,7 +58,7 @@ def main(directory: Path, kills: int, seed: int) -> None:
     acknowledged: list[str] = []
     latest: list[str] = []
     for life in range(kills):
-        latest = one_life(directory, life * 10_000, latest, rng.uniform(0, 0.03))
+        latest = one_life(directory, life * 10_000, latest, life % 3, rng.uniform(0, 0.03))
         acknowledged += latest
         if life % 2:  # the other half leave the dead writer's journal to the next writer
             assert integrity(directory / "ledger.sqlite3") == "ok"

@@ -281,7 +281,7 @@ async def test_what_was_begun_is_done_whole_under_cancellation(tmp_path):
                 file.execute("BEGIN IMMEDIATE")
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(ledger.write, ended("1"))
-                    await trio.sleep(0.05)  # it is in SQLite's hands now, waiting
+                    await trio.testing.wait_all_tasks_blocked()  # it is in a thread's hands now
                     nursery.cancel_scope.cancel()
                     file.execute("COMMIT")
             assert [record.id for record in await ledger.history()] == ["1"]

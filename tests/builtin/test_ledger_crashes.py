@@ -44,7 +44,7 @@ async def test_no_kill_loses_what_was_acknowledged(tmp_path):
 
     After each kill the file is whole, and of the write in progress all is there or nothing.
     """
-    with trio.fail_after(100):
+    with trio.fail_after(250):
         with program("kill_writers.py", tmp_path, KILLS, random.randrange(10**6)) as killer:
             report, _ = await trio.to_thread.run_sync(killer.communicate)
         assert killer.returncode == 0, report
@@ -92,7 +92,7 @@ async def test_a_torn_journal_loses_the_torn_write_only(tmp_path):
 async def test_processes_that_open_it_at_once_all_succeed(tmp_path):
     """Several processes may make, open, write and read a new ledger at the same instant."""
     rounds = 20
-    with trio.fail_after(100):
+    with trio.fail_after(250):
         with program("open_at_once.py", tmp_path, rounds) as opener:
             report, _ = await trio.to_thread.run_sync(opener.communicate)
         assert opener.returncode == 0, report

@@ -86,7 +86,7 @@ def integrity(path):
 
 @pytest.fixture(autouse=True)
 async def _bound():
-    with trio.fail_after(60):
+    with trio.fail_after(250):
         yield
 
 

@@ -191,16 +191,16 @@ def levels(findings):
 
 
 @pytest.mark.parametrize(
-    ("look", "said"),
+    ("look", "bound", "said"),
     [
-        (lambda _: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda _: sys.exit(3), "SystemExit: 3"),
-        (lambda _: threading.Event().wait(30), "within 0.2 s"),
+        (lambda _: 1 / 0, 30, "ZeroDivisionError: division by zero"),
+        (lambda _: sys.exit(3), 30, "SystemExit: 3"),
+        (lambda _: threading.Event().wait(30), 0.2, "within 0.2 s"),
     ],
 )
-def test_a_look_that_fails_or_hangs_is_one_line(subject, look, said):
+def test_a_look_that_fails_or_hangs_is_one_line(subject, look, bound, said):
     """It is a warning of its own, and the doctor goes on."""
-    (check,) = looked_at(Look("it", look, 0.2), subject)
+    (check,) = looked_at(Look("it", look, bound), subject)
     assert (check.name, check.level) == ("it", "warning")
     assert said in check.message
 

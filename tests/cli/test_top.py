@@ -200,7 +200,7 @@ def test_ctrl_c_ends_it(daemon):
 
     async def scenario(top):
         await top.press("enter")
-        assert isinstance(top.app.screen, _Details)
+        await top.until(lambda: isinstance(top.app.screen, _Details))
         await top.press("ctrl+c")
         await top.until(lambda: top.app._exit)
 
@@ -214,10 +214,10 @@ def test_cancel_asks_before(daemon):
     async def scenario(top):
         await top.until(lambda: top.rows()[0][2] == "running")
         await top.press("home", "c")
-        assert isinstance(top.app.screen, _Question)
+        await top.until(lambda: isinstance(top.app.screen, _Question))
         await top.press("n")
         await top.press("c", "r", "p")  # keys of the screen below mean nothing here
-        assert isinstance(top.app.screen, _Question)
+        await top.until(lambda: isinstance(top.app.screen, _Question))
         await top.press("y")
         await top.until(lambda: daemon.asked)
         await top.press("down", "c", "y")
@@ -248,7 +248,7 @@ def test_details(daemon):
     async def scenario(top):
         await top.until(lambda: top.text("failures"))
         await top.press("home", "down", "enter")
-        assert isinstance(top.app.screen, _Details)
+        await top.until(lambda: isinstance(top.app.screen, _Details))
         text = str(top.app.screen.query_one(Static).content)
         for part in ("job       news", "plugin    shop", "every     10m, at 1m", "in 30s"):
             assert part in text
@@ -284,7 +284,7 @@ def test_history(daemon):
 
     async def scenario(top):
         await top.press("h")
-        assert isinstance(top.app.screen, _PastScreen)
+        await top.until(lambda: isinstance(top.app.screen, _PastScreen))
         before = daemon.looked
         await top.until(lambda: daemon.looked > before + 1)
         go_on.set()
@@ -336,7 +336,7 @@ def test_the_daemon_goes_and_comes(daemon):
         await top.until(lambda: any("muxd start" in told for told in top.told()))
         daemon.gone = False
         await top.until(lambda: top.text("head").startswith("muxd     running"))
-        assert "muxd is there again: process 7" in top.told()
+        await top.until(lambda: "muxd is there again: process 7" in top.told())
         assert daemon.asked == []
 
     drive(daemon, scenario)
@@ -351,7 +351,7 @@ def test_a_daemon_that_does_not_answer_is_no_dead_screen(daemon, monkeypatch):
         daemon.status = lambda **_: stuck.wait(PATIENCE)
         await top.until(lambda: "does not answer" in top.text("head"))
         await top.press("enter")
-        assert isinstance(top.app.screen, _Details)
+        await top.until(lambda: isinstance(top.app.screen, _Details))
 
     drive(daemon, scenario)
     stuck.set()

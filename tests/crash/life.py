@@ -6,6 +6,7 @@ and each event once the bus is told of it.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import math
@@ -213,14 +214,23 @@ async def live(directory, pipe, *, seed, began, skipped):
                 with contextlib.suppress(UserError):  # it is stopping
                     await core.request(rng.choice(["once", "all", "careful", "patient"]))
 
+    beats = collections.deque([clock.now()], maxlen=2)
+
+    async def beat():
+        """When it last had a processor, but for the turn that it is in."""
+        while True:
+            beats.append(clock.now())
+            await trio.sleep(0.01)
+
     async def heed(signals):
         async for _ in signals:
-            witness.tell("stopping", clock.now())
+            witness.tell("stopping", beats[0])
             core.stop(at_once=core.stopping.is_set())
 
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async with store.open(), trio.open_nursery() as outer:
             outer.start_soon(heed, signals)
+            outer.start_soon(beat)
             outer.start_soon(core.book.run)
             await core.recover()
             witness.tell("recovered")

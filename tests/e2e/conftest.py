@@ -49,13 +49,20 @@ import trio
 import muxd
 
 
-@muxd.job(interval="10m", duration="5s", timeout="1m")
+@muxd.job(interval="60d", duration="5s", timeout="1m")
 async def slow(run):
     await run.page.set_content("<h1>slow</h1>")
     open({mark!r}, "w").close()
     await trio.sleep({seconds})
     return await run.page.inner_text("h1")
 """
+
+PATIENT_EYE = """
+import muxd.browser.evidence
+
+muxd.browser.evidence.EVIDENCE_BOUND = 20.0
+"""
+"""For tests of what evidence shows, on a machine that may be busy: in front of the jobs of a file."""
 
 
 def pytest_collection_modifyitems(items):

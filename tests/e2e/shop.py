@@ -26,14 +26,15 @@ canvas.onclick = event => {
   document.querySelector("[name=human]").value = "yes";
   location.hash = "human";
 };
+location.hash = "ready";
 </script>"""
 CODE = """<!doctype html><title>One more thing</title>
 <button style="position:absolute;left:40px;top:40px;width:300px;height:60px"
- onclick="window.open('/allow', '', 'width=400,height=300')">It was me</button>"""
+ onclick="window.open('/allow', '', 'width=400,height=300')">It was me</button><script>location.hash = "ready"</script>"""
 ALLOW = """<!doctype html><title>Was it you?</title>
 <button style="position:absolute;left:20px;top:20px;width:200px;height:60px"
  onclick="document.cookie='shop=%s; path=/; max-age=100000'; opener.location='/'; window.close()">Yes</button>"""
-HANG = "<!doctype html><title>Hang</title><h1>hang</h1><script>setTimeout(() => {while (true);}, 200)</script>"
+HANG = "<!doctype html><title>Hang</title><h1>hang</h1><script>onmousedown = () => {while (true);}; location.hash = 'ready'</script>"
 
 
 class Shop(ThreadingHTTPServer):

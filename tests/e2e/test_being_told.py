@@ -21,7 +21,7 @@ import logging
 import muxd
 
 
-@muxd.job(interval="1h", preferred_phase="30m", duration="2s")
+@muxd.job(interval="60d", preferred_phase="30m", duration="2s")
 async def prices(run):
     await run.page.set_content("<h1>no prices</h1>")
     logging.getLogger("shop").warning("no prices")

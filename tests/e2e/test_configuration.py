@@ -7,6 +7,8 @@ import zipfile
 from muxd.control.client import ControlClient
 from muxd.state import StateDir
 
+from .conftest import PATIENT_EYE
+
 SITES = """
 import attrs
 import muxd
@@ -36,7 +38,7 @@ async def look(run):
 def muxd_jobs(section):
     for at, site in enumerate(section.structure(Sites).site):
         yield site.as_job(
-            site.name, look, section=section, at=f"site[{at}]", interval="1h", duration="5s", config=site
+            site.name, look, section=section, at=f"site[{at}]", interval="60d", duration="5s", config=site
         )
 """
 SECRET = "kl8-Zr.52-quark"
@@ -53,7 +55,7 @@ def test_tables_are_jobs_and_a_mistake_changes_nothing(muxd_home):
     credentials.mkdir()
     (credentials / "shop-key").write_text(SECRET + "\n")
     home.environ["CREDENTIALS_DIRECTORY"] = str(credentials)
-    home.write("sites", SITES)
+    home.write("sites", PATIENT_EYE + SITES)
     plain = home.config.read_text()
 
     def configure(**texts):

@@ -13,6 +13,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from muxd.browser.find import find_browser
 
+from .conftest import PATIENT_EYE
+
 JOBS = """
 import trio
 import muxd
@@ -44,7 +46,7 @@ PATIENCE = 30_000
 @pytest.fixture
 def visitor(muxd_home):
     """A page in a browser that is not muxd's."""
-    muxd_home.write("jobs", JOBS)
+    muxd_home.write("jobs", PATIENT_EYE + JOBS)
     with socket.create_server(("127.0.0.1", 0)) as free:  # the same after a restart
         muxd_home.environ["MUXD_WEB_PORT"] = str(free.getsockname()[1])
     with sync_playwright() as playwright:

@@ -8,7 +8,7 @@ JOBS = """
 import muxd
 
 
-@muxd.job(interval="10m", duration="5s")
+@muxd.job(interval="60d", duration="5s")
 async def counter(run):
     run.state["runs"] = run.state.get("runs", 0) + 1
     await run.page.set_content("<ul><li>one<li>two</ul>")

@@ -6,6 +6,8 @@ import stat
 
 import pytest
 
+from .conftest import PATIENT_EYE
+
 JOBS = """
 import os
 
@@ -34,7 +36,7 @@ def test_a_run_that_failed_can_be_looked_into(muxd_home):
     """Of `muxd run`, alone and in the daemon: page, traceback, console; no secret."""
     home = muxd_home
     home.environ["SHOP_KEY"] = KEY
-    home.write("shop", JOBS)
+    home.write("shop", PATIENT_EYE + JOBS)
     configure(home, 'mask_env = ["SHOP_KEY"]')
     alone = home.call("run", "broken", code=1)
     assert "no price; the key was ***" in alone
@@ -66,7 +68,7 @@ def test_it_can_be_switched_off(muxd_home):
     """Then the record is all there is."""
     home = muxd_home
     home.environ["SHOP_KEY"] = KEY
-    home.write("shop", JOBS)
+    home.write("shop", PATIENT_EYE + JOBS)
     configure(home, "enabled = false")
     home.call("run", "broken", code=1)
     assert home.json("history", "show", "last-failed")["evidence"] is None
@@ -78,7 +80,7 @@ def test_traced_runs_that_end_well_leave_nothing(muxd_home):
     """In the daemon every run can be traced: of good ones nothing is kept, and the browser goes on."""
     home = muxd_home
     home.environ["SHOP_KEY"] = KEY
-    home.write("shop", JOBS)
+    home.write("shop", PATIENT_EYE + JOBS)
     configure(home, 'trace = "always"')
     home.start()
     for _ in range(2):

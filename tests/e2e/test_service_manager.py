@@ -37,8 +37,8 @@ def test_a_service_manager_is_told_how_muxd_is(muxd_home, told):
     """Ready, signs of life, a line of status, anew after a kill -9, and that it stops."""
     home = muxd_home
     home.write("jobs", JOBS)
-    home.start()
-    home.wait(lambda: "READY=1" in told(), 5, "READY=1")
+    home.start(until="")
+    home.wait(lambda: "READY=1" in told(), 60, "READY=1")  # read all the while: ten lines have room
     assert "STATUS=2 jobs, browser 1 is up" in told()
     home.wait(lambda: told().count("WATCHDOG=1") >= 4, 10, "signs of life")
     for process in (home.browser(), home.driver()):

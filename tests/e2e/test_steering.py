@@ -21,7 +21,7 @@ import trio
 import muxd
 
 
-@muxd.job(interval="30m", duration="20s", timeout="5m")
+@muxd.job(interval="60d", duration="20s", timeout="5m")
 async def patient(run):
     await run.page.set_content("<h1>patient</h1>")
     await trio.sleep_forever()

@@ -49,8 +49,12 @@ async def thread_without_end(run, url):
         nursery.start_soon(trio.to_thread.run_sync, functools.partial(time.sleep, 6))
 
 
+STAYS = threading.Event()
+"""Until then the thread of `thread_left` is there."""
+
+
 async def thread_left(run, url):
-    threading.Thread(target=time.sleep, args=(2,), daemon=True, name="left").start()
+    threading.Thread(target=STAYS.wait, args=(20,), daemon=True, name="left").start()
 
 
 async def huge_text(run, url):

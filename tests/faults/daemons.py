@@ -16,7 +16,7 @@ __all__ = ["HONEST", "Muxd", "age", "alive", "chromium", "lives_on", "waits"]
 HONEST = """
 import muxd
 
-@muxd.job(interval="1h", duration="5s", timeout="30s")
+@muxd.job(interval="60d", duration="5s", timeout="30s")
 async def honest(run):
     await run.page.set_content("<h1>honest</h1>")
     return await run.page.inner_text("h1")
@@ -25,7 +25,7 @@ WAITS = """
 import trio
 import muxd
 
-@muxd.job(interval="1h", duration="5s", timeout="50s")
+@muxd.job(interval="60d", duration="5s", timeout="50s")
 async def {name}(run):
     open({mark!r}, "w").close()
     await trio.sleep({seconds})

@@ -83,6 +83,8 @@ class House:
     """The system's number of the thread in which all this is."""
     freed: dict[str, tuple[float, float]]
     """When the browser was free of each job's last run, Unix seconds; and what `waited` was then."""
+    held: float = attrs.field(default=0.0, init=False)
+    """For how long the last hostile run had the browser, but for what the system gave to others, seconds."""
 
     def call(self, async_fn, *args, within: float = 60.0):
         """Run something of muxd's in there, bounded; return or raise what it does."""
@@ -133,7 +135,7 @@ class House:
         freed, waited_since = self.freed[first.job]
         # What the system gave to others is no time that muxd took. The record comes later: when the
         # browser is free, the run's evidence is masked and written.
-        held = freed - first.started_at - (waited_since - waited_before)
+        self.held = held = freed - first.started_at - (waited_since - waited_before)
         assert held < timeout + FREE_WITHIN, (held, first)
         assert first.duration < timeout + FREE_WITHIN + KEEP_BOUND, first
         assert (second.outcome, second.result) == (Outcome.ok, "second"), (first, second)

@@ -51,7 +51,7 @@ def test_dialog_left_open(house, body):
 
 def test_print_dialog(house):
     """Printing opens no window that anybody would have to close."""
-    house.survives(pages.print_dialog, Outcome.ok)
+    house.survives(pages.print_dialog, Outcome.ok, timeout=10.0)
 
 
 def test_file_chooser(house):
@@ -76,18 +76,18 @@ def test_full_screen(house):
 
 def test_popup_storm(house):
     """200 popups are closed, those too that come up after the deadline, and are counted."""
-    record = house.survives(pages.popup_storm, TIMED_OUT, timeout=2.0)
+    record = house.survives(pages.popup_storm, TIMED_OUT, timeout=4.0)
     assert "page" in record.left
 
 
 def test_popups_after_the_end(house):
     """A page that goes on opening popups when its body has ended opens none in the next run."""
-    house.survives(pages.popups_for_ever, Outcome.ok)
+    house.survives(pages.popups_for_ever, Outcome.ok, timeout=10.0)
 
 
 def test_timers_after_the_end(house):
     """A page that goes on working when its body has ended is closed."""
-    house.survives(pages.timers_left, Outcome.ok)
+    house.survives(pages.timers_left, Outcome.ok, timeout=10.0)
 
 
 def test_frame_bomb(house):
@@ -124,7 +124,7 @@ def test_requests_without_end(house):
 
 def test_navigation_during_a_call(house):
     """A page that goes elsewhere under a call fails that call, and closes at once all the same."""
-    record = house.survives(pages.navigates_during_evaluate, Outcome.failed)
+    record = house.survives(pages.navigates_during_evaluate, Outcome.failed, timeout=10.0)
     assert "navigation" in record.error
 
 
@@ -144,12 +144,12 @@ def test_websocket_left_open(house):
 
 
 @pytest.mark.parametrize(
-    ("body", "outcome"),
-    [(pages.download_left_running, Outcome.ok), (pages.download_awaited, TIMED_OUT)],
+    ("body", "outcome", "timeout"),
+    [(pages.download_left_running, Outcome.ok, 15.0), (pages.download_awaited, TIMED_OUT, 4.0)],
 )
-def test_download_left_running(house, body, outcome):
+def test_download_left_running(house, body, outcome, timeout):
     """A download that does not end is cancelled, counted, and leaves no file."""
-    record = house.survives(body, outcome, timeout=3.0)
+    record = house.survives(body, outcome, timeout=timeout)
     assert "download" in record.left
 
 
@@ -161,7 +161,7 @@ def test_listener_that_raises(house):
 
 def test_route_handler_that_raises(house):
     """What it should have answered hangs until the deadline, and the record tells of its error."""
-    record = house.survives(pages.route_raises, TIMED_OUT)
+    record = house.survives(pages.route_raises, TIMED_OUT, timeout=4.0)
     assert "bang" in record.error
 
 

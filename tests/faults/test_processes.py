@@ -86,7 +86,7 @@ def test_killed_in_mid_navigation(house, victim):
         await run.page.goto(url + "/never", timeout=0)
 
     record = house.survives(navigates, CRASHED, timeout=20, kept=False)
-    assert record.duration < 5
+    assert house.held < 5
     assert record.harm is not None
 
 
@@ -106,8 +106,8 @@ def test_killed_in_mid_evaluate(house, victim, session):
         hit_later(victim)
         await run.page.evaluate("while (true) {}")
 
-    record = house.survives(evaluates, CRASHED, timeout=20, kept=False, session=session)
-    assert record.duration < 5
+    house.survives(evaluates, CRASHED, timeout=20, kept=False, session=session)
+    assert house.held < 5
 
 
 def test_killed_while_the_body_sleeps(house):
@@ -117,7 +117,8 @@ def test_killed_while_the_body_sleeps(house):
         hit_later("browser")
         await trio.sleep(30)
 
-    assert house.survives(sleeps, CRASHED, timeout=40, kept=False).duration < 5
+    house.survives(sleeps, CRASHED, timeout=40, kept=False)
+    assert house.held < 5
 
 
 def test_killed_as_pages_close(house):
@@ -221,7 +222,8 @@ def test_renderer_crashes(house, how):
                 await run.page.goto(how)
         await trio.sleep(30)
 
-    assert house.survives(crashes, CRASHED, timeout=40).duration < 10
+    house.survives(crashes, CRASHED, timeout=40)
+    assert house.held < 10
 
 
 def test_gpu_process_crashes(house):
@@ -243,9 +245,12 @@ def test_service_process_crashes(house, service):
 
     async def goes_on(run, url):
         await run.page.goto(url)
+        killed = []
         for process in children("utility"):
             if any(f"utility-sub-type={service}." in part for part in process.cmdline()):
                 process.kill()
+                killed.append(process)
+        await trio.to_thread.run_sync(psutil.wait_procs, killed, 10)
         await trio.sleep(0.5)
         await run.page.goto(url)
         return await run.page.inner_text("a")

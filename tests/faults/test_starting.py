@@ -166,7 +166,7 @@ def test_start_beside_hostile_plugins(muxd_home):
         (home.jobs / f"{name}.py").write_text(source)
     home.write("honest", HONEST)
     text = home.config.read_text()
-    home.config.write_text(text.replace("[plugins]", '[plugins]\npatience = "0.5s"'))
+    home.config.write_text(text.replace("[plugins]", '[plugins]\npatience = "1.5s"'))
     home.start(until="")
     home.wait(lambda: home.running_state() == "running", 90, "the daemon to be up")
     lives_on(home)

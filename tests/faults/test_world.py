@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 
+import psutil
 import pytest
 import trio
 
@@ -249,10 +250,11 @@ def test_machine_asleep_between_a_start_and_a_run(muxd_home):
     home.start()
     pid = home.pid
     everybody = [process.pid for process in home.processes()]
-    subprocess.run(["kill", "-STOP", *map(str, everybody)], check=True)
+    subprocess.run(["kill", "-STOP", *map(str, everybody)], check=False)  # one may have ended
     try:
+        home.wait(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, 10, "its sleep")
         time.sleep(8)
     finally:
-        subprocess.run(["kill", "-CONT", *map(str, everybody)], check=True)
+        subprocess.run(["kill", "-CONT", *map(str, everybody)], check=False)
     lives_on(home)
     assert home.pid == pid

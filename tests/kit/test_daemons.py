@@ -17,7 +17,7 @@ OTHERS = """
 import muxd
 
 
-@muxd.job(interval="1h", duration="20s")
+@muxd.job(interval="1d", duration="20s")
 async def broken(run):
     raise LookupError("no price")
 """
@@ -39,7 +39,7 @@ def test_a_daemon(muxd_daemon, kitjobs, tmp_path):
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "later.py").write_text(OTHERS.replace("broken", "later"))
     daemon = muxd_daemon(
-        kitjobs.headlines, OTHERS, tmp_path / "more", config='[jobs.later]\ninterval = "2h"\n'
+        kitjobs.headlines, OTHERS, tmp_path / "more", config='[jobs.later]\ninterval = "2d"\n'
     )
     good = daemon.run(kitjobs.headlines)
     assert (good.outcome, good.result, good.session) == ("ok", "news", "main")

@@ -155,6 +155,10 @@ import threading
 import pytest
 import trio
 
+import muxd.browser.evidence
+
+muxd.browser.evidence.EVIDENCE_BOUND = 20.0
+
 
 async def body(run):
     await run.page.set_content("<h1>well</h1>")

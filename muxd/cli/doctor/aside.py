@@ -60,7 +60,8 @@ class Aside:
         assert stdin is not None
         with contextlib.suppress(BrokenPipeError), stdin:
             stdin.write(self._given)
-        threading.Thread(target=self._listen, args=[reading], daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=[reading], daemon=True)
+        self._listener.start()
         threading.Thread(target=self._wait, daemon=True).start()
         return self
 
@@ -75,6 +76,8 @@ class Aside:
         with self._changed:
             while what not in self._told and not self._ended and time.monotonic() < end:
                 self._changed.wait(end - time.monotonic())
+            if what not in self._told and not self._ended:
+                raise TimeoutError(f"not known after {bound:g} s")
             return self._told.get(what)
 
     def _listen(self, reading: int) -> None:
@@ -87,7 +90,7 @@ class Aside:
     def _wait(self) -> None:
         # Not the end of the pipe: what a plugin has started may have that, and live on.
         self._process.wait()
-        time.sleep(0.2)  # for what is still in the pipe
+        self._listener.join(5.0)  # for what is still in the pipe
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -125,7 +128,9 @@ def plugins(subject: Subject) -> Iterator[Finding]:
 
 def ledger(subject: Subject) -> Iterator[Finding]:
     """Whether all of it can be read, its size, and its schema."""
-    told: Any = subject.answer("ledger", LEDGER_BOUND)
+    told: Any = None
+    with contextlib.suppress(TimeoutError):
+        told = subject.answer("ledger", LEDGER_BOUND)
     if told is None:
         yield warning(
             "it could not be looked through: the plugins were in the way, or it takes too long",

@@ -106,7 +106,12 @@ class Walk:
         if options.scroll:
             with _Traffic(page) as traffic:
                 await rows.evaluate_all(TO_THE_END)
-                return await self._changes(rows, before, until=traffic.is_quiet)
+                if await self._changes(rows, before, until=traffic.is_quiet):
+                    return True
+                if traffic.is_busy:
+                    self.whole = False
+                    self.log.warning("it was scrolled, and what the list asked for did not come")
+                return False
         select = options.next or options.more
         if not select:
             return False
@@ -167,7 +172,7 @@ class _Traffic:
     """Whether the page asks its site for anything."""
 
     def __init__(self, page: Page) -> None:
-        self._page, self._open, self._since = page, 0, time.monotonic()
+        self._page, self._open, self._looks = page, 0, 0
 
     def __enter__(self) -> Self:
         self._page.on("request", self._begin)
@@ -180,16 +185,25 @@ class _Traffic:
         self._page.remove_listener("requestfinished", self._end)
         self._page.remove_listener("requestfailed", self._end)
 
+    @property
+    def is_busy(self) -> bool:
+        """An answer is to come."""
+        return self._open > 0
+
     def is_quiet(self) -> bool:
-        """Nothing has been asked for, and no answer is to come, for a while."""
-        return self._open == 0 and time.monotonic() - self._since > QUIET
+        """Nothing was asked for, and no answer is to come, for as many looks as make `QUIET`.
+
+        Each look is an answer of the page's: on a busy machine a second may pass in which it could do nothing.
+        """
+        self._looks += 1
+        return self._open == 0 and self._looks > QUIET / LOOK_AGAIN
 
     def _begin(self, request: Request) -> None:
         if request.resource_type in ("fetch", "xhr", "script"):
             self._open += 1
-            self._since = time.monotonic()
+            self._looks = 0
 
     def _end(self, request: Request) -> None:
         if request.resource_type in ("fetch", "xhr", "script"):
             self._open = max(self._open - 1, 0)
-            self._since = time.monotonic()
+            self._looks = 0

@@ -7,7 +7,7 @@ import subprocess
 import httpx
 import pytest
 
-PAGE = '[[plugins.watch.page]]\nname = "{name}"\nurl = "{url}"\ninterval = "1h"\n{more}\n'
+PAGE = '[[plugins.watch.page]]\nname = "{name}"\nurl = "{url}"\ninterval = "1d"\n{more}\n'
 
 
 @pytest.mark.browser
