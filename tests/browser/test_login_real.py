@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from types import SimpleNamespace
 
+import pytest
 import trio
 
 import muxd
@@ -71,5 +74,43 @@ def test_signs_and_no_trace(lent, monkeypatch):
             assert not await life.has_sign(lease, "#login")
             assert time.perf_counter() - begun < SIGN_BOUND + 2
             assert await life.has_sign(lease, "/loop")
+
+    lent(test)
+
+
+SHOP = "http://shop.example"
+ACCOUNTS = {
+    "/slow": "<body><script>fetch('/late').then(() => document.body.innerHTML = '<p id=in>in')</script>",
+    "/out": "<h1>log in</h1>",
+    "/down": "<h1>sorry</h1>",
+}
+
+
+def test_a_page_that_still_loads_is_not_logged_out(lent):
+    """`LoggedIn` waits for it; one that is at rest without its mark is; of a server in trouble neither is
+    known, so that fails."""
+
+    async def answer(route):
+        path = route.request.url.removeprefix(SHOP)
+        if path == "/late":
+            await asyncio.sleep(5)  # a handler is a task of asyncio's
+        await route.fulfill(
+            body=ACCOUNTS.get(path, ""),
+            content_type="text/html",
+            status=503 if path == "/down" else 200,
+        )
+
+    async def test(life, site):
+        async with life.lease("fresh") as lease:
+            await bridged(lease.page.route)(f"{SHOP}/**", answer)
+
+            async def check(path):
+                logged_in = muxd.LoggedIn(f"{SHOP}{path}", shows="#in", within="3s")
+                return await bridged(logged_in)(SimpleNamespace(page=lease.page))
+
+            assert await check("/slow") is True
+            assert await check("/out") is False
+            with pytest.raises(LookupError, match="/down answered 503"):
+                await check("/down")
 
     lent(test)

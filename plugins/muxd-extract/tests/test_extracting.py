@@ -142,6 +142,25 @@ def test_a_list_that_grows_is_read_to_its_end(job_of, muxd_run, muxd_site, tmp_p
     assert all(line["seen"].startswith("20") for line in lines)
 
 
+def test_a_list_whose_rest_does_not_come_has_not_ended(job_of, muxd_run, muxd_site):
+    """It was scrolled, and the answer is still to come: rows that were not seen are not gone."""
+    site = muxd_site({"/": GROWING % "", "/slow": "{}"})
+    text = (
+        f'name = "items"\nurl = "{site.url}"\nrow = "main p"\nscroll = true\ncomplete = true\n'
+        'patience = "PATIENCE"\n[fields]\ntext = ""'
+    )
+    assert muxd_run(job_of(text.replace("PATIENCE", "10s"))).outcome == "ok"
+    assert muxd_run.returned == "30 rows: 30 new"
+
+    def once(request):
+        site.hang("/slow")
+        return "{}"
+
+    site["/slow"] = once
+    assert muxd_run(job_of(text.replace("PATIENCE", "3s"))).outcome == "ok"
+    assert muxd_run.returned == "10 rows: nothing new"
+
+
 def test_nothing_and_errors_are_no_good_runs(job_of, muxd_run, muxd_site):
     """No row at all is `empty`, unless the table says that this is right; an error page, a login and a
     selector that is none are told as what they are."""
