@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from muxd.hints import slip_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from muxd.job import Job
 
@@ -22,18 +22,25 @@ _ERRORS = [
 ]
 
 
-def odd_in(job: Job) -> Iterator[str]:
+def odd_in(jobs: Iterable[Job]) -> Iterator[str]:
     """Warnings, each with plugin, job, field and what may have been meant."""
-    who = f"plugin {job.plugin!r}, job {job.name!r}"
-    near = None if job.session in ("main", "fresh") else slip_of(job.session, ("main", "fresh"))
-    if near:
-        yield (
-            f"{who}: session={job.session!r} is a session of its own, that nobody is logged in to: did "
-            f"you mean {near!r}?"
-        )
-    for name in job.retry_on:
-        if meant := _meant(name):
-            yield f"{who}: retry_on: there is no error {name!r} that it could be: did you mean {meant!r}?"
+    meant: dict[str, str | None] = {}  # the names of many jobs are the same
+    for job in jobs:
+        who = f"plugin {job.plugin!r}, job {job.name!r}"
+        near = None if job.session in ("main", "fresh") else slip_of(job.session, ("main", "fresh"))
+        if near:
+            yield (
+                f"{who}: session={job.session!r} is a session of its own, that nobody is logged in to: "
+                f"did you mean {near!r}?"
+            )
+        for name in job.retry_on:
+            if name not in meant:
+                meant[name] = _meant(name)
+            if meant[name]:
+                yield (
+                    f"{who}: retry_on: there is no error {name!r} that it could be: did you mean "
+                    f"{meant[name]!r}?"
+                )
 
 
 def _meant(name: str) -> str | None:

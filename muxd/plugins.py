@@ -437,8 +437,7 @@ def _warnings(config: Config, members: list[Member]) -> Iterator[str]:
             yield f"{config.origin(key)}: {key}: there is no plugin {name!r}; {hint}"
         elif not any(member.reads_section for member in members if member.name == name):
             yield f"{config.origin(key)}: {key}: plugin {name!r} reads no section: it has no effect"
-    jobs = [job for member in members if member.active for job in member.jobs]
-    yield from (odd for job in jobs for odd in odd_in(job))
+    yield from odd_in(job for member in members if member.active for job in member.jobs)
     known = {job.name for member in members for job in member.jobs}
     for name in config.jobs:
         if name not in known:

@@ -21,6 +21,7 @@ from muxd.cli import main
 from muxd.configfile import load_config
 from muxd.errors import ConfigError, SecretMissing
 from muxd.job import Job
+from muxd.oddjobs import odd_in
 from muxd.plugins import load_plugins
 from muxd.runner import Runner
 from muxd.running import Run
@@ -432,3 +433,18 @@ def test_all_of_it_is_right_without_a_slip(load):
         plugins = load(source, text)
         assert (plugins.problems, plugins.warnings) == ((), ())
     assert isinstance(plugins.jobs[0], Job)
+
+
+def test_many_jobs_are_looked_at_for_slips_as_quickly_as_one(monkeypatch):
+    """What is compared with all errors there are is each name once, however many jobs have it."""
+
+    async def body(run):
+        pass
+
+    def compared(count):
+        calls = []
+        monkeypatch.setattr("muxd.oddjobs.slip_of", lambda *args, **_: calls.append(args[0]))
+        assert list(odd_in(Job(f"job{n}", body, interval=60) for n in range(count))) == []
+        return calls
+
+    assert compared(1000) == compared(1) != []
