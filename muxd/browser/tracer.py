@@ -59,16 +59,14 @@ class Tracer:
         self._end()
 
     async def drop(self) -> None:
-        """End it; nothing is kept. Does nothing if it has ended."""
-        while self.on:
+        """End it; nothing is kept. Does nothing if it has ended; it is `on` still if it is just ending."""
+        if self.on:
             try:
                 await self._tracing.stop()
             except Error as error:
-                # Where ending it was begun before, what can't be ended again is no error. But while
-                # that goes on this has ended nothing, and nothing tells of its end.
+                # Where ending it was begun before, what can't be ended again is no error.
                 if "already stopping" in error.message:
-                    await trio.sleep(_AGAIN)
-                    continue
+                    return
             self._end()
 
     async def _give_way(self, **options: Any) -> Any:
@@ -89,4 +87,7 @@ async def dropped(tracer: Tracer | None, *, within: float = DROP_BOUND) -> str |
         return None
     with trio.move_on_after(within):
         await bridged(tracer.drop)()
+        while tracer.on:
+            await trio.sleep(_AGAIN)  # nothing tells of the end that was begun before
+            await bridged(tracer.drop)()
     return "a trace would not end" if tracer.on else None
