@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
@@ -71,7 +72,14 @@ class Course:
             self._renew()
 
     def move(self, job: Job, slot: Slot, now: float) -> Course:
-        """The course of the same job on another slot, or as it is now declared."""
+        """The course of the same job on another slot, or as it is now declared.
+
+        A slot that has only become longer or shorter comes when it would have come.
+        """
+        if (slot.interval, slot.phase) == (self.slot.interval, self.slot.phase):
+            course = copy(self)
+            course.job, course.slot = job, slot
+            return course
         course = Course(self._calendar, job, slot, now=now)
         if self._newest is not None:
             course._newest, course._elapsed = self._newest, self._elapsed

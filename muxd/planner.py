@@ -165,8 +165,10 @@ class Planner:
             await trio.sleep(REST)
 
     async def _look(self, adopt: Callable[[Timetable], object]) -> None:
-        demands = demands_of(self._plugins.jobs, await self._store.learned())
-        table = await self._in_thread(partial(replan, self.timetable, demands, self._solve))
+        jobs, learned = self._plugins.jobs, await self._store.learned()
+        table = await self._in_thread(
+            lambda: replan(self.timetable, demands_of(jobs, learned), self._solve)
+        )
         if table.slots != self.timetable.slots:
             await self._adopt(table)
             adopt(table)

@@ -298,14 +298,17 @@ class Scheduler:
         self._jobs, self._courses = dict(jobs), {}
         self.placer.follow(timetable, self._courses)
         for slot in timetable.slots:
-            job = self._jobs.get(slot.name)
-            if job is not None:
-                course = before.get(slot.name)
-                self._enter(
-                    Course(self._calendar, job, slot, now=now)
-                    if course is None
-                    else course.move(job, slot, now)
-                )
+            job, course = self._jobs.get(slot.name), before.get(slot.name)
+            if job is None:
+                continue
+            if course is None:
+                self._enter(Course(self._calendar, job, slot, now=now))
+                continue
+            moved = course.move(job, slot, now)
+            if moved.job is course.job and moved.next == course.next:
+                self._courses[slot.name] = moved  # it is on the agenda; there may be thousands
+            else:
+                self._enter(moved)
         for name in before.keys() - self._courses.keys():
             self._agenda.drop(name, Cause.slot)
             self.placer.drop(name)

@@ -80,3 +80,13 @@ def test_a_job_that_is_moved_keeps_its_distance(interval: int, phase: int) -> No
     moved = course.move(course.job, slot, MONDAY + 1)
     assert (CALENDAR.to_timetable(moved.next) - phase) % interval == 0
     assert interval / 2 < moved.next - MONDAY <= 1.5 * interval
+
+
+def test_a_slot_that_only_became_longer_comes_when_it_would_have_come() -> None:
+    """What is overdue, and what was begun after a clock that was wrong, isn't forgotten for it."""
+    longer = Slot(name="a", interval=3600, phase=0, duration=60)
+    never, wrong = a_course(3600), a_course(3600, newest=MONDAY + 7200)
+    for course in (never, wrong):
+        moved = course.move(course.job, longer, MONDAY + 5400)
+        assert (moved.slot, moved.next) == (longer, course.next)
+        assert moved.newest == course.newest

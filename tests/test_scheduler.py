@@ -1121,6 +1121,28 @@ async def test_another_timetable_takes_over(autojump_clock) -> None:
 
 
 @bounded
+async def test_a_job_that_keeps_its_place_is_not_looked_up_again(
+    autojump_clock, monkeypatch
+) -> None:
+    """Where one of many takes longer now, no other's next release is computed; all come as ever."""
+    jobs = [a_job("longer"), *(a_job(f"other-{n}") for n in range(20))]
+    rows = [(job.name, HOUR, 60 * n, 20) for n, job in enumerate(jobs)]
+    async with open_world(*jobs, timetable=slots(*rows)) as world, world.alive():
+        await trio.sleep(HOUR / 2)
+        before = world.scheduler.upcoming(50)
+        asked = []
+        monkeypatch.setattr(Calendar, "next_release", lambda *args: asked.append(args))
+        rows[0] = ("longer", HOUR, 0, 40)
+        world.scheduler.replace(slots(*rows), {job.name: job for job in jobs})
+        monkeypatch.undo()
+        assert asked == []
+        assert world.scheduler.upcoming(50) == before
+        await trio.sleep(HOUR)
+    assert len(world.records(outcome=Outcome.ok)) == 2 * 21
+    assert {record.lateness for record in world.records(outcome=Outcome.ok)} == {0}
+
+
+@bounded
 async def test_what_was_placed_in_a_gap_finds_one_of_the_other_timetable(autojump_clock) -> None:
     """A try does not run on top of a slot that was not there when it was planned."""
     jobs = [a_job("shaky", "1d", retries=1), a_job("often", "1m", duration="30s")]

@@ -90,6 +90,8 @@ class Ledger(Store):
             self.path, patience=patience, synchronous="FULL" if durable else "OFF"
         )
         self._is_open = self._is_usable = self._readonly = False
+        # {job: durations as they are read, and what they say}: few have changed since the last look
+        self._learned: dict[str, tuple[str, Learned]] = {}
         self._unsettled = 0  # how many changes there were since the WAL was brought into the file
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._run_in_thread = run_in_thread or self._in_worker_thread
@@ -237,9 +239,15 @@ class Ledger(Store):
 
         def read(connection: sqlite3.Connection) -> dict[str, Learned]:
             found = connection.execute(rows.LEARNED_FROM, (Learned.NEWEST,))
-            return {
-                job: Learned.of([int(us) / 1e6 for us in taken.split(",")]) for job, taken in found
-            }
+            known, self._learned = self._learned, {}
+            for job, taken in found:
+                before = known.get(job)
+                self._learned[job] = (
+                    before
+                    if before is not None and before[0] == taken
+                    else (taken, Learned.of([int(us) / 1e6 for us in taken.split(",")]))
+                )
+            return {job: learned for job, (_, learned) in self._learned.items()}
 
         return await self._call(read)
 
@@ -255,8 +263,10 @@ class Ledger(Store):
 
         def replace(connection: sqlite3.Connection) -> None:
             with transaction(connection):
-                places = rows.places_of(phases, rows.read_places(connection), at)
-                rows.replace_places(connection, places)
+                before = rows.read_places(connection)
+                places = rows.places_of(phases, before, at)
+                if places != before:  # most often durations alone have changed
+                    rows.replace_places(connection, places)
             self._file.present.set_places(places)
 
         await self._change(replace)
