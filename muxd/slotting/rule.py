@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_PAIRS", "Certificate", "certify", "pair_gap"]
 
-_NEVER = (1 << 62, 0, 0)
-"""A run that begins after all others."""
-
 MOST_PAIRS = 10_000
 """More pairs than this that collide are not counted."""
 
@@ -86,18 +83,11 @@ def certify(slots: Sequence[Slot]) -> Certificate:
     tightest: _Gap = (alone, None)
     bad: set[tuple[int, int]] = set()
     intervals = sorted(groups)
-    # {(interval, g): the group's slots on a circle of g}
-    folded: dict[tuple[int, int], _Folded] = {}
     for k, interval in enumerate(intervals):
         for other in intervals[k:]:
             ones, others, g = groups[interval], groups[other], gcd(interval, other)
-            if ones is others:
-                found = _gap_within(slots, ones, g)
-            else:
-                for group in (interval, other):
-                    if (group, g) not in folded:
-                        folded[group, g] = _Folded.of(slots, groups[group], g)
-                found = _gap_between(folded[interval, g], folded[other, g])
+            found = _gap_within(slots, ones, g) if ones is others else None
+            found = found or _gap_between(slots, ones, others, g)
             if found[0] < 0:
                 # An overlap hides others behind it: only all pairs tell which, and by how much.
                 pairs = set[tuple[int, int]]()
@@ -139,24 +129,11 @@ def _gap_within(slots: Sequence[Slot], group: list[int], interval: int) -> _Gap:
     return found
 
 
-def _gap_between(ones: _Folded, others: _Folded) -> _Gap:
-    """The least gap between any of ``ones`` and any of ``others``, on the same circle."""
-    return min(_gap_after(ones, others), _gap_after(others, ones), key=itemgetter(0))
-
-
-@attrs.frozen
-class _Folded:
-    """Slots on a circle of g seconds."""
-
-    g: int
-    laid: list[tuple[int, int, int]]
-    """See `_laid`."""
-    starts: list[tuple[int, int]]
-    """Start and position of each, in order."""
-
-    @classmethod
-    def of(cls, slots: Sequence[Slot], group: Iterable[int], g: int) -> _Folded:
-        return cls(g, _laid(slots, group, g), sorted((slots[i].phase % g, i) for i in group))
+def _gap_between(slots: Sequence[Slot], ones: list[int], others: list[int], g: int) -> _Gap:
+    """The least gap between any of ``ones`` and any of ``others``, both folded onto g seconds."""
+    return min(
+        _gap_after(slots, ones, others, g), _gap_after(slots, others, ones, g), key=itemgetter(0)
+    )
 
 
 def _laid(slots: Sequence[Slot], group: Iterable[int], g: int) -> list[tuple[int, int, int]]:
@@ -171,21 +148,19 @@ def _laid(slots: Sequence[Slot], group: Iterable[int], g: int) -> list[tuple[int
     )
 
 
-def _gap_after(firsts: _Folded, seconds: _Folded) -> _Gap:
+def _gap_after(slots: Sequence[Slot], firsts: list[int], seconds: list[int], g: int) -> _Gap:
     """The least time from the end of one of ``firsts`` to the next start among ``seconds``."""
-    least: int = firsts.g
-    pair: tuple[int, int] | None = None
-    begun = iter(firsts.laid)
-    begins, end, i = next(begun)
-    latest_end, latest = begins, i
-    for start, j in seconds.starts:
-        while begins <= start:
-            if end > latest_end or (end == latest_end and i > latest):
-                latest_end, latest = end, i
-            begins, end, i = next(begun, _NEVER)
-        if start - latest_end < least:
-            least, pair = start - latest_end, (latest, j)
-    return least, pair
+    laid = _laid(slots, firsts, g)
+    found: _Gap = (g, None)
+    k = 0
+    latest_end, latest = laid[0][0], laid[0][2]
+    for start, j in sorted((slots[j].phase % g, j) for j in seconds):
+        while k < len(laid) and laid[k][0] <= start:
+            latest_end, latest = max((latest_end, latest), laid[k][1:])
+            k += 1
+        if start - latest_end < found[0]:
+            found = start - latest_end, (latest, j)
+    return found
 
 
 def _overlaps(
