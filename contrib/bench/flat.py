@@ -16,11 +16,14 @@ waited for first, and what was read counts only if the browser is the same after
 is of equal phases: a line is fitted through what was read so many runs after a launch, with one slope
 for all phases. Where nothing was recycled, it is one line through all.
 
-The verdicts: each memory's line moves by 5 % at most from one end to the other; the median time of the
-last tenth of the runs (of 10,000: the last 1,000) is within 5 % of that of the first tenth after the
-warm-up, by the pace of the machine: what a fixed piece of work, done at each rest, took at that time (a
-machine that is shared may be a tenth slower for half an hour); not one handle, process or temporary file more in the last quarter than in the first (the
-least of each: what comes and goes only adds to that). The exit code is 0 if all hold, else 1.
+A machine that is shared may be a tenth slower for half an hour, so the last runs can't be compared with
+the first. When all are made, a new daemon is started beside the old one, and the two take turns, the
+first of each pair drawn by lot: what has become slower with age is slower than what is new.
+
+The verdicts: each memory's line moves by 5 % at most from one end to the other; the median ratio of the
+old daemon's time to the new one's is within 5 % of 1 (the medians of the first tenth of the runs after
+the warm-up and of the last tenth are told too); not one handle, process or temporary file more in the
+last quarter than in the first (the medians: most come and go). The exit code is 0 if all hold, else 1.
 
 All that is known is written to flat.json at each reading, so that a bench that is cut short has lost
 nothing; it has verdicts only at the end. Linux only.
@@ -32,6 +35,7 @@ import argparse
 import contextlib
 import json
 import os
+import random
 import statistics
 import sys
 import tempfile
@@ -81,8 +85,6 @@ class Sample:
     """In all."""
     temporary: int
     """Files."""
-    pace: float
-    """What a fixed piece of work of this very process took, seconds: how quick the machine is just now."""
 
 
 @attrs.frozen
@@ -154,17 +156,7 @@ def _look(daemon: MuxdDaemon, folder: Path, runs: int, resting: _Resting) -> Sam
         handles=psutil.Process(resting.daemon).num_fds() + driver.num_fds(),
         processes=len(tree),
         temporary=_temporary(folder),
-        pace=_pace(),
     )
-
-
-def _pace() -> float:
-    taken = []
-    for _ in range(9):
-        begun = time.process_time()
-        sum(number * number for number in range(200_000))
-        taken.append(time.process_time() - begun)
-    return statistics.median(taken)
 
 
 def _is_driver(process: psutil.Process) -> bool:
@@ -215,12 +207,15 @@ def drift(samples: Sequence[Sample], what: str) -> float:
     return slope * (samples[-1].runs - samples[0].runs) / mean
 
 
-def judge(samples: Sequence[Sample], seconds: Sequence[float]) -> list[Verdict]:
+def judge(
+    samples: Sequence[Sample], seconds: Sequence[float], pairs: Sequence[tuple[float, float]]
+) -> list[Verdict]:
     """What holds.
 
     Args:
       samples: in order, those of the warm-up too; ten after it, at least.
       seconds: how long each run took.
+      pairs: how long runs of the old daemon and of a new one took, by turns.
     """
     tenth = max(1, len(seconds) // 10)
     warm = [each for each in samples if each.runs > tenth]
@@ -232,21 +227,20 @@ def judge(samples: Sequence[Sample], seconds: Sequence[float]) -> list[Verdict]:
         verdicts.append(Verdict(f"memory of {what}", text, abs(moved) <= WITHIN))
     first = statistics.median(seconds[tenth : 2 * tenth])
     last = statistics.median(seconds[-tenth:])
-    before = statistics.median(each.pace for each in warm if each.runs <= 2 * tenth)
-    after = statistics.median(each.pace for each in warm if each.runs > len(seconds) - tenth)
-    moved = last / first / (after / before) - 1
+    low, aged, high = statistics.quantiles((old / new for old, new in pairs), n=4)
     text = (
-        f"{1000 * first:.0f} ms, then {1000 * last:.0f} ms on a machine that takes "
-        f"{after / before - 1:+.1%} of time: {moved:+.1%}"
+        f"{1000 * first:.0f} ms, then {1000 * last:.0f} ms; beside a new daemon {aged:.3f} of its time "
+        f"({len(pairs)} pairs, the middle half {low:.2f} to {high:.2f})"
     )
-    verdicts.append(Verdict("median time of a run", text, abs(moved) <= WITHIN))
+    verdicts.append(Verdict("median time of a run", text, abs(aged - 1) <= WITHIN))
     quarter = len(warm) // 4
     for what in COUNTS:
         before, after = (
-            min(getattr(each, what) for each in part) for part in (warm[:quarter], warm[-quarter:])
+            statistics.median(getattr(each, what) for each in part)
+            for part in (warm[:quarter], warm[-quarter:])
         )
         name = "temporary files" if what == "temporary" else what
-        verdicts.append(Verdict(name, f"{before}, then {after}", after <= before))
+        verdicts.append(Verdict(name, f"{before:g}, then {after:g}", after <= before))
     return verdicts
 
 
@@ -260,6 +254,8 @@ class Results:
     samples: list[Sample] = attrs.field(factory=list)
     seconds: list[float] = attrs.field(factory=list)
     """How long each run took."""
+    pairs: list[tuple[float, float]] = attrs.field(factory=list)
+    """How long the runs after those took, the old daemon's and a new one's, by turns."""
     verdicts: list[Verdict] = attrs.field(factory=list)
     """Empty until all runs are made."""
 
@@ -285,6 +281,21 @@ def measure(results: Results, into: Path) -> None:
                     samples.append(sample(daemon, Path(folder), number))
                     results.write(into)
                     _tell(samples[-1], statistics.median(seconds[-every:]))
+            with muxd_daemon(url, session=results.session) as new:
+                results.pairs.extend(by_turns(daemon, new, max(20, min(500, runs // 20))))
+
+
+def by_turns(old: MuxdDaemon, new: MuxdDaemon, number: int) -> list[tuple[float, float]]:
+    """How long so many runs of each took, after half as many for warming up."""
+    order, pairs = random.Random("flat"), []
+    for _ in range(number // 2 + number):
+        if order.random() < 0.5:
+            first = old.job()
+            pairs.append((first, new.job()))
+        else:
+            second = new.job()
+            pairs.append((old.job(), second))
+    return pairs[-number:]
 
 
 def _tell(seen: Sample, median: float) -> None:
@@ -310,7 +321,7 @@ def main() -> int:
         measure(results, options.folder)
     finally:
         results.write(options.folder)
-    results.verdicts = judge(results.samples, results.seconds)
+    results.verdicts = judge(results.samples, results.seconds, results.pairs)
     results.write(options.folder)
     (options.folder / "flat.svg").write_text(draw(attrs.asdict(results)))
     for each in results.verdicts:
