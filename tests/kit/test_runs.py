@@ -125,7 +125,7 @@ def test_a_lost_browser_costs_its_own_run_only(muxd_run, shop):
     async def killer(run):
         with suppress(Error):  # the call may fail before the page is seen to be gone
             await run.page.goto("chrome://kill")
-        await run.page.title()
+        await run.page.wait_for_function("false")  # until it is: nothing else ends this wait
 
     async def murderer(run):
         session = await run.browser.new_browser_cdp_session()
