@@ -114,9 +114,9 @@ class Arrears:
             await self._forgive([item], reason=told(pause))
         return None
 
-    async def forgive(self, item: Overdue) -> None:
-        """There is no place for it before something stands for it."""
-        await self._forgive([item], reason="there is no free gap before its next release")
+    async def forgive(self, item: Overdue, reason: str) -> None:
+        """It is not caught up with: it is recorded as missed, for this reason."""
+        await self._forgive([item], reason=reason)
 
     def must_wait(self, item: Overdue) -> bool:
         """Where all are to be run, none of them may coalesce with a run that is under way."""

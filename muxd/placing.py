@@ -133,13 +133,16 @@ class Placer:
             item = await self.arrears.next(self._clock.now())
             if item is None:
                 return
-            course = self._courses[item.job.name]
+            course = self._courses.get(item.job.name)
+            if course is None:  # a reload came while what it is owed was written
+                await self.arrears.forgive(item, "its job is gone")
+                continue
             every = item.job.misfire is Misfire.all
             instant = self._gap(
                 course, self._clock.now(), until=math.inf if every else course.next, own=every
             )
             if instant is None:
-                await self.arrears.forgive(item)
+                await self.arrears.forgive(item, "there is no free gap before its next release")
             else:
                 due = Due(job=item.job, instant=instant, cause=Cause.catch_up, overdue=item)
                 self.arrears.placed(due)

@@ -378,6 +378,8 @@ class Scheduler:
             await self._release_on_time(job, verdict.on_time)
 
     async def _release_on_time(self, job: Job, instant: float) -> None:
+        if job.name not in self._courses:  # a reload came while others of its releases were written
+            return
         pause = self._pauses.passes_over(job.name)
         if pause is None:
             await self._release(_slot_due(job, instant))

@@ -105,7 +105,7 @@ def test_the_old_daemon_and_the_new_one_take_turns(bench):
         return SimpleNamespace(job=lambda: made.append(name) or next(times))
 
     old, new = one("old", iter(range(30))), one("new", iter(range(100, 130)))
-    assert bench.flat.by_turns(old, new, 20) == [(n, 100 + n) for n in range(10, 30)]
+    assert list(bench.flat.by_turns(old, new, 20)) == [(n, 100 + n) for n in range(10, 30)]
     turns = {tuple(made[n : n + 2]) for n in range(0, 60, 2)}
     assert turns == {("old", "new"), ("new", "old")}
 

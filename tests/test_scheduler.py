@@ -483,6 +483,35 @@ async def test_a_job_that_leaves_the_timetable_takes_its_debts_along(autojump_cl
 
 
 @bounded
+async def test_a_job_that_goes_while_its_debts_are_written_ends_nobody(
+    autojump_clock, monkeypatch
+) -> None:
+    """A reload in that moment: all is missed, its release at that instant too; others go on."""
+    clock, other = VirtualClock(), a_job("other", preferred_phase="30m")
+    timetable = slots(("a", HOUR, 0, 20), ("other", HOUR, 1800, 20))
+    job = a_job("a", misfire="all")
+    async with open_world(job, other, clock=clock, timetable=timetable) as world, world.alive():
+        sort_out = world.book.sort_out
+
+        async def reloaded_meanwhile(whose, **debts):
+            found = await sort_out(whose, **debts)
+            if whose is job:
+                rest = slots(("other", HOUR, 1800, 20))
+                world.scheduler.replace(rest, {"other": other})
+            return found
+
+        monkeypatch.setattr(world.book, "sort_out", reloaded_meanwhile)
+        await trio.sleep(1600)
+        clock.suspend(5 * HOUR + 2000)  # at its instant it wakes
+        await trio.sleep(2 * HOUR)
+    gone = world.records("a", outcome=Outcome.missed)
+    assert len(gone) >= 4
+    assert {record.error for record in gone} == {"its job is gone"}
+    assert world.instants("a", outcome=Outcome.ok) == [0.0]
+    assert len(world.records("other", outcome=Outcome.ok)) >= 2
+
+
+@bounded
 async def test_however_often_muxd_dies_a_job_is_owed_no_more_than_a_number(autojump_clock) -> None:
     """The oldest are missed."""
     clock, job = VirtualClock(), a_job(interval="1m", misfire="all", duration="5s")
@@ -1140,6 +1169,15 @@ async def test_a_job_that_keeps_its_place_is_not_looked_up_again(
         await trio.sleep(HOUR)
     assert len(world.records(outcome=Outcome.ok)) == 2 * 21
     assert {record.lateness for record in world.records(outcome=Outcome.ok)} == {0}
+
+
+@bounded
+async def test_a_job_that_was_declared_anew_is_released_as_it_is_now(autojump_clock) -> None:
+    """Though it keeps its place: its session, whose page is opened ahead, may be another."""
+    async with open_world(a_job("a"), timetable=slots(("a", HOUR, 600, 20))) as world:
+        other = a_job("a", session="shop")
+        world.scheduler.replace(slots(("a", HOUR, 600, 30)), {"a": other})
+        assert world.scheduler.next_job is other
 
 
 @bounded

@@ -52,7 +52,7 @@ from flat_chart import draw
 from muxd.browser.footprint import process_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from _bench import MuxdDaemon
 
@@ -285,17 +285,18 @@ def measure(results: Results, into: Path) -> None:
                 results.pairs.extend(by_turns(daemon, new, max(20, min(500, runs // 20))))
 
 
-def by_turns(old: MuxdDaemon, new: MuxdDaemon, number: int) -> list[tuple[float, float]]:
-    """How long so many runs of each took, after half as many for warming up."""
-    order, pairs = random.Random("flat"), []
-    for _ in range(number // 2 + number):
+def by_turns(old: MuxdDaemon, new: MuxdDaemon, number: int) -> Iterator[tuple[float, float]]:
+    """How long so many runs of each take, after half as many for warming up."""
+    order = random.Random("flat")
+    for n in range(-(number // 2), number):
         if order.random() < 0.5:
             first = old.job()
-            pairs.append((first, new.job()))
+            pair = first, new.job()
         else:
             second = new.job()
-            pairs.append((old.job(), second))
-    return pairs[-number:]
+            pair = old.job(), second
+        if n >= 0:
+            yield pair
 
 
 def _tell(seen: Sample, median: float) -> None:
