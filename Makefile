@@ -14,7 +14,10 @@ BUILD := hatchling editables
 WORKERS ?= 3
 TESTS := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help setup packages start test nightly bench lint types docs clean
+# Those that need nobody beside them. A set of jobs is what slotting.py needs.
+BENCHES := run idle core scale ledger bridge launching blocking tracing recycling flat
+
+.PHONY: help setup packages start test nightly bench bench-all lint types docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +64,12 @@ nightly: setup $(TOOLS) ## Tests that take long, 100,000 simulated days with fau
 
 bench: setup $(TOOLS) ## Measure muxd beside other ways to run the same job
 	$(BIN)/python contrib/bench/all.py
+
+bench-all: bench ## Measure all else of muxd too, one after another: some hours
+	@failed=; for each in $(BENCHES); do \
+	  told=build/bench/$$each.txt; echo "contrib/bench/$$each.py: $$told"; date -I > $$told; \
+	  $(BIN)/python contrib/bench/$$each.py >> $$told 2>&1 || failed="$$failed $$each"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 docs: $(TOOLS) ## Build the documentation in site/, with warnings as errors
 	@$(BIN)/zensical build --clean --strict

@@ -97,7 +97,7 @@ class Agenda:
 
     def pop(self, now: float) -> Due | None:
         """Take out the first whose instant has come; None if there is none."""
-        if self.next_instant > now:
+        if self.next_instant > now or not self._heap:
             return None
         due = heapq.heappop(self._heap)[-1]
         self.drop(due.job.name, due.cause)

@@ -334,7 +334,9 @@ class Daemon(Lookout, Helm):
                         await beside.start(self.web.serve, routes)
                         if self.web.url is not None:
                             self.bus.publish(WebOpened(at=time.time(), url=self.web.url))
-                        beside.start_soon(self._checkup.look_now_and_then)
+                        # The guard's questions wake muxd up anyway: nothing else need.
+                        beats = [] if self.pulse is None else [self.pulse.asked]
+                        beside.start_soon(self._checkup.look_now_and_then, *beats)
                         beside.start_soon(self._keep_in_shape)
                         beside.start_soon(
                             partial(keep_data_in_shape, keep=self.config.data.keep),

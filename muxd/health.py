@@ -10,7 +10,7 @@ import trio
 from muxd.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from muxd.core import Core
 
@@ -22,7 +22,7 @@ PATIENCE = 120.0
 """How long what takes a moment may take before it is stuck, seconds. A page that will not open and the
 launch of another browser are within it."""
 LOOK_EVERY = 60.0
-"""How often it is looked, seconds, so that one who asks once in a while learns what lasts."""
+"""How often it is looked at least, seconds, so that one who asks once in a while learns what lasts."""
 UNLUCKY = 60.0
 """How long there may be no browser, or a record unwritten, before it is worth a word, seconds."""
 
@@ -69,11 +69,18 @@ class Checkup:
             ailing=tuple(each.words for each in counted if not each.stuck),
         )
 
-    async def look_now_and_then(self) -> None:
-        """Look every minute until cancelled, whoever else does: what began is then known to have."""
+    async def look_now_and_then(
+        self, beat: Callable[[], Awaitable[object]] = trio.sleep_forever
+    ) -> None:
+        """Look until cancelled, whoever else does: what began is then known to have.
+
+        Args:
+          beat: returns when muxd is awake anyway. It is looked then, and every minute at least.
+        """
         while True:
             self.look()
-            await trio.sleep(LOOK_EVERY)
+            with trio.move_on_after(LOOK_EVERY):
+                await beat()
 
     def _symptoms(self) -> Iterator[_Symptom]:
         core = self._core

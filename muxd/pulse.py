@@ -44,7 +44,7 @@ class Pulse(Watch):
         self._run: tuple[str, str] | None = None
         self._worst: Block | None = None
         self._signals: list[int] = []
-        self._waiting = trio.CancelScope()
+        self._waiting, self._curious = trio.CancelScope(), trio.lowlevel.ParkingLot()
         self._is_up = self._is_stopping = self._is_restarting = False
         # Written without the interpreter's lock, by whichever thread gets the signal: the main one.
         faulthandler.register(DUMP, file=link.stack, all_threads=True)
@@ -108,11 +108,16 @@ class Pulse(Watch):
                 await trio.lowlevel.wait_readable(self._lines.socket)
         lost()
 
+    async def asked(self) -> None:
+        """Wait for the guard's next question, whoever answers it."""
+        await self._curious.park()
+
     def _read(self) -> None:
         for word, value in self._lines.receive():
             if word == "ping":
                 self._note_block()
                 self._lines.send("pong", value)
+                self._curious.unpark_all()
             elif word == "signal":
                 self._signals.append(value)
                 self._waiting.cancel()  # whoever reads it, `listen` is to tell of it now

@@ -97,7 +97,7 @@ def test_a_release_costs_some_comparisons_for_each_level_of_the_heap(number: int
             assert found is not None
             assert found.instant == round_ * number - number + n
             agenda.put(due(found.job.name, Instant(found.instant + number)))
-        assert Instant.compared <= number * 6 * math.log2(number)
+        assert Instant.compared <= number * 4 * math.log2(number)
 
 
 def test_what_was_replaced_takes_no_memory_for_long() -> None:

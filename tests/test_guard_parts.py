@@ -274,7 +274,9 @@ def test_the_guards_lines_look_like_the_daemons(log_format, level, monkeypatch):
         structlog.configure(**before)
         logs.logging.getLogger().handlers.clear()
     read, write = os.pipe()
-    Log(log_format, fd=write).say(level, "job 'x' blocks", **values)
+    log = Log(log_format, fd=write)
+    log.say(level, "job 'x' blocks", **values)
+    assert log._outlet.drain(60)
     os.close(write)
     with open(read, encoding="utf-8") as file:
         ours = file.read()
@@ -320,6 +322,28 @@ def block(fd, since, stack="  in body"):
     os.ftruncate(fd, 0)
     driver = '  File "/lib/muxd/coroutine_driver.py", line 1 in _step'
     os.pwrite(fd, f"{since}\nCurrent thread 0x1:\n{stack}\n{driver}\n".encode(), 0)
+
+
+async def test_who_is_awake_for_the_guard_can_do_more(pulse, autojump_clock):
+    """Each question ends the wait of those who wait for one, whoever answers it."""
+    pulse, guard = pulse
+    heard = []
+
+    async def look():
+        while True:
+            await pulse.asked()
+            heard.append(trio.current_time())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        for n in range(3):
+            await trio.sleep(15)
+            guard.send("ping", float(n))
+            pulse._read()
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert heard == [15, 30, 45]
+    assert guard.receive() == [["pong", 0.0], ["pong", 1.0], ["pong", 2.0]]
 
 
 def test_a_block_is_known_when_its_run_ends(pulse, stack_file):

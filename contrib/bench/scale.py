@@ -8,7 +8,9 @@ first start makes the timetable, the second keeps it. Then what commands take, f
 start      from the command to "started", seconds, first and again; the browser's launch is part of it
 work       processor time of the daemon and its guard until then, seconds, first and again
 muxd       memory of the daemon and its guard (PSS), MB; the browser and its driver not counted
-status     median of the answers on the control socket, ms: `muxd status`, a page of `--jobs`
+status     median of the answers on the control socket, ms: `muxd status`
+page       the same, of a page of `muxd status --jobs`
+dashboard  the same, of the dashboard's first page
 release    taking a release and finding the job's next place, microseconds of processor time
 gap        finding the next free gap of the timetable, microseconds of processor time
 """
@@ -31,6 +33,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import psutil
 
 from muxd.agenda import Agenda, Due
@@ -79,7 +82,8 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     commands: dict[str, dict[str, float]] = {}
     columns = (
-        "jobs", "start", "again", "work", "work again", "muxd", "status", "page", "release", "gap"
+        "jobs", "start", "again", "work", "work again", "muxd", "status", "page", "dashboard",
+        "release", "gap",
     )  # fmt: skip
     print("".join(f"{column:>11}" for column in columns), flush=True)
     for count in options.jobs:
@@ -112,11 +116,18 @@ def measured(
     with daemon(folder) as (ours, again):
         work_again = processor_time(ours)
         memory = sum(each.memory_full_info().pss for each in ours)
-        client = ControlClient(StateDir(folder / "state"))
-        told = {
-            "status": median(timed(client.status) for _ in range(ASKED)),
-            "page": median(timed(client.jobs) for _ in range(ASKED)),
-        }
+        state = StateDir(folder / "state")
+        client = ControlClient(state)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(state.socket))) as web:
+            answers = {
+                "status": client.status,
+                "page": client.jobs,
+                "dashboard": lambda: web.get("http://muxd/").raise_for_status(),
+            }
+            told = {
+                name: median(timed(answer) for _ in range(ASKED))
+                for name, answer in answers.items()
+            }
         commands |= {"muxd " + " ".join(each): command(folder, each) for each in words}
     return {
         "start": first,

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,8 @@ SLACK = 40.0
 """How much longer than its grace a stop may take, seconds: every step of it has a bound."""
 BETWEEN = 0.2
 """How long after a signal the next one is another to whoever gets it, seconds."""
+HEARD = 10.0
+"""How long a process may take to hear a signal before it gets the next one all the same, seconds."""
 
 
 @click.command(
@@ -82,6 +85,19 @@ def _signal(state: StateDir, owner: Owner, *, at_once: bool) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(owner.told, signal.SIGTERM)
             time.sleep(BETWEEN)
+            end = time.monotonic() + HEARD
+            while _is_pending(owner.told, signal.SIGTERM) and time.monotonic() < end:
+                time.sleep(0.02)  # the next one would be lost in it
+
+
+def _is_pending(pid: int, number: int) -> bool:
+    """Whether this signal waits to be heard by the process; False where that can't be seen."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        masks = [int(line.split()[1], 16) for line in lines if line[:7] in ("SigPnd:", "ShdPnd:")]
+    except (OSError, ValueError, IndexError):
+        return False
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 def _is_there(state: StateDir, owner: Owner) -> bool:

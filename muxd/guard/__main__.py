@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import types
 
@@ -17,13 +18,15 @@ def _main() -> int:
     package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     sys.modules["muxd"] = package
 
-    from muxd.guard.guard import Guard, Plan
+    from muxd.guard.guard import FORWARDED, Guard, Plan
 
     guard = Guard(Plan.from_json(sys.argv[1]))
     try:
         return guard.run()
     finally:
         guard.log.finish()
+        # Python gives up its handlers as it ends: one more call to stop must not change the exit code.
+        signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
 
 
 if __name__ == "__main__":

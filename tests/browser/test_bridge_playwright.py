@@ -168,6 +168,7 @@ async def test_trio_deadlines_cut_calls_short(page):
 async def test_asyncio_timeouts_and_groups_round_calls(page):
     """asyncio.timeout, wait_for and TaskGroup work with page calls, inside a trio deadline."""
     await page.goto("http://site.test/")
+    await expect(page.locator("li")).to_have_count(3)  # they come a little later
     with trio.fail_after(30):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):

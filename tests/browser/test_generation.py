@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from functools import partial
 
 import psutil
@@ -18,6 +19,7 @@ from muxd.browser.generation import CLEAN_BOUND, REVOKE_BOUND, open_generation
 from muxd.browser.processes import browsers_of_profile, children_of
 from muxd.errors import BrowserLost, ProfileInUse, SessionError
 from tests.e2e.conftest import alive
+from tests.faults.house import waited
 from tests.variants import nightly
 
 
@@ -81,13 +83,17 @@ def test_a_named_session_is_kept_only_when_it_is_saved(browse, sessions):
 def test_a_disk_that_hangs_keeps_nobody_from_the_browser(browse, sessions, monkeypatch):
     """A session that can't be written within its bound is an error of its run; what was saved
     before is there, and the next save is the next state."""
-    monkeypatch.setattr(generation, "SAVE_BOUND", 1.0)
 
     async def test(life, site):
         async with life.lease("shop") as lease:
             await bridged(lease.page.goto)(site.url + "/cookie")
             await life.keep_session(lease, "shop")
         before = sessions.load("shop")
+        within = generation.within
+        monkeypatch.setattr(generation, "SAVE_BOUND", 1.0)  # the disk's; reading has patience
+        monkeypatch.setattr(
+            generation, "within", lambda _bound, *call, **how: within(20.0, *call, **how)
+        )
         stuck = sessions.folder / ".shop.new"
         os.mkfifo(stuck)  # opening it to write waits for somebody who reads
         async with life.lease("shop") as lease:
@@ -135,15 +141,20 @@ def test_death_is_noticed_at_once(browse, victim, plan):
             with trio.fail_after(20):  # the system's work
                 while alive(pid):  # noqa: ASYNC110 - another process
                     await trio.sleep(0.01)
-            with trio.fail_after(1):
+            here = threading.get_native_id()
+            before, begun = waited(here), trio.current_time()
+            with trio.fail_after(20):
                 loss = await life.wait_lost(lease)
+            # That the system gave the processor to others is no time that muxd took.
+            assert trio.current_time() - begun - (waited(here) - before) < 1
             assert isinstance(loss, BrowserLost)
-            assert str(pid) in str(loss) or "closed" in str(loss)
+            # The browser follows its driver: on a busy machine both are seen dead at once.
+            assert any(each in str(loss) for each in (str(pid), str(life.pid), "closed"))
         with pytest.raises(BrowserLost):
             async with life.lease("main"):
                 pytest.fail("a lost browser gave a page")
         leader = [p for p in below if p.pid == life.pid]
-        assert gone(leader)
+        assert gone(leader, seconds=20)  # the system's work
 
     browse(test)
     assert browsers_of_profile(plan.profile) == []

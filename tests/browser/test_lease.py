@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from muxd.bridge import bridged
-from muxd.browser.generation import CLEAN_BOUND
+from muxd.browser.generation import OWN_BOUND
 from muxd.errors import PageCrashed
 from tests.faults.house import is_busy, waited
 
@@ -51,7 +51,7 @@ def test_a_hostile_page_is_closed_within_the_bound(lent, path):
             here = threading.get_native_id()
             before, left = waited(here), trio.current_time()
         took = trio.current_time() - left - (waited(here) - before)
-        assert took < CLEAN_BOUND + 1
+        assert took < OWN_BOUND + 1  # nobody has revoked it
         if life.lost is not None:
             assert is_busy(), life.lost
             return
@@ -68,7 +68,7 @@ def test_a_dead_renderer_is_told_from_a_dead_browser(lent):
         async with life.lease("main") as lease:
             with pytest.raises(Exception, match="crash"):
                 await bridged(lease.page.goto)("chrome://crash")
-            with trio.fail_after(2):
+            with trio.fail_after(20):  # the system's work
                 assert isinstance(await life.wait_lost(lease), PageCrashed)
         assert life.lost is None
         async with life.lease("main") as lease:

@@ -68,7 +68,7 @@ def test_signs_and_no_trace(lent, monkeypatch):
             signs = ("/second", "**/second", "h1", "/first", "#login", ">>>")
             assert [await life.has_sign(lease, sign) for sign in signs] == [True] * 3 + [False] * 3
             monkeypatch.undo()
-            await bridged(lease.page.goto)(f"{site.url}/loop")
+            await bridged(lease.page.goto)(f"{site.url}/loop", wait_until="commit")
             await trio.sleep(0.2)
             begun = time.perf_counter()
             assert not await life.has_sign(lease, "#login")
@@ -93,7 +93,7 @@ def test_a_page_that_still_loads_is_not_logged_out(lent):
     async def answer(route):
         path = route.request.url.removeprefix(SHOP)
         if path == "/late":
-            await asyncio.sleep(5)  # a handler is a task of asyncio's
+            await asyncio.sleep(4)  # a handler is a task of asyncio's
         await route.fulfill(
             body=ACCOUNTS.get(path, ""),
             content_type="text/html",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections import Counter
 
 import attrs
@@ -12,9 +13,18 @@ import pytest
 import trio
 from playwright.async_api import Page
 
+from muxd.artifacts import Artifacts
+from muxd.book import RunBook
 from muxd.bridge import bridged
 from muxd.browser import generation, ready
+from muxd.bus import Bus
 from muxd.errors import BrowserLost, SessionError
+from muxd.evidence import Evidence
+from muxd.job import Job
+from muxd.record import Outcome
+from muxd.runner import Runner
+from muxd.testing import MemoryStore
+from muxd.workplace import Workplace
 
 SPARED = Counter({"newCDPSession": 1, "send": 1, "detach": 1})
 TRACED = Counter({"tracingStart": 1, "tracingStartChunk": 1, "tracingStarted": 1})
@@ -53,8 +63,9 @@ def is_clean(lease):
     return not any(lease.left.values()) and lease.errors == [] and lease.harms == []
 
 
-def test_a_clean_run_of_main_says_six_words(lent):
+def test_a_clean_run_of_main_says_six_words(lent, monkeypatch):
     """All else is said before its release. One up to its body, and it is closed by five."""
+    monkeypatch.setattr("muxd.browser.leftovers.AGAIN", 20.0)  # a slow close is told again
 
     async def test(life, site):
         wire = listen(life)
@@ -70,8 +81,9 @@ def test_a_clean_run_of_main_says_six_words(lent):
     lent(test)
 
 
-def test_a_clean_run_of_fresh_says_eight_words(lent):
+def test_a_clean_run_of_fresh_says_eight_words(lent, monkeypatch):
     """Its context, too, is there before its release. It takes two more to close it."""
+    monkeypatch.setattr("muxd.browser.leftovers.AGAIN", 20.0)
 
     async def test(life, site):
         wire = listen(life)
@@ -83,6 +95,37 @@ def test_a_clean_run_of_fresh_says_eight_words(lent):
                 assert wire.since() == ASKED
             assert wire.since() == Counter({"close": 2, "dispose": 1}) + DROPPED + ASKED
             assert is_clean(lease)
+
+    lent(test)
+
+
+def test_a_whole_run_says_not_a_word_more(lent, tmp_path, monkeypatch):
+    """What the runner does round a body, with evidence and a workplace as a daemon has them."""
+    monkeypatch.setattr("muxd.browser.leftovers.AGAIN", 20.0)
+
+    async def body(run):
+        await trio.lowlevel.checkpoint()
+
+    async def test(life, site):
+        store, artifacts = MemoryStore(), Artifacts(tmp_path / "artifacts")
+        async with store.open(), trio.open_nursery() as nursery:
+            book = RunBook(store, Bus(), real_now=time.time)
+            runner = Runner(
+                book,
+                nursery,
+                real_now=time.time,
+                evidence=Evidence(artifacts),
+                workplace=Workplace(artifacts=artifacts),
+            )
+            wire = listen(life)
+            for _ in range(2):
+                assert await runner.prepare("main", life)
+                assert wire.since() == Counter({"newPage": 1}) + SPARED + TRACED
+                job = Job("job", body, interval="1h")
+                record = await runner.run(await book.release(job, released_at=time.time()), life)
+                assert record.outcome is Outcome.ok
+                assert wire.since() == ASKED + Counter({"close": 1}) + DROPPED + ASKED
+            nursery.cancel_scope.cancel()
 
     lent(test)
 

@@ -10,7 +10,11 @@ import pytest
 
 from muxd.state import StateDir
 
-TEA = """
+from .conftest import PATIENT_EYE
+
+TEA = (
+    PATIENT_EYE
+    + """
 import muxd
 
 
@@ -22,6 +26,7 @@ async def tea(run):
     await run.page.set_content("<h1>tea</h1><script>console.warn('hot'); notThere()</script>")
     {last}
 """
+)
 GOOD = "return [await run.page.inner_text('h1')] * {cups}"
 WAITS = "waits for the next save"
 
@@ -57,8 +62,14 @@ def test_a_file_is_tried_whenever_it_is_saved(muxd_home, dev):
     else has the state directory.
     """
 
+    def write(text):
+        """Whole at once: a file that is seen half written is tried, too."""
+        beside = muxd_home.folder / "tea.new"
+        beside.write_text(text)
+        beside.replace(muxd_home.jobs / "tea.py")
+
     def save(last, cups=2):
-        muxd_home.write("tea", TEA.format(cups=cups, last=last.format(cups=cups)))
+        write(TEA.format(cups=cups, last=last.format(cups=cups)))
 
     def says(*texts, times):
         """What was said since the last time, once all of it is there."""
@@ -80,14 +91,14 @@ def test_a_file_is_tried_whenever_it_is_saved(muxd_home, dev):
         assert shot.startswith(f"{muxd_home.state}/dev/artifacts/")
         with open(shot, "rb") as file:
             assert file.read(4) == b"\x89PNG"
-        muxd_home.write("tea", "import nothing_there\n")
+        write("import nothing_there\n")
         said = says("nothing was run", "ModuleNotFoundError: No module named", times=2)
         assert '/tea.py", line 1, in <module>\n' in said
         save("import trio; await trio.sleep(55)", cups=5)
         muxd_home.wait(lambda: "cups=5" in muxd_home.output.read_text(), 60, "the run to begin")
         save("return run.page.no_such_thing", cups=1)
         said = says("tea  cancelled", "something was saved meanwhile", "tea  failed", times=3)
-        assert 'tea.py", line 11, in tea\n' in said
+        assert 'tea.py", line 15, in tea\n' in said
         assert "AttributeError: 'Page' object has no attribute 'no_such_thing'" in said
         assert "muxd/runner.py" not in said
         process.send_signal(signal.SIGINT)

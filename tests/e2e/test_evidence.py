@@ -60,7 +60,8 @@ def test_a_run_that_failed_can_be_looked_into(muxd_home):
     assert stat.S_IMODE(artifacts.stat().st_mode) == 0o700
     for file in artifacts.rglob("*.*"):
         assert KEY.encode() not in file.read_bytes()
-    assert f"muxd history show {newest['id'][-6:]}" in home.output.read_text()
+    line = f"muxd history show {newest['id'][-6:]}"
+    home.wait(lambda: line in home.output.read_text(), 20, "the line on the console")
 
 
 @pytest.mark.nightly

@@ -44,11 +44,13 @@ async def shielded(run, url):
 
 
 async def thread_without_end(run, url):
-    """A thread can't be cancelled; this one ends before the tests do, for the tests' sake."""
+    """A thread can't be cancelled; this one ends when its test lets it, for the tests' sake."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.to_thread.run_sync, functools.partial(time.sleep, 6))
+        nursery.start_soon(trio.to_thread.run_sync, functools.partial(ENDS.wait, 60))
 
 
+ENDS = threading.Event()
+"""Until then the thread of `thread_without_end` is there."""
 STAYS = threading.Event()
 """Until then the thread of `thread_left` is there."""
 
@@ -239,7 +241,7 @@ async def waits_for_an_event(run, url):
 
 
 async def waits_in_a_thread(run, url):
-    await trio.to_thread.run_sync(time.sleep, 3)
+    await trio.to_thread.run_sync(time.sleep, 2.5)
 
 
 async def waits_in_asyncios_thread(run, url):

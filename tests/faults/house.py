@@ -40,6 +40,15 @@ GONE_WITHIN = 10.0
 """How long processes may take to be gone, seconds."""
 
 
+def is_downloading():
+    """Whether a browser of ours has the file of a download open: that is a moment after the event."""
+    for child in psutil.Process(os.getpid()).children(recursive=True):
+        with contextlib.suppress(psutil.Error, OSError):
+            if any(file.path.endswith(".crdownload") for file in child.open_files()):
+                return True
+    return False
+
+
 async def honest(run, url):
     """What the others do: the next run must not notice anything of the one before."""
     page = run.page

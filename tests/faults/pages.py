@@ -6,6 +6,8 @@ import asyncio
 
 import trio
 
+from .house import is_downloading
+
 POPUPS = 200
 
 
@@ -97,6 +99,8 @@ async def download_left_running(run, url):
     await run.page.goto(url)
     async with run.page.expect_download():
         await run.page.evaluate("location.href = '/download'")
+    while not is_downloading():  # noqa: ASYNC110 - another process's file
+        await trio.sleep(0.02)
 
 
 async def download_awaited(run, url):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from muxd.state import StateDir
 from tests.variants import nightly
 
 from .daemons import HONEST, alive, lives_on, waits
@@ -27,6 +28,13 @@ def begin(home, delay):
     home.write("honest", HONEST)
     home.start(until="")
     time.sleep(delay)  # the stages of a start give no signal: any instant is as good
+
+
+def kill_guard(home):
+    """kill -9 of the guard; returns when the daemon that it takes along holds nothing."""
+    home.daemon.kill()
+    home.daemon.wait()
+    home.wait(lambda: StateDir(home.state).owner() is None, 20, "the daemon to be gone")
 
 
 @pytest.mark.parametrize("delay", in_turn(DELAYS))
@@ -73,8 +81,7 @@ def test_kill_at_every_stage(muxd_home, delay):
     """kill -9 of all of it, at any instant: the next start works, and what was is recorded."""
     home = muxd_home
     begin(home, delay)
-    home.daemon.kill()
-    home.daemon.wait()
+    kill_guard(home)
     home.start()
     lives_on(home)
     assert all(record["outcome"] for record in home.history())
@@ -120,8 +127,7 @@ def test_kill_as_it_closes(muxd_home):
     home.start()
     home.daemon.send_signal(signal.SIGTERM)
     time.sleep(0.3)
-    home.daemon.kill()
-    home.daemon.wait()
+    kill_guard(home)
     home.start()
     lives_on(home)
 
@@ -136,7 +142,7 @@ def test_plugin_gone_while_its_job_was_queued(muxd_home):
     home.request("slow")
     home.wait(mark.exists, 20, "the first run to be begun")
     home.request("gone")
-    home.wait(lambda: home.told()["waiting"], 20, "the second to wait")
+    home.wait(lambda: (home.told() or {}).get("waiting"), 20, "the second to wait")
     phases = phases_of(home)
     home.kill()
     (home.jobs / "gone.py").unlink()

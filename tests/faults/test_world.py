@@ -184,7 +184,7 @@ def test_ledger_corrupt_during_a_run(muxd_home):
     """The run that is in progress is not touched; its record is in the ledger at the end."""
     home = muxd_home
     home.write("honest", HONEST)
-    mark = waits(home, seconds=3)
+    mark = waits(home, seconds=8)
     home.start()
     lives_on(home)
     asked = home.request("slow")

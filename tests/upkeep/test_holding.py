@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 
 import pytest
 import structlog
@@ -287,17 +286,14 @@ async def test_a_short_disk_is_pruned_first(autojump_clock):
 # Reading
 
 
-async def test_this_machine_is_read_quickly(tmp_path):
-    """About a millisecond, and what it says makes sense."""
+async def test_this_machine_is_read(tmp_path):
+    """What it says makes sense."""
     read = FreeReader(tmp_path)
-    times = []
-    for _ in range(20):
-        begun = time.perf_counter()
-        free = await read()
-        times.append(time.perf_counter() - begun)
+    with trio.fail_after(60):
+        while (free := await read()).disk is None:  # noqa: ASYNC110 - the disk is slow
+            await trio.sleep(0.1)
     assert free.memory > MB
     assert free.disk.size > 0
-    assert min(times) < 0.02
 
 
 async def test_a_dead_disk_holds_up_nobody(tmp_path, monkeypatch):

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import trio
 from town import MB, Town, a_job
 
+from muxd.body.data import Data
+from muxd.body.pruning import keep_data_in_shape
 from muxd.control.server import serve_control
 from muxd.guard.watch import SLOW, Watch
+from muxd.health import Checkup
+from muxd.heap import trim_in_lulls
 from muxd.recycling import Limits
 from muxd.retention import keep_in_shape
 
 HOUR = 3600.0
 DAY = 24 * HOUR
+
+
+async def at_once(call, *args, **_options):
+    """In place of a thread: with virtual time none is waited for."""
+    await trio.lowlevel.checkpoint()
+    return call(*args)
 
 
 class Steps(trio.abc.Instrument):
@@ -39,6 +50,10 @@ async def wake_ups(seconds, tmp_path, *, run_first):
                 town.store, keep=DAY, max_runs=100, real_now=town.clock.now, lulls=core.lulls
             )
         )
+        data = Data(tmp_path, real_now=town.clock.now, in_thread=at_once)
+        nursery.start_soon(partial(keep_data_in_shape, keep=DAY), data, town.clock.now, core.lulls)
+        nursery.start_soon(trim_in_lulls, core.lulls, lambda: None)
+        nursery.start_soon(Checkup(core).look_now_and_then, partial(trio.sleep, SLOW))
         await trio.sleep(10)
         if run_first:
             await core.book.wait_ended((await core.request("job-3")).id)
@@ -51,14 +66,18 @@ async def wake_ups(seconds, tmp_path, *, run_first):
     return dict(steps.counts)
 
 
-async def test_in_an_idle_hour_nobody_takes_a_step(autojump_clock, tmp_path):
-    """No task of the core, its upkeep and the control socket wakes up."""
-    assert await wake_ups(HOUR, tmp_path, run_first=False) == {}
+ASKED = {"look_now_and_then": HOUR / SLOW}
+"""Whenever the guard asks, it is looked how muxd is."""
 
 
-async def test_in_an_idle_hour_after_a_run_nobody_takes_a_step(autojump_clock, tmp_path):
+async def test_in_an_idle_hour_muxd_wakes_when_it_is_asked(autojump_clock, tmp_path):
+    """No task of the core, its upkeep and the control socket takes a step between the questions."""
+    assert await wake_ups(HOUR, tmp_path, run_first=False) == ASKED
+
+
+async def test_in_an_idle_hour_after_a_run_muxd_wakes_when_it_is_asked(autojump_clock, tmp_path):
     """What a run gives occasion for (its memory, the next page, the ledger) is over in minutes."""
-    assert await wake_ups(HOUR, tmp_path, run_first=True) == {}
+    assert await wake_ups(HOUR, tmp_path, run_first=True) == ASKED
 
 
 def test_the_guard_of_an_idle_daemon_asks_every_15_seconds():

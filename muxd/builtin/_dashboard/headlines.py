@@ -93,14 +93,15 @@ class Headlines:
                 await trio.sleep(PAUSE)
         finally:
             if self._changed.is_set():
-                with trio.CancelScope(shield=True), trio.move_on_after(LAST_BOUND):
-                    await self._save(path)
+                await self._save(path)
 
     async def _save(self, path: Path) -> None:
         self._changed = trio.Event()
         try:
             save = partial(_save, path, [*self._all])
-            await trio.to_thread.run_sync(save, abandon_on_cancel=True)
+            # What is being written at the end is what the next muxd is to find.
+            with trio.CancelScope(shield=True), trio.move_on_after(LAST_BOUND):
+                await trio.to_thread.run_sync(save, abandon_on_cancel=True)
         except OSError as error:
             structlog.get_logger().warning("the news can't be kept", error=str(error))
 
