@@ -335,8 +335,8 @@ class Daemon(Lookout, Helm):
                         if self.web.url is not None:
                             self.bus.publish(WebOpened(at=time.time(), url=self.web.url))
                         # The guard's questions wake muxd up anyway: nothing else need.
-                        beats = [] if self.pulse is None else [self.pulse.asked]
-                        beside.start_soon(self._checkup.look_now_and_then, *beats)
+                        beat = trio.sleep_forever if self.pulse is None else self.pulse.asked
+                        beside.start_soon(self._checkup.look_now_and_then, beat)
                         beside.start_soon(self._keep_in_shape)
                         beside.start_soon(
                             partial(keep_data_in_shape, keep=self.config.data.keep),

@@ -69,9 +69,7 @@ class Checkup:
             ailing=tuple(each.words for each in counted if not each.stuck),
         )
 
-    async def look_now_and_then(
-        self, beat: Callable[[], Awaitable[object]] = trio.sleep_forever
-    ) -> None:
+    async def look_now_and_then(self, beat: Callable[[], Awaitable[object]]) -> None:
         """Look until cancelled, whoever else does: what began is then known to have.
 
         Args:
