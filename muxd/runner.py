@@ -58,7 +58,7 @@ from muxd.watch import Watch
 from muxd.whereabouts import Withdrawn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from muxd.abc import Lease, PageSource
     from muxd.book import RunBook
@@ -112,7 +112,7 @@ class Runner:
         self._book, self._bodies, self._real_now = book, bodies, real_now
         self._evidence, self._watch = evidence, watch if watch is not None else Watch()
         self._leaks = leaks
-        self._news = trio.Event()  # the run in progress is to be looked at
+        self._waiting = trio.CancelScope()  # for the end of the run in progress
         self._ending: tuple[Outcome, MuxdError] | None = None
         self._shown: tuple[PageSource, Lease] | None = None  # whose page can be looked at
 
@@ -131,7 +131,7 @@ class Runner:
     def end_current(self, outcome: Outcome, reason: MuxdError) -> None:
         """End the run in progress as `outcome`; nothing happens if there is none. Never blocks."""
         self._ending = (outcome, reason)
-        self._news.set()
+        self._waiting.cancel()
 
     async def prepare(self, session: str, pages: PageSource) -> bool:
         """Have a page of this session ready for the next run; see `PageSource.prepare`."""
@@ -149,7 +149,7 @@ class Runner:
           BrowserLost: the browser was lost before the run had a page; nothing is recorded.
           Withdrawn: it was ended before that, and has its record.
         """
-        self._news, self._ending = trio.Event(), None
+        self._waiting, self._ending = trio.CancelScope(), None
         job, record, lease, verdict, tally = release.job, None, None, None, None
         workspace: Workspace | None = None
         # What a person types is kept nowhere.
@@ -172,7 +172,7 @@ class Runner:
                     performance = Performance(
                         checked_body(job) if wrapped is None else wrapped.body,
                         self._make_run(release, lease, workspace),
-                        tell=self._news.set,
+                        tell=self._waiting.cancel,
                     )
                     if self._leaks is not None:
                         tally = self._leaks.begin(job.name, performance.task_name)
@@ -255,28 +255,19 @@ class Runner:
         wrapped: Wrapped | None,
     ) -> Verdict:
         """Let the body run until it ends, is told to, loses its browser or meets its deadline."""
-        job, loss, news = release.job, None, self._news
-
-        async def lost() -> WorldError:
-            nonlocal loss
-            loss = await pages.wait_lost(lease)
-            news.set()
-            return loss
-
+        job, loss, waiting = release.job, None, self._waiting
         self._bodies.start_soon(performance.run, name=f"body of {job.name} {release.id}")
         begun = trio.current_time()
-        async with trio.open_nursery() as watching:
-            watching.cancel_scope.deadline = begun + job.timeout
-            if wrapped is not None:
-                wrapped.limit(watching.cancel_scope, job.timeout)
-            watching.start_soon(lost)
-            await news.wait()
-            watching.cancel_scope.cancel()
+        waiting.deadline = begun + job.timeout
+        if wrapped is not None:
+            wrapped.limit(waiting, job.timeout)
+        with waiting:  # until the body has ended, or is to be ended
+            loss = await pages.wait_lost(lease)
         # A body that blocks the whole process can't be ended; it is late all the same.
         took = trio.current_time() - begun if wrapped is None else wrapped.took
         late = took > job.timeout + UNWIND
         if performance.ended.is_set() and not late and loss is None:
-            verdict = await self._judge(performance, release, lost)
+            verdict = await self._judge(performance, release, lease, pages)
             bad = verdict.outcome in (Outcome.failed, Outcome.empty)
             out = bad and await _is_logged_out(job, lease, pages)
             return of_logged_out(verdict, job) if out else verdict
@@ -298,7 +289,7 @@ class Runner:
             if not wrapped.has_ended:
                 return Verdict(Outcome.failed, hung)
             performance.result, performance.error = wrapped.result, wrapped.error
-            return await self._judge(performance, release, lost)
+            return await self._judge(performance, release, lease, pages)
         reason = f"it ran longer than its timeout, {format_duration(job.timeout)}"
         error = performance.told(DeadlineExceeded(reason))
         verdict = Verdict(Outcome.timed_out, error, harm=harm)
@@ -308,7 +299,8 @@ class Runner:
         self,
         performance: Performance,
         release: Release,
-        lost: Callable[[], Awaitable[WorldError]],
+        lease: Lease,
+        pages: PageSource,
     ) -> Verdict:
         """What the end of a body that ended by itself means."""
         error = performance.error
@@ -323,7 +315,8 @@ class Runner:
         if performance.means_lost:
             # The body's call failed first; who watches the browser may need a moment more.
             with trio.move_on_after(NOTICE):
-                return Verdict(Outcome.crashed, error, harm=harm_of(await lost()))
+                loss = await pages.wait_lost(lease)
+                return Verdict(Outcome.crashed, error, harm=harm_of(loss))
         return Verdict(Outcome.failed, error)
 
     async def _end(

@@ -150,7 +150,6 @@ async def test_what_a_run_costs_in_tasks_writes_and_events(autojump_clock):
         names = Counter(name.partition(" ")[0].rpartition(".")[2] for name in counting.begun)
         assert names == {
             "body": 2 * 10,  # the body's own, and what it is in if it is let go
-            "lost": 10,  # watches the page
             "_get_ready": 10,  # of the next page
         }
 

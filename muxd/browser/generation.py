@@ -108,7 +108,7 @@ class Generation(PageSource):
             is_lost=self._lost.is_set,
             give_up=self._give_up,
         )
-        self._page_crashed = trio.Event()
+        self._lease_lost = trio.Event()  # the page of the one that is out has crashed, or all is lost
         self._account = Account()  # of the lease that is out
         self._leased = False
         self._bound = CLEAN_BOUND  # of taking away what it leaves
@@ -146,7 +146,7 @@ class Generation(PageSource):
             except Error as error:
                 raise await self._lost_because(error) from error
             page, context = opened.page, opened.context
-            self._page_crashed, self._tracer = opened.crashed, opened.tracer
+            self._lease_lost, self._tracer = opened.crashed, opened.tracer
             account.pages.add(page)
             self._account = account
             yield Lease(
@@ -203,14 +203,10 @@ class Generation(PageSource):
 
     async def wait_lost(self, lease: Lease) -> WorldError:
         """Return why the lease is worth nothing any more, as soon as that is so."""
-        async with trio.open_nursery() as nursery:
-
-            async def either(event: trio.Event) -> None:
-                await event.wait()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(either, self._lost)
-            nursery.start_soon(either, self._page_crashed)
+        if self.lost is not None:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._lease_lost.wait()
         return self.lost or PageCrashed("the page's renderer process died")
 
     async def revoke(self, lease: Lease) -> None:
@@ -362,6 +358,7 @@ class Generation(PageSource):
             self.lost = BrowserLost(reason)
         kill_group(self._leader)
         self._lost.set()
+        self._lease_lost.set()
         return self.lost
 
     async def _lost_because(self, error: Error) -> WorldError:
