@@ -300,6 +300,7 @@ def perform(plan, sessions, monkeypatch):
     return perform
 
 
+@pytest.mark.timeout(360)  # above its own bound, which says more
 @pytest.mark.parametrize("session", ["main", pytest.param("fresh", marks=pytest.mark.nightly)])
 def test_each_kind_of_leak_is_counted_and_taken_away(perform, session):
     """After each run all is as it was, and the next run, an honest one, has nothing of it."""

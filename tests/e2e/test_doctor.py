@@ -49,7 +49,6 @@ def test_what_blocking_saves_is_shown_beside_a_running_daemon(muxd_home):
     assert home.history() == []
 
 
-@pytest.mark.nightly
 def test_what_is_measured_is_a_table_for_people(muxd_home):
     """With the headless shell, a list and a page of one's own; a page that isn't there is an error."""
     home = muxd_home

@@ -33,7 +33,7 @@ def test_server_drips(house):
 
 def test_server_resets(house):
     """A connection that is reset fails the call; the error says so."""
-    record = house.survives(network.reset, Outcome.failed, timeout=5.0)
+    record = house.survives(network.reset, Outcome.failed, timeout=15.0)
     assert "ERR_CONNECTION_RESET" in record.error
 
 
@@ -55,7 +55,7 @@ def test_server_floods_playwright(house):
 
 def test_redirects_without_end(house):
     """The browser gives up on a server that sends it round in circles."""
-    record = house.survives(network.redirects, Outcome.failed, timeout=5.0)
+    record = house.survives(network.redirects, Outcome.failed, timeout=15.0)
     assert "ERR_TOO_MANY_REDIRECTS" in record.error
 
 

@@ -130,7 +130,7 @@ def test_navigation_during_a_call(house):
 
 def test_page_closes_itself(house):
     """A page that closes itself fails what its body asks of it."""
-    house.survives(pages.closes_itself, Outcome.failed, timeout=5.0)
+    house.survives(pages.closes_itself, Outcome.failed, timeout=15.0)
 
 
 def test_service_worker(house):
@@ -140,7 +140,7 @@ def test_service_worker(house):
 
 def test_websocket_left_open(house):
     """A socket that talks for ever goes with its page."""
-    house.survives(pages.websocket_left_open, Outcome.ok, timeout=5.0)
+    house.survives(pages.websocket_left_open, Outcome.ok, timeout=15.0)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_download_left_running(house, body, outcome, timeout):
 
 def test_listener_that_raises(house):
     """It fails its own run, not the next call of somebody else's."""
-    record = house.survives(pages.listener_raises, Outcome.failed, timeout=5.0)
+    record = house.survives(pages.listener_raises, Outcome.failed, timeout=15.0)
     assert "bang" in record.error
 
 
