@@ -108,7 +108,8 @@ class Generation(PageSource):
             is_lost=self._lost.is_set,
             give_up=self._give_up,
         )
-        self._lease_lost = trio.Event()  # the page of the one that is out has crashed, or all is lost
+        # The page of the lease that is out has crashed, or the browser is lost.
+        self._lease_lost = trio.Event()
         self._account = Account()  # of the lease that is out
         self._leased = False
         self._bound = CLEAN_BOUND  # of taking away what it leaves
