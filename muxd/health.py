@@ -101,10 +101,11 @@ class Checkup:
 
     def _left_lying(self) -> Iterator[_Symptom]:
         """A release that nobody takes, although there is a browser and nothing else is done."""
-        core, held = self._core, self._core.holding.held if self._core.holding else ()
+        core = self._core
         browser = core.supervisor.current
         if core.book.running is not None or browser is None or core.worker.retired is not None:
             return
+        held = core.holding.held if core.holding else ()
         if core.book.waits(but={release.id for release in held}):
             key = f"waits {core.supervisor.launched} {core.worker.runs}"
             yield _Symptom(key, PATIENCE, "runs wait, and none is begun", stuck=True)

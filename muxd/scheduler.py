@@ -379,6 +379,8 @@ class Scheduler:
 
     async def _release_on_time(self, job: Job, instant: float) -> None:
         if job.name not in self._courses:  # a reload came while others of its releases were written
+            missed = [(self._clock.real(instant), "its job is gone")]
+            await self._book.sort_out(job, missed=missed)
             return
         pause = self._pauses.passes_over(job.name)
         if pause is None:

@@ -80,20 +80,20 @@ def stop(config: Config, at_once: bool, as_json: bool) -> None:
 
 def _signal(state: StateDir, owner: Owner, *, at_once: bool) -> None:
     """Tell it by a signal, which means the same and waits until it is heard."""
+    patience = time.monotonic() + HEARD
     for _ in range(2 if at_once else 1):
+        while _is_pending(owner, signal.SIGTERM) and time.monotonic() < patience:
+            time.sleep(0.02)  # another one would be lost in it
         if owner.told is not None and _is_there(state, owner):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(owner.told, signal.SIGTERM)
             time.sleep(BETWEEN)
-            end = time.monotonic() + HEARD
-            while _is_pending(owner.told, signal.SIGTERM) and time.monotonic() < end:
-                time.sleep(0.02)  # the next one would be lost in it
 
 
-def _is_pending(pid: int, number: int) -> bool:
+def _is_pending(owner: Owner, number: int) -> bool:
     """Whether this signal waits to be heard by the process; False where that can't be seen."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{owner.told}/status").read_text().splitlines()
         masks = [int(line.split()[1], 16) for line in lines if line[:7] in ("SigPnd:", "ShdPnd:")]
     except (OSError, ValueError, IndexError):
         return False

@@ -26,7 +26,8 @@ def _main() -> int:
     finally:
         guard.log.finish()
         # Python gives up its handlers as it ends: one more call to stop must not change the exit code.
-        signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+        for number in FORWARDED:
+            signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

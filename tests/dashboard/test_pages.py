@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from html import unescape
 
 import attrs
 import pytest
 import trio.testing
 
+from muxd.builtin._dashboard import headlines
 from muxd.events import JobNews
 from muxd.login import login_name, login_note
 from muxd.record import Outcome, utc_text
@@ -284,6 +286,42 @@ async def test_in_a_rehearsal_the_timetables_clock_counts(daemon):
     assert "plan · 09:10:00 · next" in text
     assert "plan · 08:40:00 · ok, 1s" in text
     assert "01old" not in text
+
+
+async def test_a_disk_that_stalls_costs_no_news_and_has_one_writer(tmp_path, monkeypatch):
+    """A save that takes too long is given up; what came meanwhile is kept once that one has ended."""
+    free, writing, most = threading.Event(), [], 0
+
+    def save(path, news):
+        nonlocal most
+        writing.append(news)
+        most = max(most, len(writing))
+        free.wait(60)
+        real(path, news)
+        writing.remove(news)
+
+    real = headlines._save
+    for name, value in (("_save", save), ("LAST_BOUND", 0.05), ("PAUSE", 0.01)):
+        monkeypatch.setattr(headlines, name, value)
+    kept = headlines.Headlines(tmp_path)
+    try:
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(kept.keep)
+                for n in range(3):
+                    kept.add(JobNews(at=NOON + n, job="plan", run="01run", title=str(n)))
+                    await trio.sleep(0.1)
+                free.set()
+                while True:
+                    later = headlines.Headlines(tmp_path)
+                    await later.load()
+                    if len(later.newest()) == 3:
+                        break
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+    finally:
+        free.set()
+    assert most == 1
 
 
 async def test_news_of_jobs_are_there_after_a_restart_as_well(tmp_path):

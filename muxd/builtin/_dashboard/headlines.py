@@ -65,6 +65,7 @@ class Headlines:
         self._folder = folder
         self._all: deque[JobNews] = deque(maxlen=KEPT)
         self._changed = trio.Event()
+        self._turn = trio.CapacityLimiter(1)  # a thread that is given up has its turn until it ends
 
     def newest(self, count: int = KEPT) -> Sequence[Headline]:
         """So many at most, the newest first."""
@@ -100,8 +101,10 @@ class Headlines:
         try:
             save = partial(_save, path, [*self._all])
             # What is being written at the end is what the next muxd is to find.
-            with trio.CancelScope(shield=True), trio.move_on_after(LAST_BOUND):
-                await trio.to_thread.run_sync(save, abandon_on_cancel=True)
+            with trio.CancelScope(shield=True), trio.move_on_after(LAST_BOUND) as scope:
+                await trio.to_thread.run_sync(save, abandon_on_cancel=True, limiter=self._turn)
+            if scope.cancelled_caught:
+                self._changed.set()
         except OSError as error:
             structlog.get_logger().warning("the news can't be kept", error=str(error))
 
