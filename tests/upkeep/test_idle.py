@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+import pytest
 import trio
 from town import MB, Town, a_job
 
@@ -35,6 +36,11 @@ class Steps(trio.abc.Instrument):
 
     def before_task_step(self, task):
         self.counts[task.name.rpartition(".")[2]] += 1
+
+
+@pytest.fixture(autouse=True)
+def without_threads(monkeypatch):
+    monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
 
 
 async def wake_ups(seconds, tmp_path, *, run_first):
