@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from muxd.pauses import Pauses
     from muxd.record import Record
 
-__all__ = ["Arrears", "told"]
+__all__ = ["GONE", "Arrears", "told"]
 
+GONE = "its job is gone"
+"""Why a release of a job that is there no more is not run, for people."""
 WHY = {WHOLE: "muxd is paused", DRAIN: "muxd is drained"}
 
 
@@ -74,7 +76,7 @@ class Arrears:
         for record in records:
             job = jobs.get(record.job)
             if job is None:
-                await self._book.abandon(record, "its job is gone")
+                await self._book.abandon(record, GONE)
                 continue
             release, instant = self._book.adopt(record, job), record.released_at
             self._backlog.add(Overdue(release=release, instant=instant, since=instant))
@@ -96,7 +98,7 @@ class Arrears:
     async def bury(self) -> None:
         """Record what was owed to jobs that are gone."""
         orphans, self._orphans = self._orphans, []
-        await self._forgive(orphans, reason="its job is gone")
+        await self._forgive(orphans, reason=GONE)
 
     async def next(self, now: float) -> Overdue | None:
         """What is to be placed in a gap next; None if nothing is, or something has a place.

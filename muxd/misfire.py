@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from muxd.job import Misfire
+from muxd.record import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,20 @@ class Verdict:
     unlisted: range | None
     """Older ones that are not to be run either: the first of them (``start``) and, as its length,
     how many there are. They share one record."""
+
+    def told(self, reason: str, real: Callable[[float], float]) -> list[tuple[float, str]]:
+        """What is recorded as missed, oldest first: when it was, and why, for people.
+
+        Args:
+          reason: of all of them.
+          real: gives the real Unix seconds of an instant.
+        """
+        missed = [(real(instant), reason) for instant in self.missed]
+        if self.unlisted is not None:
+            first = real(self.unlisted.start)
+            words = f"{len(self.unlisted)} releases, from {utc_text(first)} on, share this record"
+            missed.insert(0, (first, f"{reason}: {words}"))
+        return missed
 
 
 def sort_out(misfire: Misfire, passed: Sequence[range], *, on_time_from: float) -> Verdict:

@@ -13,7 +13,7 @@ import attrs
 import structlog
 
 from muxd.agenda import Due
-from muxd.arrears import Arrears
+from muxd.arrears import GONE, Arrears
 from muxd.gaps import first_free, first_gap
 from muxd.job import Misfire
 from muxd.release import Cause
@@ -95,7 +95,7 @@ class Placer:
                 continue
             if record.job not in jobs or self._asked_for(record.job) is not None:
                 gone = record.job not in jobs
-                reason = "its job is gone" if gone else "another one has a place already"
+                reason = GONE if gone else "another one has a place already"
                 await self._book.abandon(record, reason)
             else:
                 self.ask(self._book.adopt(record, jobs[record.job]))
@@ -135,7 +135,7 @@ class Placer:
                 return
             course = self._courses.get(item.job.name)
             if course is None:  # a reload came while what it is owed was written
-                await self.arrears.forgive(item, "its job is gone")
+                await self.arrears.forgive(item, GONE)
                 continue
             every = item.job.misfire is Misfire.all
             instant = self._gap(

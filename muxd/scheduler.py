@@ -15,14 +15,14 @@ import attrs
 import trio
 
 from muxd.agenda import Agenda, Due
-from muxd.arrears import told
+from muxd.arrears import GONE, told
 from muxd.course import Course
 from muxd.errors import UnknownJob, UserError
 from muxd.events import ClockJumped
 from muxd.job import Misfire
 from muxd.misfire import sort_out
 from muxd.placing import Placer
-from muxd.record import Outcome, utc_text
+from muxd.record import Outcome
 from muxd.release import Cause, Release
 from muxd.retry import wants_retry
 
@@ -361,17 +361,10 @@ class Scheduler:
         self._advance(course, verdict.newest)
         await self.placer.arrears.make_way(job)
         reason = "its time passed while muxd could not run" if pause is None else told(pause)
-        missed = [(instant, reason) for instant in verdict.missed]
-        if verdict.unlisted is not None:
-            count, first = len(verdict.unlisted), verdict.unlisted.start
-            since = utc_text(self._clock.real(first))
-            missed.insert(
-                0, (first, f"{reason}: {count} releases, from {since} on, share this record")
-            )
         owed = await self._book.sort_out(
             job,
             owed=[self._clock.real(wanted_at) for wanted_at in verdict.catch_up],
-            missed=[(self._clock.real(at), why) for at, why in missed],
+            missed=verdict.told(reason, self._clock.real),
         )
         await self.placer.arrears.add(job, owed, verdict.catch_up, since=instant)
         if verdict.on_time is not None:
@@ -379,15 +372,13 @@ class Scheduler:
 
     async def _release_on_time(self, job: Job, instant: float) -> None:
         if job.name not in self._courses:  # a reload came while others of its releases were written
-            missed = [(self._clock.real(instant), "its job is gone")]
-            await self._book.sort_out(job, missed=missed)
-            return
-        pause = self._pauses.passes_over(job.name)
-        if pause is None:
-            await self._release(_slot_due(job, instant))
+            why = GONE
+        elif (pause := self._pauses.passes_over(job.name)) is not None:
+            why = told(pause)
         else:
-            missed = [(self._clock.real(instant), told(pause))]
-            await self._book.sort_out(job, missed=missed)
+            await self._release(_slot_due(job, instant))
+            return
+        await self._book.sort_out(job, missed=[(self._clock.real(instant), why)])
 
     def _advance(self, course: Course, newest: float) -> None:
         course.advance(newest)

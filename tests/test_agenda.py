@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,38 +65,6 @@ def test_of_one_instant_the_higher_priority_comes_first_then_the_older() -> None
         agenda.put(due(name, 0, priority=priority))
     names = [found.job.name for _ in range(4) if (found := agenda.pop(0)) is not None]
     assert names == ["high", "first", "second", "low"]
-
-
-class Instant(float):
-    """Counts how often it is compared."""
-
-    compared = 0
-
-    def __lt__(self, other: float) -> bool:
-        Instant.compared += 1
-        return float.__lt__(self, other)
-
-    def __eq__(self, other: object) -> bool:
-        Instant.compared += 1
-        return float.__eq__(self, other)
-
-    __hash__ = float.__hash__
-
-
-@pytest.mark.parametrize("number", [100, 10_000])
-def test_a_release_costs_some_comparisons_for_each_level_of_the_heap(number: int) -> None:
-    """Taking out what is due and putting in what comes next is O(log n), whatever the order."""
-    agenda = Agenda()
-    for n in range(number):
-        agenda.put(due(f"job-{n}", Instant(n * 7919 % number)))
-    for round_ in range(1, 4):
-        Instant.compared = 0
-        for n in range(number):
-            found = agenda.pop(round_ * number - number + n)
-            assert found is not None
-            assert found.instant == round_ * number - number + n
-            agenda.put(due(found.job.name, Instant(found.instant + number)))
-        assert Instant.compared <= number * 4 * math.log2(number)
 
 
 def test_what_was_replaced_takes_no_memory_for_long() -> None:

@@ -16,6 +16,7 @@ import trio.testing
 
 import muxd
 from muxd import Job, open_priority_channel
+from muxd.agenda import Agenda, Due
 from muxd.book import RunBook
 from muxd.bus import Bus
 from muxd.civil import Calendar
@@ -184,3 +185,22 @@ def test_what_is_most_overdue_is_found_in_logarithmic_time(number):
     assert Instant.compared <= number * 4 * math.log2(number)
     ratios = [(1e6 - each.since) / each.job.interval for each in taken]
     assert ratios == sorted(ratios, reverse=True)
+
+
+@pytest.mark.parametrize("number", [100, 10_000])
+def test_a_release_costs_some_comparisons_for_each_level_of_the_heap(number):
+    """Taking out what is due and putting in what comes next is O(log n), whatever the order."""
+    agenda = Agenda()
+
+    def put(job, instant):
+        agenda.put(Due(job=job, instant=Instant(instant), cause=Cause.slot))
+
+    for n in range(number):
+        put(Job(f"job-{n}", body, interval="1h"), n * 7919 % number)
+    for round_ in range(1, 4):
+        Instant.compared = 0
+        for n in range(number):
+            found = agenda.pop(round_ * number - number + n)
+            assert found.instant == round_ * number - number + n
+            put(found.job, found.instant + number)
+        assert Instant.compared <= number * 4 * math.log2(number)

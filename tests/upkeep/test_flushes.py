@@ -9,14 +9,9 @@ import trio
 from town import Town, a_job
 
 from muxd.builtin.ledger import Ledger
+from muxd.simulation.life import at_once
 
 WRITE = ["BEGIN IMMEDIATE", "INSERT INTO runs", "COMMIT"]
-
-
-async def at_once(work):
-    """In place of a thread: with virtual time none is waited for."""
-    await trio.lowlevel.checkpoint()
-    return work()
 
 
 async def test_a_run_of_a_whole_core_is_three_flushes(autojump_clock, tmp_path, monkeypatch):
